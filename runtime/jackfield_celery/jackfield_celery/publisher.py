@@ -58,7 +58,9 @@ class CeleryPublisher:
         self._unreadable = 0
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages and wait until the broker has confirmed all of them. With Redis, the answer to each command confirms it."""
+        """Publish messages and wait until the broker has confirmed all of them. With Redis, the answer to each command is the
+        confirmation.
+        """
         with self._connected() as channel:
             for workspace, identifier in messages:
                 self._send(channel, workspace, identifier)

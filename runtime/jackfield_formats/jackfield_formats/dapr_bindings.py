@@ -41,7 +41,7 @@ class BindingType:
         return Alias.from_json(self.connector, name, self.alias)
 
     def fault(self, catalog: Catalog, workspace: str) -> str | None:
-        """Return the reason why a workspace has not got the connector; None if it has."""
+        """Return the reason why a workspace lacks the connector; None if it has it."""
         try:
             of_workspace(catalog, workspace).find(self.connector)
         except UnknownConnector as error:

@@ -22,7 +22,7 @@ _MAX_DESCRIPTION = 500
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
-    """Yield the connections of all enabled providers, and name the others; of a duplicate key, the first in the order of the files."""
+    """Yield the connections of all enabled providers, and report the others; of a duplicate key, the first in the order of the files."""
     seen: dict[str, str] = {}
     for document in documents:
         providers = document.content.get("providers")

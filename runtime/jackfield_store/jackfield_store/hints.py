@@ -1,4 +1,4 @@
-"""Next steps of the store's errors in the library's words, and the store commands' words for their own and the framework's next steps."""
+"""Wordings of next steps in errors: the store's steps for the library, and the steps of store and framework for the store's commands."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _ALONE = 5.0
 _KEPT = 30 * 86_400.0
 """Seconds after which the row of an account that is no longer used is deleted."""
 _DRIFT = 1e-4
-"""Maximum seconds per second by which two clocks drift apart."""
+"""Maximum drift between two clocks, in seconds per second."""
 
 _LOCK = "UPDATE paces SET updated_at = {now} WHERE workspace = :workspace AND pace_key = :key RETURNING state, {now} AS now"
 """Statement that locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it has waited for other processes."""
@@ -92,7 +92,7 @@ class DatabaseRow:
         return self._ahead
 
     def joined(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` as ``change`` does, in the given transaction."""
+        """Apply ``change`` to the state in the given transaction; return its result, the new state and the time."""
         at = {"now": self._time.now()} if self._local else {}
         now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
         rows = transaction.execute(_LOCK.format(now=now), values)

@@ -128,7 +128,7 @@ class DatabaseStore(HostRows):
         return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> WaitingCalls:
-        """Return the calls that wait for an approval, limited to what a caller may see."""
+        """Return the calls that wait for an approval, limited to a caller's view."""
         from jackfield_store.recording.decisions import WaitingCalls
 
         self.opened()

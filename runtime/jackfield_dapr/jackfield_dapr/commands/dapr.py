@@ -207,7 +207,7 @@ def read_bindings(components: Components) -> Bindings:
 
 
 def _ports(arguments: Namespace) -> tuple[int, int | None]:
-    """Return the ports of HTTP and gRPC; the latter is None if grpcio is not installed, and no port is given for it."""
+    """Return the ports of HTTP and gRPC. The port of gRPC is None if grpcio is not installed, and no port is given for it."""
     usual = (0, 0) if arguments.command else (_HTTP_PORT, _GRPC_PORT)
     http_port, grpc_port = (
         given if given is not None else port for given, port in zip((arguments.http_port, arguments.grpc_port), usual, strict=True)

@@ -108,7 +108,6 @@ def _refused(file: str, faults: list[Detail]) -> InvalidInvocation:
 
 
 def _faults(content: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield the faults of the document."""
     yield from (Detail(f"/{name}", "is not known") for name in content if name not in ("version", "common", "apps"))
     if content.get("version") != 1:
         yield Detail("/version", "must be 1")

@@ -22,7 +22,7 @@ _OPTIONS = [("grpc.max_receive_message_length", MAX_BODY), ("grpc.so_reuseport",
 
 
 class GrpcServer:
-    """gRPC server that runs until stopped, with its calls in ``threads``. ``port`` 0 takes a free one; ``address`` reports which.
+    """gRPC server that runs until stopped, with its calls in ``threads``. ``port`` 0 chooses a free port, which ``address`` reports.
 
     :raises OSError: if the port is not available.
     """

@@ -29,7 +29,7 @@ _OF_ONE = 16
 
 
 class HttpServer:
-    """HTTP server that runs until stopped, with its calls in ``threads``. ``port`` 0 takes a free one; ``address`` reports which.
+    """HTTP server that runs until stopped, with its calls in ``threads``. ``port`` 0 chooses a free port, which ``address`` reports.
     ``protocol`` is the HTTP protocol of ``jackfield serve``, with its limits.
 
     :raises OSError: if the port is not available.

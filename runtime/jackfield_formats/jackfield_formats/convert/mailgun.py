@@ -1,4 +1,4 @@
-"""Mailgun, ``POST /v3/<domain>/messages``: form fields, as JSON, URL-encoded or multipart."""
+"""Reader of Mailgun's request ``POST /v3/<domain>/messages``: form fields, as JSON, URL-encoded or multipart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Postmark, ``POST /email`` and ``POST /email/batch``."""
+"""Reader of Postmark's requests ``POST /email`` and ``POST /email/batch``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resend, ``POST /emails`` and ``POST /emails/batch``, with the names of its API or of its Node.js library."""
+"""Reader of Resend's requests ``POST /emails`` and ``POST /emails/batch``, with the names of its API or of its Node.js library."""
 
 from __future__ import annotations
 

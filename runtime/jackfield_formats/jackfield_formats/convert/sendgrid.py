@@ -1,4 +1,4 @@
-"""SendGrid, ``POST /v3/mail/send``: one message for each personalization."""
+"""Reader of SendGrid's request ``POST /v3/mail/send``: one message for each personalization."""
 
 from __future__ import annotations
 

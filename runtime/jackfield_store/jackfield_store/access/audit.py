@@ -2,8 +2,8 @@
 
 Each entry is written in the transaction of the change that it records, so neither exists without the other. The digest of an entry is
 SHA-256 over the digest of the previous entry and the entry's JSON text. Changing, removing or inserting one entry breaks the chain from
-there on. The head is sealed (``audit_seals``). A database that was put back as it was cannot reveal that: ``jackfield audit head`` takes
-the head elsewhere, and ``verify`` compares with it.
+there on. The head is sealed (``audit_seals``). A database restored to an earlier state still has an intact chain. So store the head of
+``jackfield audit head`` elsewhere; ``verify`` compares with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images that a platform supplies for its pages: ``data:`` URLs of a bounded size. An SVG may run and load nothing."""
+"""Images that a platform supplies for its pages: ``data:`` URLs of a bounded size. An SVG must not run or load anything."""
 
 from __future__ import annotations
 

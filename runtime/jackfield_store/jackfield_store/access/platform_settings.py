@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
 
 _OPERATORS = ("allowReferences", "allowAmbient")
-"""Settings that let connections made over HTTP use the server's environment and identity, which are not the platform's."""
+"""Settings that let connections made over HTTP use the server's environment and identity."""
 
 
 def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) -> None:

@@ -52,7 +52,7 @@ class PlatformToken(TokenTimes):
     revoked_at: float | None = None
     last_used_at: float | None = None
     created_by: str | None = None
-    """Creator (``Actor.person``); None for tokens from before this was recorded."""
+    """Creator (``Actor.person``); None for tokens from before creators were recorded."""
     unreadable: bool = False
     """True if the token's row was changed in the database."""
 

@@ -48,7 +48,7 @@ def end_sessions(transaction: Transaction, workspace: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Session of a signed-in person. ``identity`` is what the console recorded at sign-in; times are seconds since 1970."""
+    """Session of a signed-in person. ``identity`` has the console's data from the sign-in; times are seconds since 1970."""
 
     identity: Mapping[str, Any]
     created_at: float
@@ -76,7 +76,7 @@ class Sessions(SealedTable):
         return self._create_session("session", identity, min(lasts, LASTS))
 
     def find(self, secret: str, *, touch: bool = True) -> Session | None:
-        """Return the session of this secret; None if it is unknown or over. ``touch`` counts the request as a person's."""
+        """Return the session of this secret; None if it is unknown or expired. ``touch`` counts the request as a person's."""
         now = self._clock.time()
         row = self._sealed(secret, "session")
         if row is None or row.expires_at <= now or row.seen_at <= now - IDLE:

@@ -333,7 +333,7 @@ def _merged_budgets(
 
 
 def _frozen(value: Any) -> Any:
-    """Return a list as a tuple, and an empty one as False, which allows nothing."""
+    """Return a list as a tuple, and an empty list as False, which allows nothing."""
     return (tuple(value) or False) if isinstance(value, list) else value
 
 

@@ -47,7 +47,7 @@ _PURGE = "DELETE FROM sign_ins WHERE expires_at <= :now"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Person as the provider has described one at ``verified_at``. ``session`` is the provider's ``sid``; times are seconds since 1970."""
+    """Person as described by the provider at ``verified_at``. ``session`` is the provider's ``sid``; times are seconds since 1970."""
 
     issuer: str
     subject: str
@@ -111,7 +111,7 @@ class SignIns:
         return identifier
 
     def find(self, identifier: str) -> Person | None:
-        """Return a sign-in; None if it was ended, or is over."""
+        """Return a sign-in; None if it was ended or has expired."""
         found = self._find_members("person", identifier)
         return None if found is None else Person.from_json(found)
 
@@ -122,7 +122,7 @@ class SignIns:
         return None if found is None else Person.from_json(found)
 
     def take_turn(self, identifier: str) -> bool:
-        """Take the turn to renew a sign-in: a refresh token is used once. Return False if another has it."""
+        """Take the turn to renew a sign-in, since a refresh token is used once. Return False if another process has the turn."""
         now = self._clock.time()
         values = {"id": identifier, "now": now, "until": now + _TURN}
         return bool(self._database.record(lambda transaction: transaction.change(_TAKE, values)))
@@ -163,7 +163,7 @@ class SignIns:
         return secret
 
     def invited(self, secret: str, *, spend: bool = False) -> tuple[str, str] | None:
-        """Return role and workspace of an invitation, and ``spend`` it; None if it is unknown, over or spent."""
+        """Return role and workspace of an invitation, and ``spend`` it; None if it is unknown, expired or spent."""
         identifier = digest(secret)
         found = self._find_members("invitation", identifier)
         values = {"id": identifier, "now": self._clock.time()}

@@ -90,7 +90,7 @@ class Token(TokenTimes):
     revoked_at: float | None = None
     last_used_at: float | None = None
     created_by: str | None = None
-    """Creator (``Actor.person``); None for an operator, or before this was recorded."""
+    """Creator (``Actor.person``); None for an operator, or if the creator was not recorded yet."""
     damage: str | None = None
     """Description of the columns that cannot be read."""
     unreadable: bool = False

@@ -97,7 +97,7 @@ class _Creation(JointUnit):
         self.audit.append(transaction, *self.act)
 
     def goes_with(self, other: object) -> bool:
-        """Return whether both use the same vault, and it asks no key service."""
+        """Return whether another unit uses the same vault, and new keys need no key service."""
         return isinstance(other, _Creation) and other.vault is self.vault and not self.vault.asks_a_service
 
     def run_all(self, units: Sequence[_Creation], transaction: Transaction) -> None:
@@ -115,7 +115,7 @@ class _Creation(JointUnit):
 
 
 class Workspaces:
-    """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
+    """All workspaces of a database, for the operator. The audit log names ``actor``."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
         self._database = database

@@ -22,7 +22,7 @@ _WORKSPACES = "SELECT DISTINCT workspace FROM connections WHERE session IS NOT N
 
 
 def await_approval(transaction: Transaction, workspace: str, name: str, session: str) -> None:
-    """Note that a connection which this transaction stores waits for the approval of a session's person."""
+    """Mark a connection that this transaction stores as waiting for the approval of a session's person."""
     transaction.change(_AWAIT, {"workspace": workspace, "name": name, "session": session})
 
 

@@ -1,7 +1,7 @@
 """External IDs, generated unless given, and never shared by two workspaces.
 
-With an External ID, the owner of a role verifies on whose behalf the platform calls (AWS IAM user guide, "The confused deputy
-problem"). It protects only as long as no other customer of the platform can use the same one.
+With an External ID, the owner of a role verifies on whose behalf the platform calls (AWS IAM user guide, "The confused deputy problem"). It
+protects only while no other customer of the platform can use it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
 
 _BYTES = 24
-"""Bytes of an External ID that is derived: 192 bits, as many as a generated one has."""
+"""Length of a derived External ID in bytes: 192 bits, as in a generated one."""
 _KEYS_OF = "default"
 """Workspace whose key makes the digests: the digests of all workspaces must be comparable."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
 
 
 def derived(vault: Vault, workspace: str, connection: str, field: str) -> str:
-    """Return the External ID for the name of a connection before the connection exists: the same each time. It can be computed only with
-    the keys of the workspace, and not from other External IDs."""
+    """Derive an External ID from the name of a connection, before the connection exists. The result is stable. It can be computed only with
+    the keys of the workspace, and not from other External IDs.
+    """
     digest = vault.hmac(workspace, b"external id of a connection\0" + json.dumps([connection, field]).encode())
     return "jf-" + base64.urlsafe_b64encode(bytes.fromhex(digest)[:_BYTES]).decode()
 

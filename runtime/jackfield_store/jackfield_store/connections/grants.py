@@ -329,7 +329,7 @@ class ConnectionGrants:
         self._table.end(self._identifier, used, reason)
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Record scopes that the provider asked for beyond the approved ones."""
+        """Record scopes that the provider requested beyond the approved ones."""
         self._table.want(self._identifier, scopes)
 
     def wanted(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Accepted manifests of live MCP servers: a workspace's own, and the ones that ``default`` shares with all."""
+"""Accepted manifests of live MCP servers: a workspace's own, and the servers that ``default`` shares."""
 
 from __future__ import annotations
 

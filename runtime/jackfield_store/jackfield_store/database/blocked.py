@@ -47,10 +47,10 @@ LOOP_FAULTS = (
     JackfieldError, ConstraintViolation, RuntimeError, MemoryError, OSError, ValueError, TypeError, LookupError, AttributeError,
     ArithmeticError,
 )  # fmt: skip
-"""Errors that end no loop and no thread of one: expected ones, and Python's exceptions for a damaged row."""
+"""Errors that must not end a loop or its thread: expected ones, and Python's exceptions for a damaged row."""
 _KEYLESS = (KeyServiceRefused, DataKeyDamaged, WrongMasterKey)
 _PATIENCE = 0.25
-"""Seconds for which one reading waits for key services that it has just called."""
+"""Seconds for which ``served`` waits for key services that it has just called."""
 _SHORTEST, _LONGEST = 1.0, 60.0
 """Bounds in seconds of the back-off, which each further failure doubles."""
 _THREADS = 32
@@ -141,7 +141,7 @@ class BlockedWorkspaces:
     def served(self, workspaces: Iterable[str]) -> list[str]:
         """Return the workspaces that can be served now. Call it outside transactions.
 
-        The keys of others are requested meanwhile; keys that arrive within a moment count.
+        Request the keys of the other workspaces; keys that arrive within a moment count.
         """
         self._tell()
         names = [name for name in workspaces if not self._is_out(name)]
@@ -165,7 +165,9 @@ class BlockedWorkspaces:
         return state is not None and state.keyless and self._is_out(workspace)
 
     def note(self, workspace: str, error: JackfieldError) -> bool:
-        """Block a workspace for a back-off if the error is its own; return whether the error is. It may be called within a transaction."""
+        """Block a workspace for a back-off if the error is the workspace's own; return whether it is. May be called within a
+        transaction.
+        """
         if isinstance(error, OWN_FAULTS):
             self._block(workspace, error)
         return isinstance(error, OWN_FAULTS)

@@ -1,4 +1,4 @@
-"""Cursors of lists that are ordered by a number and then by texts: ``1795441224.3~ID`` is where a page has ended."""
+"""Cursors of lists that are ordered by a number and then by texts: ``1795441224.3~ID`` marks the end of a page."""
 
 from __future__ import annotations
 

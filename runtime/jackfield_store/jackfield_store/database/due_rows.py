@@ -119,7 +119,7 @@ class DueTable:
 
 
 class DueRows:
-    """Rows of all workspaces that become due, of one ``DueTable``, as this process shares them with others."""
+    """Rows of one ``DueTable`` that become due, of all workspaces."""
 
     table: DueTable
 

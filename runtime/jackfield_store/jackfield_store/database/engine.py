@@ -237,8 +237,8 @@ class Database:
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` in a transaction and return its value once the transaction is on the disk, or committed if the database was opened
-        without ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` only waits for the running commit, and has its
-        own.
+        without ``syncs``. Concurrent callers share one commit. A unit that goes ``ahead`` only waits for the running commit, and has a
+        commit of its own.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
@@ -341,7 +341,7 @@ class Database:
     def attached(self, kind: type[A], make: Callable[[], A]) -> A:
         """Return this process's instance of ``kind`` for this database, made on first use.
 
-        It is closed before the database is. A forked process starts without any. It must not keep the database alive (``Part``).
+        The instance is closed before the database, and must not keep it alive (``Part``). A forked process starts without instances.
         """
         self._live()
         found: A | None = self._attached.get(kind)

@@ -57,7 +57,7 @@ def set_hold(transaction: Transaction, hold: Hold) -> bool:
 
 
 def end_hold(transaction: Transaction) -> bool:
-    """Let the queue go; return False if it was not held."""
+    """Release the queue; return False if it was not held."""
     return bool(transaction.change(_END))
 
 

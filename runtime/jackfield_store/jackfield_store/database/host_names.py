@@ -1,4 +1,4 @@
-"""Addresses of a database's hosts, looked up within a time limit: libpq would wait for the system's resolver without a limit."""
+"""Addresses of a database's hosts, resolved within a time limit: libpq would wait for the system's resolver without a limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HostNames:
 
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _asked: dict[str, Asking] = field(default_factory=dict)
-    """Last look-up of each name, which may run longer than its callers wait for a slow resolver."""
+    """Last resolution of each name, which may run longer than its callers wait for a slow resolver."""
 
     def addressed(self, options: Mapping[str, str], seconds: float) -> dict[str, str]:
         """Return libpq's options with the addresses of all hosts, each with its name. Hosts without an address are left out.

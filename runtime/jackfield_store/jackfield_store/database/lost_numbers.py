@@ -1,4 +1,4 @@
-"""Numbers of events after a restored database: they continue above all numbers that it had given, so that receivers may compare them.
+"""Numbers of events in a restored database: they continue above all numbers given before, so that receivers may compare them.
 
 Each head of events records the place of the last number: the server, its database, and the restoration. A process has noticed the
 restoration, or a backup has recorded it. If the place differs now, the lost copy may have given further numbers, and the next number is far

@@ -101,7 +101,7 @@ def _require_one_version(source: Database, target: Database) -> None:
 
 
 def _lock(reading: Transaction, shapes: list[TableShape]) -> None:
-    """Keep writers of PostgreSQL out until the end of the transaction, however long that takes."""
+    """Lock out PostgreSQL's writers until the end of the transaction, however long that takes."""
     reading.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     reading.execute("SET LOCAL statement_timeout = 0")
     reading.execute(f"LOCK TABLE {', '.join(shape.name for shape in shapes)} IN SHARE MODE")

@@ -1,7 +1,7 @@
 """The outbox of events: each change records its event in the same transaction, so that neither exists without the other.
 
 Events of invocations, connections and the audit log are recorded by triggers (in ``schema``), others by ``record``, and events of providers
-by ``record_sealed``. ``jackfield_service.subjects.events`` takes them from here.
+by ``record_sealed``. ``jackfield_service.subjects.events`` reads them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def record(transaction: Transaction, workspace: str, type: str, subject: str, at
 
 
 def record_sealed(transaction: Transaction, events: Sequence[Mapping[str, Any]]) -> None:
-    """Record events whose data, ``sealed``, are sealed for ``sealed_place(id, type, subject)``; they keep these IDs. The other members are
-    ``workspace`` and ``at``."""
+    """Record events whose data, ``sealed``, are sealed for ``sealed_place(id, type, subject)``, with these IDs. The other members are
+    ``workspace`` and ``at``.
+    """
     transaction.change_many(_INSERT_SEALED, events)

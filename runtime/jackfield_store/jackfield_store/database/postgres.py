@@ -206,7 +206,7 @@ class PostgresSession:
             self._refuse(fault, "" if self._is_of_standby(fault) else sql)
 
     def _is_of_standby(self, fault: Exception) -> bool:
-        """Return whether a server refused to begin a transaction that writes, or a write."""
+        """Return whether a server refused a write, or the begin of a transaction that writes, as a standby does."""
         return not self._reads and getattr(fault, "sqlstate", None) in {"25006", "0A000"}
 
     def _is_closed_by(self, fault: Exception) -> bool:
@@ -218,7 +218,7 @@ class PostgresSession:
         return bool(self.connection.closed)
 
     def commit(self) -> None:
-        """Commit, and wait until the server has synced it to its disk."""
+        """Commit, and wait until the server has synced the commit to its disk."""
         if self._begins is not None:  # nothing was asked
             self._begins = None
             return

@@ -40,7 +40,7 @@ class Number(Loader):
 
 
 class Unanswered(psycopg.OperationalError):
-    """A wait for the server that was given up, with its connection: the sent statement may still be carried out."""
+    """Abandoned wait for the server; its connection is closed, but the sent statement may still be carried out."""
 
 
 class PostgresConnection(psycopg.Connection[Any]):

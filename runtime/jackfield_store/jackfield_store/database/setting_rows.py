@@ -129,7 +129,7 @@ def checked_hosts(text: str) -> str:
 
 
 def checked_twins(text: str) -> str:
-    """Return whether equal writes without a key join each other.
+    """Check and return the handling of equal writes without a key.
 
     :raises InvalidInvocation: if it is neither ``join`` nor ``allow``.
     """
@@ -149,7 +149,7 @@ def checked_roles(text: str) -> str:
 
 
 def checked_settle(text: str) -> str:
-    """Return the handling of evidence about doubts.
+    """Check and return the handling of evidence about doubts.
 
     :raises InvalidInvocation: if it is neither ``off`` nor ``show`` nor ``on``.
     """
@@ -161,9 +161,9 @@ def checked_settle(text: str) -> str:
 
 
 def checked_mcp_servers(text: str) -> str:
-    """Return who adds MCP servers.
+    """Check and return the persons who may add MCP servers.
 
-    :raises InvalidInvocation: if it is neither ``operator`` nor ``workspaces``.
+    :raises InvalidInvocation: if the text is neither ``operator`` nor ``workspaces``.
     """
     found = text.strip()
     if found not in ("", *MCP_RULES):

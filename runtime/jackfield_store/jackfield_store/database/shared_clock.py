@@ -287,7 +287,7 @@ _since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform =
 
 @cache
 def _boot() -> str:
-    """Identify the origin of the monotonic clock: the boot and the time namespace."""
+    """Return the origin of the monotonic clock: the boot and the time namespace."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.read().strip()}/{os.readlink('/proc/self/ns/time')}"

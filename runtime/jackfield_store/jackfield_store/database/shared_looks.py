@@ -96,7 +96,7 @@ class SharedLooks(ProcessLocal):
             held.reading = await self.aread()
 
     def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
-        """Make ``read`` return one reading within the block; ``later``: the reading of the first query in it."""
+        """Make ``read`` return one reading within the block; with ``later``, the reading of the block's first query."""
         return self._holding(self._look() if reading is None and not later else reading)
 
     def recent(self, seconds: float) -> int | None:

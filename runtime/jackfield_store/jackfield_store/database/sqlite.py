@@ -392,14 +392,14 @@ class SqliteDialect(Dialect):
             self._writer.give_back(session)
 
     def sync(self) -> None:
-        """Sync the WAL: without that, a commit that did not wait for the disk may stay in the system's cache for half a minute."""
+        """Sync the WAL: otherwise a commit that did not wait for the disk may stay in the system's cache for half a minute."""
         if self._durable:
             with suppress(OSError), open(self.path + "-wal", "rb") as log:  # SQLite locks the other two files only
                 os.fsync(log.fileno())
 
     def relieve_writers(self) -> None:
-        """Checkpoint on a connection for readers. Otherwise the commit that finds 1,000 pages in the WAL would do it and block the only
-        writer.
+        """Checkpoint on a connection for readers. Otherwise the commit that finds 1,000 pages in the WAL would checkpoint and block the
+        only writer.
         """
         session = self._readers.take(_nothing)
         try:

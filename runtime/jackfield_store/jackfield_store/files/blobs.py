@@ -19,7 +19,7 @@ _FORMS = "Write it as file:///absolute/path or s3://bucket/prefix."
 
 
 class BlobWriter(Protocol):
-    """Content that is being written. It is readable under its key only after ``finish``."""
+    """Writer of content, which is readable under its key only after ``finish``."""
 
     def write(self, segment: memoryview) -> None:
         """Append a segment. All segments but the last one have the store's segment size. The memory is reused afterwards."""

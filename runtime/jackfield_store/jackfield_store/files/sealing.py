@@ -159,7 +159,7 @@ class SealedReader(SecretHolder, SizedReader):
 
 
 def sealed_size(size: int) -> int:
-    """Return the number of bytes that ``size`` bytes of content have when they are encrypted."""
+    """Return the size in bytes of ``size`` bytes of content after encryption."""
     return size + max(1, -(-size // CHUNK)) * _TAG
 
 

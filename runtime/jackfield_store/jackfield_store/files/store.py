@@ -322,7 +322,7 @@ class Files:
     def sweep(self) -> int:
         """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once.
 
-        None is deleted while this process's clock and the database's differ by more than a minute.
+        No file is deleted while this process's clock and the database's differ by more than a minute.
         """
         count, now = 0, self.time.sure()
         while now is not None and (found := self.table.expired(now, _SWEPT)):

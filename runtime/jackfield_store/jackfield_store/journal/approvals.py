@@ -146,7 +146,7 @@ class ApprovalRows:
         return None if row is None else str(row.id)
 
     def account_of(self, connection: str) -> str | None:
-        """Return the provider's account that a stored connection, given by its ID, was last seen to use; None if unknown."""
+        """Return the provider's account that a stored connection, given by its ID, was last known to use; None if unknown."""
         row = self._database.look_up(_ACCOUNT, self._place(connection))
         return None if row is None else row.account_id
 

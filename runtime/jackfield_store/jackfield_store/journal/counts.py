@@ -19,7 +19,7 @@ from jackfield_store.journal.statements import KNOWN_WORKSPACES
 
 MINUTE, HOUR, DAY = WIDTHS = (60, 3600, 86_400)
 LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in (1, 1.5, 2.2, 3.3, 4.7, 6.8)), 1000.0)
-"""Upper limits of the histograms' buckets in seconds; the table ``duration_limits`` has the same."""
+"""Upper limits of the histograms' buckets in seconds; the table ``duration_limits`` has the same limits."""
 # Sums are of "+ 0.0": a count that somebody has damaged would overflow integers, and end the statement for all.
 OPEN = ("queued", "running", "in_doubt", "dead")
 """States whose present counts are reported to people."""
@@ -138,7 +138,7 @@ def parts(database: Database, workspace: str, since: float, step: int) -> list[P
 
 
 def open_doubts(database: Database) -> tuple[int, float | None]:
-    """Return the number of invocations of all workspaces in doubt, and the time since which the oldest one is; None without doubts."""
+    """Return the number of invocations of all workspaces in doubt, and the beginning of the oldest doubt; None without doubts."""
     with database.read() as transaction:
         counts = {row.workspace: int(row.invocations) for row in transaction.execute(_DOUBTS)}
         found = [transaction.find(_OLDEST_DOUBT, {"workspace": workspace}) for workspace in sorted(counts)[:_DATED]]

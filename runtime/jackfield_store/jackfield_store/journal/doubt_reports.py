@@ -1,4 +1,4 @@
-"""Reports of looks for evidence, and of settled doubts, for counters in this process."""
+"""Reports of looks, and of settled doubts, for counters in this process."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def facts_place(identifier: str) -> tuple[str, ...]:
 
 
 def log_place(identifier: str) -> tuple[str, ...]:
-    """Return the place that the log of looks for evidence of a doubt is sealed for."""
+    """Return the place that the log of a doubt's looks is sealed for."""
     return ("doubt", identifier, "log")
 
 

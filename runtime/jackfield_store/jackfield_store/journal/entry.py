@@ -27,7 +27,7 @@ DOUBT_KEPT = 365 * 24 * 3600.0
 LONGEST_NOTE = 1_000
 """Maximum length of the note with which a person resolves a doubt, in characters."""
 _BOUND = "bound"
-"""Member of a stored Result, in addition to its JSON: the digest of the columns below."""
+"""Member of a stored Result, in addition to its JSON: the digest of the columns ``_BINDING``."""
 _UNDECIDED = "undecided"
 """Member of a stored Result: the output without a policy's decision, which nobody may read before the decision (``journal/undecided``)."""
 _AGAIN = "again"

@@ -31,7 +31,7 @@ from jackfield_store.journal.went_back import Marks
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
 CLAIM, _PARTING = 5 * RENEWED, 60.0
-"""Seconds for which claims hold that renewals prolong: while the process runs, and from its end on, while threads of it still work."""
+"""Seconds for which a renewal prolongs a claim: while the process runs, and at its end while its threads still work."""
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
@@ -241,13 +241,13 @@ class Instance(Part):
         transaction.change(sql.FORGET_INSTANCE, {"id": self.id})
 
     def _renewed(self, transaction: Transaction) -> tuple[Marks, float]:
-        """Renew the lease; return the marks of the database before, and the time of the renewal by its clock."""
+        """Renew the lease; return the database's earlier marks, and the time of the renewal by its clock."""
         found = Marks.read(transaction, self.id, self._marks)
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
         return found, transaction.execute(f"{statement} RETURNING seen_at", self._row())[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
-        """Report that the database was restored if it has less than this process had seen, or may have less since another server was
+        """Report that the database was restored if its marks are lower than this process had seen, or may be since another server was
         promoted. ``highest`` is the highest epoch that this process had seen.
         """
         seen, self._marks = self._marks, replace(found, renewed=renewed)

@@ -109,7 +109,6 @@ class Journal(ProcessLocal):
 
     @property
     def _instance(self) -> Instance:
-        """This process's instance."""
         found = self._found
         if found is None:
             found = self._found = Instance.of(self.database)
@@ -371,8 +370,8 @@ class Journal(ProcessLocal):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if there is none. All work
-        is done at once.
+        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if there is none. Nothing
+        is deferred.
         """
         self.record_owed()
         row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})

@@ -6,7 +6,7 @@ import os
 
 
 def place() -> str | None:
-    """Identify the set of processes whose ids this process can look up: boot, PID namespace and time namespace.
+    """Identify the set of processes whose ids are valid in this process: boot, PID namespace and time namespace.
 
     None if /proc does not show this process's own namespace: its ids would belong to other processes.
     """

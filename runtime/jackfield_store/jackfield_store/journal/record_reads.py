@@ -38,7 +38,7 @@ _OLD = "DELETE FROM record_reads WHERE workspace = :workspace AND changed_at < :
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """State of reading a provider's log, as far as it has come."""
+    """Progress of reading a provider's log."""
 
     page: str | None = None
     began_at: float | None = None

@@ -57,7 +57,7 @@ _UNIT = 50
 
 @dataclass(slots=True)
 class _Seen:
-    """Last renewal of an instance that this process saw, and when it first saw it (``time.monotonic``)."""
+    """Last renewal of an instance that this process read, and the time of the first reading (``time.monotonic``)."""
 
     seen_at: float | None
     since: float

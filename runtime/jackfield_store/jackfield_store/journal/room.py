@@ -1,6 +1,6 @@
 """Limits of a workspace for invocations that have not begun, counted in the transaction that adds one.
 
-Invocations that wait for a worker have the limit ``queued``, and those that wait for a person ``waiting``.
+Invocations that wait for a worker count against ``queued``, invocations that wait for a person against ``waiting``.
 """
 
 from __future__ import annotations

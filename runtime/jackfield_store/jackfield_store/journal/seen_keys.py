@@ -1,4 +1,4 @@
-"""Idempotency keys that this process has seen. An unseen key is most likely held by no call, so the call begins without a look-up."""
+"""Idempotency keys that this process has seen. An unseen key is most likely held by no call, so the call begins without a query."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ meanwhile.
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
-"""Entry that a late outcome is about to correct."""
+"""Query for the entry that a late outcome is about to correct."""
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"

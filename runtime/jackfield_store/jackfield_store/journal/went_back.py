@@ -114,7 +114,7 @@ def note_return(database: Database, why: str, highest: int, since: float, tell: 
 
 
 def return_warning(database: Database) -> str | None:
-    """Return a sentence for probes if the database went back in the last hour; None if not, as far as a process has noticed."""
+    """Return a sentence for probes if a process has noticed in the last hour that the database was restored; else None."""
     row = database.look_up(_LATEST.format(now=database.dialect.now), {"name": _NAME})
     ago = None if row is None else _APART - row.left
     if ago is None or not 0 <= ago <= _TOLD_FOR:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     AnyWrapper = LocalKey | KeyService
 
 CACHE_SECONDS = 86_400.0
-"""Default lifetime of an unwrapped data key in this process."""
+"""Default lifetime of an unwrapped data key in this process, in seconds."""
 _GRACE = 1 / 12
 """Share of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
 _CACHED_WORKSPACES = 10_000

@@ -85,9 +85,9 @@ class KeyRing(SecretHolder):
         return found
 
     def opened(self, uri: str) -> KeyService:
-        """Return a key service that is not the installation's.
+        """Return a key service that does not belong to the installation.
 
-        :raises DatabaseUnfit: if there is none.
+        :raises DatabaseUnfit: if the URI names no such service.
         """
         if self._services is None or uri.startswith(FILE):
             raise DatabaseUnfit(f"'{uri}' is not a key service", hint="Give a URI such as aws-kms://ARN or vault-transit://MOUNT/KEY.")

@@ -19,8 +19,8 @@ def key_usage(database: Database, vault: Vault) -> list[dict[str, Any]]:
     """Describe each wrapper, and the data keys that it has wrapped: their number, the number of their workspaces, the oldest and the
     newest.
 
-    ``kind`` is ``local``, ``service``, or ``missing`` if data keys need a wrapper that is not configured. ``wraps``: new data keys are
-    wrapped by it; ``assignedTo`` lists the workspaces that have it for their own.
+    ``kind`` is ``local``, ``service``, or ``missing`` if data keys need a wrapper that is not configured. ``wraps`` is True if new data
+    keys get this wrapper; ``assignedTo`` lists the workspaces that have it as their own.
     """
     with database.read(flush=False) as transaction:
         used = {row.master_key_id: row for row in transaction.execute(_USED)}

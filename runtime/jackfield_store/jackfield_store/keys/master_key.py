@@ -213,8 +213,8 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Location of the master keys, of which the first wraps. ``private`` is True if the file is in the home: only our account may access
-    it.
+    """Location of the master keys, of which the first wraps. ``private`` is True if the file is in the home: only the process's account may
+    access it.
     """
 
     path: str

@@ -290,8 +290,8 @@ class Vault(SecretHolder):
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
     def reread(self, workspace: str | None = None) -> None:
-        """Drop the cached data keys, so that they are read again when needed. The database was set back, and may have fewer keys, or a
-        workspace's keys were deleted with an earlier workspace of its name.
+        """Drop the cached data keys: the database was set back and may have fewer, or a workspace's keys were deleted with an earlier
+        workspace of its name.
         """
         if workspace is None:
             self._keys.clear()

@@ -97,7 +97,7 @@ class Authorizing:
         """Begin to connect a connection in a browser; return the authorization's ``id``, the ``url`` to open, ``expiresAt``, and the
         ``link``, a secret for ``open_link``.
 
-        The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if the creator is not there.
+        The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if the creator is absent.
         ``browser`` is a secret that only the present browser has, such as a cookie's value; the same browser must complete it.
 
         :raises UnknownConnection: if there is none with that name.

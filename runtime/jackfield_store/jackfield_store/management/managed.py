@@ -53,7 +53,7 @@ class WorkspaceManagement:
         return partial(_audit, self._storage, self._pipeline) if self._storage.enabled else None
 
     def journal(self, authorizer: Authorizer, owner: str | None) -> SeenJournal:
-        """Return the journal, limited to what a caller may see.
+        """Return the journal, limited to a caller's view.
 
         :raises InvalidInvocation: if there is no journal.
         """
@@ -62,7 +62,7 @@ class WorkspaceManagement:
         return SeenJournal(required(self._pipeline.journal()), self._pipeline.workspace, self._pipeline.catalog, authorizer, owner)
 
     def events(self, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float) -> Events:
-        """Return the events after a cursor, limited to what a caller may see.
+        """Return the events after a cursor, limited to a caller's view.
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
         """

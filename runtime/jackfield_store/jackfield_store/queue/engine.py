@@ -72,7 +72,7 @@ async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
 
 
 async def look_each_second(runtimes: RuntimePool, notices: Notices) -> None:
-    """Renew on each SIGHUP, and notify systemd that this process is alive, until the process stops."""
+    """Renew the process on each SIGHUP, and notify systemd that it is alive, until it stops."""
     try:
         while True:
             notices.alive()

@@ -43,9 +43,7 @@ class QueueUpkeep:
             self._queue.release(*claim)
 
     def settle(self, claimed: Claimed, error: Exception) -> None:
-        """Return an invocation whose run raised an exception to the queue, or finish it: by its effect if it was begun, as failed
-        otherwise.
-        """
+        """Requeue an invocation whose run raised an exception, or finish it: by its effect if it was begun, as failed otherwise."""
         if isinstance(error, JackfieldError):
             self._runtimes.blocked.note(claimed.workspace, error)
         if isinstance(error, PostponedError):

@@ -47,7 +47,7 @@ _OF_COLUMNS = ("effect", "rule", "requestedBy")
 _ABOUT = (
     "connector", "connectorVersion", "action", "effect", "connection", "reason", "requestedBy", "requestedAt", "expiresAt",
 )  # fmt: skip
-"""Members of each approval for display, as requested."""
+"""Members of a request that each approval displays."""
 _OF_ROW = ("connector", "action", "reason", "requestedAt", "expiresAt")
 _CHANGED = "its row in the database was changed"
 

@@ -44,8 +44,8 @@ UNDECIDED = "undecided"
 _LITERAL = "$value"
 """Key of a literal value in place of a placeholder; the value is not interpreted."""
 OF_HOST = "host"
-"""Stands for the host's credentials in a digest. They differ from host to host and may change unnoticed: two reads with them may be of two
-accounts.
+"""Substitute for a digest of the host's credentials. They differ from host to host and may change unnoticed: two reads with them may be of
+two accounts.
 """
 _FORMS: Mapping[str | None, Callable[[float], Any]] = {"unix": int, "unixText": lambda moment: str(int(moment))}
 """Forms of a time other than RFC 3339."""
@@ -194,8 +194,9 @@ def _facts(
 
 def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
     """Return a keyed digest of the credentials that a connection is opened with; None without a connection, ``OF_HOST`` for the host's
-    credentials. Its version does not cover a referenced secret, its OAuth client, or the person who has approved it: each may lead to
-    another account."""
+    credentials. A connection's version does not cover a referenced secret, its OAuth client, or the person who approved it: each may
+    lead to another account.
+    """
     opening = None if attempts is None else attempts.opening
     if opening is None:
         return None

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _MOST = 4
 """Maximum number of a process's threads for functions' looks: a look that hangs delays no other."""
 _PAUSE = 1.0
-"""Seconds between two looks at an entry that its caller waits for."""
+"""Seconds between two reads of an entry that its caller waits for."""
 _PARTING = 1.0
 """Seconds for which the end of a process waits for looks. An unfinished look is made again when its claim has expired."""
 _WITHIN = 0.5 * LASTS

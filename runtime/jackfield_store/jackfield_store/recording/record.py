@@ -66,7 +66,7 @@ class NotNowError(UniqueViolation):
 class Record:
     """Journal record of one invocation. A queued one (``How.claimed``) already has its entry and holds its key.
 
-    - ``keeps``: True if the workspace keeps the inputs of its invocations.
+    - ``keeps``: True if the workspace stores the inputs of its invocations.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     """
 
@@ -410,8 +410,9 @@ class Record:
                 return
 
     def _finish_later(self, result: Result, closing: Sequence[Passing], transaction: Transaction) -> int:
-        """Build the statements only when they are executed, since building them may be what failed. By then the call has released the parts
-        of its gates."""
+        """Build the statements only when they are executed, since building them may have failed before. By then the call has released the
+        parts of its gates.
+        """
         return self._finishing(result, closing)(transaction)
 
     def finish_now(self, result: Result) -> None:

@@ -57,7 +57,7 @@ def _refuse(limit: int, what: str, least: int, hint: str) -> NoReturn:
 
 
 def room_within(limit: int, wanted: int) -> int:
-    """Return how many of ``wanted`` bytes for bodies fit into a memory of ``limit`` bytes; a limit of 0 means none."""
+    """Return how many of ``wanted`` bytes for bodies fit into a memory of ``limit`` bytes; 0 is no limit."""
     return min(wanted, max(_LEAST_ROOM, (limit - _PROCESS) // _COPIES)) if limit else wanted
 
 

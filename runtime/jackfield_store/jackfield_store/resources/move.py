@@ -1,4 +1,4 @@
-"""Move of everything that a database holds to another one, for ``jackfield db move``: from one machine to many, and back."""
+"""Move of a database's whole content to another database, for ``jackfield db move``: from one machine to many, and back."""
 
 from __future__ import annotations
 

@@ -86,8 +86,9 @@ class ProcessSettings:
         return "" if found is None else found.value
 
     def value(self, name: str) -> str:
-        """Return a setting's present value: it is read again once the epoch has moved, as it does with each change. If the database does
-        not answer, the last value still applies. Empty if it is not set."""
+        """Return a setting's present value; empty if it is not set. The setting is read again once the epoch has moved. If the database
+        does not answer, the last value still applies.
+        """
         storage = self._owner()
         if name not in self.own and storage is not None and storage.enabled:
             try:

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
             """Return the connections that a caller may see and change."""
 
         def approvals_of(self, caller: Caller, actor: Actor | None = None) -> WaitingCalls:
-            """Return the calls that wait for an approval, limited to what a caller may see."""
+            """Return the calls that wait for an approval, limited to a caller's view."""
 
         def journal_of(self, caller: Caller = ...) -> SeenJournal:
-            """Return the journal, limited to what a caller may see."""
+            """Return the journal, limited to a caller's view."""
 
 
 __all__ = ["Jackfield", "stored"]

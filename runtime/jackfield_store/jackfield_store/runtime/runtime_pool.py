@@ -108,7 +108,7 @@ class RuntimePool(ProcessLocal):
         return [*self.plugins.warn(), *self.catalog.broken(), *([] if _code() == _RUNNING else [_REPLACED])]
 
     def broken(self) -> list[str]:
-        """Return which parts of installed packages are known to be broken."""
+        """Return the parts of installed packages that are known to be broken."""
         return [*self.plugins.broken(), *self.catalog.broken()]
 
     def find(self, workspace: str) -> Jackfield:
