@@ -101,8 +101,7 @@ def _declare(parser: Parser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     import_modules(arguments.modules)
-    if arguments.repeat:
-        sys.stderr.write(f"{_REPEATS}\n")
+    _warn(arguments)
     if arguments.save_to is not None:
         _check_saving(arguments)
     if arguments.file is None and not arguments.lines:
@@ -134,6 +133,11 @@ def _run(arguments: Namespace, output: Output) -> int:
     collect_seldom()
     with open_jackfield(arguments, migrates=True) as jackfield:
         return _run_single(jackfield, invocation, arguments, output)
+
+
+def _warn(arguments: Namespace) -> None:
+    if arguments.repeat:
+        sys.stderr.write(f"{_REPEATS}\n")
 
 
 def _check_saving(arguments: Namespace) -> None:

@@ -31,8 +31,8 @@ _WORDS: dict[str, dict[str, str]] = {
         ),
         "send_again": "It may have taken effect. Its effect is the same however often it is sent: send the same call again.",
         "send_again_keyed": (
-            "It may have taken effect. Call again with the same idempotencyKey: the provider knows by it what it has done before, for as long "
-            "as it keeps keys, often 24 hours."
+            "It may have taken effect. Call again with the same idempotencyKey: the provider knows by it what it has done before, as "
+            "long as it keeps keys, often 24 hours."
         ),
         "may_be_queued": "Look for the invocation {id} once the database is back; repeat it only if it is not there, or under its key.",
         "add_connection": "Add a connection, or give one inline.",
