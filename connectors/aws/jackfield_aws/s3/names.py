@@ -9,8 +9,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("UploadFile", "Upload a file of any size in parts, as a job that goes on after a restart.", "idempotent"),
     ("DownloadFile", "Download an object of any size by ranges into a stored file.", "read"),
     ("CopyFile", "Copy an object of any size in parts within S3, as a job that goes on after a restart.", "idempotent"),
-    ("PresignGet", "Make a URL with which whoever has it may download one object for a while.", "read"),
-    ("PresignPut", "Make a URL with which whoever has it may upload one object for a while.", "read"),
+    ("PresignGet", "Make a URL with which its holder may download one object for a while.", "read"),
+    ("PresignPut", "Make a URL with which its holder may upload one object for a while.", "read"),
     ("PresignPost", "Make a URL and form fields with which a browser may upload one object for a while.", "read"),
 )
 """Rows of name (in the form of an operation), summary and effect."""

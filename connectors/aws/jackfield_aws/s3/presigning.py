@@ -139,9 +139,9 @@ def presign_get(given: Got, aws: AwsClients) -> Presigned:
     keywords=("upload link",),
 )
 def presign_put(given: Put, aws: AwsClients) -> Presigned:
-    """Make a URL with which whoever has it may upload one object for a while.
+    """Make a URL with which its holder may upload one object for a while.
 
-    The caller must also be allowed to call putObject. The request has to have the header fields of the answer; the URL may be used several
+    The caller must also be allowed to call putObject. The request must have the header fields in the output; the URL may be used several
     times until it expires.
     """
     more = given.model_dump(by_alias=True, exclude_none=True, include={"content_length", "content_md5"})
@@ -159,8 +159,8 @@ def presign_put(given: Put, aws: AwsClients) -> Presigned:
 def presign_post(given: Post, aws: AwsClients) -> PresignedForm:
     """Make a URL and form fields with which a browser may upload one object for a while.
 
-    The caller must also be allowed to call putObject. The form may have no other fields than those of the answer and of the conditions. A
-    key that ends with ${filename} lets the form choose the rest of the key after the prefix.
+    The caller must also be allowed to call putObject. The form may have only the fields in the output and in the conditions. A key that
+    ends with ${filename} lets the form choose the rest of the key after the prefix.
     """
     s3, until = _client(aws), _end(given.expires_in, aws)
     fields = dict(given.fields or {})

@@ -280,7 +280,7 @@ class Downloaded(Output):
 def download_file(given: DownloadedFile, aws: AwsClients) -> Downloaded:
     """Download an object of any size by ranges into a stored file.
 
-    Three ranges are requested concurrently, and a failed one is requested again alone. All are of the version that was found first. The
+    Three ranges are requested concurrently, and each failed range is requested again. All belong to the object's version at the start. The
     content is compared with S3's checksum, or with the entity tag if that is a checksum.
     """
     s3 = _client(aws)
