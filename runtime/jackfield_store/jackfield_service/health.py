@@ -41,7 +41,9 @@ def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) 
 
 
 def place(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int, bool] | None:
-    """Return where the command ``words`` (``serve --port 9000``) answers probes: host, port, and whether over TLS; None if nowhere."""
+    """Return the address at which the command ``words`` (``serve --port 9000``) answers probes: host, port, and whether over TLS; None if
+    it has none.
+    """
     if words[0] == "serve":
         port = _option(words, "--port") or environment.get("PORT", "").strip() or _PORT
         return _option(words, "--host") or "127.0.0.1", int(port), _option(words, "--certificate") is not None

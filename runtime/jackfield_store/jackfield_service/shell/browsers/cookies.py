@@ -35,7 +35,7 @@ class CookieJar:
 
     @property
     def is_secure(self) -> bool:
-        """True if browsers keep these cookies over HTTPS only."""
+        """True if browsers send these cookies over HTTPS only."""
         return self._secure
 
     @property

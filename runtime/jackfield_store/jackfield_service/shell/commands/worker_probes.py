@@ -45,7 +45,7 @@ class _Server(ClientsLeave, ThreadingHTTPServer):
 
 
 class WorkerProbes:
-    """Answers to probes: a status, a media type and a body."""
+    """Probes of a worker, each answered by a status, a media type and a body."""
 
     def __init__(self, master: Master, runtimes: RuntimePool, metrics: Metrics) -> None:
         self._master = master

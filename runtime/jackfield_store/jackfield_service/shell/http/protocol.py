@@ -30,7 +30,7 @@ if TYPE_CHECKING:
             """Return the exchange of a plain request whose head has arrived; None if ASGI must serve the request."""
 
         def begin(self, exchange: Exchange) -> bool:
-            """Serve a request whose body is complete; return False if ASGI must."""
+            """Serve a request whose body is complete; return False if ASGI must serve it."""
 
 
 _PROBES = (b"/healthz", b"/readyz")
@@ -132,7 +132,7 @@ class Bounded(HttpToolsProtocol):
             self._wait(self._limits.head_within if self._in_head else self._limits.body_within)
 
     def on_message_begin(self) -> None:
-        """Note that the parser has begun a request."""
+        """Note that the parser has started a request."""
         super().on_message_begin()
         self.scope["jackfield.connection"] = self  # type: ignore[typeddict-unknown-key]  # for the share of its workspace
         self._in_head = self._begun = True

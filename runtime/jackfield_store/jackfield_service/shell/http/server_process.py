@@ -330,7 +330,7 @@ _LEAST_FILES = 64
 
 
 def fitted_connections(wanted: int) -> int:
-    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return how many connections fit into it.
+    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return the number of connections that fit into it.
 
     :raises InvalidInvocation: if the limit is too low to serve any client.
     """

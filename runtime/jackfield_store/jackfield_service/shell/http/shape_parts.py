@@ -19,7 +19,7 @@ EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
 
 
 def object_of(required: Iterable[str], *, closed: bool = True, **properties: Json) -> Json:
-    """Return the schema of an object with these members; ``closed``: with no other."""
+    """Return the schema of an object with these members; with ``closed``, no others are valid."""
     body = closed_with(required, properties)
     return body if closed else {**body, "additionalProperties": True}
 

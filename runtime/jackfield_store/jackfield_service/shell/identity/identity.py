@@ -157,13 +157,13 @@ class Identities:
             await self._jwts.ready(text)
 
     def cached(self, text: str) -> Identity | None:
-        """Return the identity of a recently used token if it certainly still holds, without any look-up."""
+        """Return the identity of a recently used token if it is certainly still valid, without any query; else None."""
         epochs = self._storage.epochs
         told = epochs.answers_locally if epochs is not None else not self._storage.enabled
         return self._valid(self._known.present(), text) if told else None
 
     def last(self, text: str) -> Identity | None:
-        """Return the identity of a token at its last look-up, for cases in which only a query can tell whether it is still valid."""
+        """Return the identity of a token at its last query if only a new query can tell whether it is still valid; else None."""
         epochs = self._storage.epochs
         found = None if epochs is None or epochs.answers_locally else self._known.last(text)
         return None if found is None else found.identity

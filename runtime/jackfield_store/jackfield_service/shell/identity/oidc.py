@@ -185,7 +185,7 @@ class OidcProvider:
         return subject, session
 
     def _verified(self, granted: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the claims of an ID token for this client (OpenID Connect Core §3.1.3.7)."""
+        """Verify an ID token for this client, and return its claims (OpenID Connect Core §3.1.3.7)."""
         token = granted.get("id_token")
         if not isinstance(token, str):
             raise Refused("the provider sent no ID token")
@@ -335,7 +335,6 @@ class OidcProvider:
 
 
 def _reason(error: Exception) -> str:
-    """Return why a request has no usable answer."""
     if isinstance(error, JackfieldError):
         return error.message
     return error.words if isinstance(error, WireFault) else "its answer is no JSON"

@@ -35,11 +35,12 @@ ON_BEHALF = "Jackfield-On-Behalf-Of"
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
-    name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
-    document. An operation that ``describes`` returns data that every process has loaded, and works while the database does not answer.
-    ``partly`` does so for some requests: their caller may come from an earlier reading of the epoch, which the endpoint finds under
-    ``READING`` in the request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors say where to get one.
-    A body that contains ``streamed_by`` may be answered by a stream."""
+    name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` statuses that carry a
+    problem document. An operation that ``describes`` returns data that every process has loaded, and works while the database does not
+    answer. With ``partly``, this holds for some requests: their caller may come from an earlier reading of the epoch, which the endpoint
+    finds under ``READING`` in the request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors name the provider of such
+    tokens. A body that contains ``streamed_by`` may be answered by a stream.
+    """
 
     method: Method
     path: str

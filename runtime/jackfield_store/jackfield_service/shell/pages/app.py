@@ -40,7 +40,7 @@ _SHOWN = [(compile_path(page.path)[0], page.endpoint) for page in _PAGES if page
 """Endpoints of pages, with the regular expressions of their paths."""
 _MOST_FIELDS = 200
 _OF_PROGRAMS = ("/v1", "/mcp", "/hooks/", "/.well-known/")
-"""Beginnings of paths that programs call, whether or not a browser does."""
+"""Prefixes of paths that programs call, also from browsers."""
 
 
 def routes(server: ServerContext) -> list[Route]:

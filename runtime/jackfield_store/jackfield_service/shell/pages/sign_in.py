@@ -357,8 +357,8 @@ class _SignInPages:
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
 
     async def present(self, request: Request) -> Response:
-        """Serve ``GET /login/session``: key and CSRF token of the browser's session, for a page of this server. The request counts as no
-        activity.
+        """Serve ``GET /login/session``: key and CSRF token of the browser's session, for a page of this server. The request does not count
+        as activity.
         """
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return secured(JSONResponse({}, 403))

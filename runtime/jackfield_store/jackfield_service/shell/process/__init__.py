@@ -1,1 +1,1 @@
-"""One server process: its context, settings, sockets and metrics, its condition and its end."""
+"""One server process: its context, settings, sockets and metrics, its health and its shutdown."""

@@ -74,7 +74,7 @@ class RequestShares:
         self.total -= 1
 
     def take(self, holder: str, connection: Connection | None) -> None:
-        """Count a started request, and its connection, for their workspace.
+        """Count a started request, and its connection, for a workspace.
 
         :raises LimitReached: if the workspace has its share already.
         """

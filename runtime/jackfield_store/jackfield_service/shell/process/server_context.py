@@ -168,7 +168,7 @@ class ServerContext:
 
     @property
     def stopping(self) -> bool:
-        """True once this process has been asked to stop."""
+        """True once this process has received a stop signal."""
         return self._stopping.begun
 
     def runtime(self, workspace: str) -> Jackfield:
@@ -209,7 +209,7 @@ class ServerContext:
         return self.public_url or (str(request.base_url).rstrip("/") if named else "")
 
     def link(self, request: Request, path: str) -> str:
-        """Return a link that others follow, or a redirect URI.
+        """Return the absolute URL of ``path``, for other people or as a redirect URI.
 
         :raises Problem: 503 if the server's address is not set.
         """

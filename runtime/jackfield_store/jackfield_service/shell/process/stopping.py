@@ -27,7 +27,7 @@ class Stopping:
 
     @property
     def begun(self) -> bool:
-        """True once stopping has begun."""
+        """True once stopping has started."""
         return self._until is not None
 
     @property

@@ -39,7 +39,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "insufficient_storage": (507, "There is no room for the file."),
 }
 """Codes of the API's own refusals: the usual status of each, and its meaning. Errors of the runtime keep their code, except
-``invalid_invocation``: a request refused here became no invocation."""
+``invalid_invocation``: a request refused by the API became no invocation.
+"""
 _OF_STATUS: Mapping[int, str] = {
     **{status: code for code, (status, _) in reversed([*PROBLEMS.items()])}, 403: "forbidden", 422: "invalid_request",
 }  # fmt: skip

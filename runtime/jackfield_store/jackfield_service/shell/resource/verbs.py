@@ -21,7 +21,7 @@ _BY_HAND = ("create", "change")
 
 
 def noun(resource: Resource[T]) -> Noun[T]:
-    """Return the runs of a noun's verbs, also for hand-written verbs."""
+    """Return the functions that run a noun's verbs, also for hand-written verbs."""
 
     @contextmanager
     def opened(arguments: Namespace) -> Iterator[T]:

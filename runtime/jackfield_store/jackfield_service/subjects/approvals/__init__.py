@@ -1,1 +1,1 @@
-"""Calls that wait for a person's approval: listed, shown with their request, approved and declined."""
+"""Calls that wait for a person's approval: listed, displayed with their request, approved and declined."""

@@ -108,7 +108,7 @@ def _head(arguments: Namespace, output: Output) -> int:
 def _takers(storage: Storage, workspace: str) -> int:
     """Return the number of callbacks of a workspace that receive its head.
 
-    :raises InvalidInvocation: if there is none.
+    :raises InvalidInvocation: if no callback receives it.
     """
     callbacks = Callbacks(storage.database, storage.vault, workspace, SystemClock(), actor(), origin="operator")
     found, _ = callbacks.page(limit=MOST)

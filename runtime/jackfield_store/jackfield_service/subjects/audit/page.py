@@ -86,7 +86,6 @@ def _log(request: PageRequest) -> Audit:
 
 
 def _given(request: PageRequest) -> dict[str, str]:
-    """Return the non-empty filters of a query."""
     names = (*(name for name, _, _ in _FILTERS), *(name for name, _ in _DAYS), "timezone")
     found = {name: request.query.get(name, "").strip()[:200] for name in names}
     return {name: text for name, text in found.items() if text}
@@ -117,7 +116,6 @@ def _who(request: PageRequest, text: str) -> str | None:
 
 
 def _cells(entry: AuditEntry) -> Mapping[str, Any]:
-    """Return the members of a row of CSV."""
     about, actor = entry.to_json(), entry.about.get("actor") or {}
     details = about.get("details")
     return {
@@ -151,7 +149,6 @@ def _changes(before: Any, after: Any) -> Node:
 
 
 def _target(key: str) -> Node:
-    """Render an entry's object, as a link if it has a page."""
     kind, _, name = key.partition(":")
     shown = h.code(key)
     return h.a(shown, href=f"{_PAGES[kind]}/{quote(name, safe='')}") if kind in _PAGES and name else shown

@@ -118,7 +118,7 @@ class Deliveries:
     def page(
         self, cursor: str | None = None, limit: int = 50, *, callback: str | None = None, status: str | None = None
     ) -> tuple[list[Delivery], str | None]:
-        """Return a page of deliveries, the newest first, and the cursor of the next page."""
+        """Return a page of deliveries, the newest first, and the cursor of the next page; None on the last page."""
         given = {"callback": callback, "state": status}
         wanted = {name: value for name, value in given.items() if value is not None}
         more = "".join(f" AND d.{name} = :{name}" for name in wanted)

@@ -157,7 +157,7 @@ class _Batch:
 
 
 class Dispatcher:
-    """Dispatcher of one process. ``now`` returns the time by which attempts are due, in seconds since 1970."""
+    """Loop of one process that sends events to callbacks. ``now`` returns the time by which attempts are due, in seconds since 1970."""
 
     def __init__(
         self,
@@ -331,8 +331,8 @@ class Dispatcher:
         return [(workspace, lane) for _, workspace, lane in sorted(behind, key=lambda one: one[0]) if workspace in served]
 
     def _fan_out(self, fresh: Sequence[tuple[str, _Lane]]) -> None:
-        """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to the position of the next
-        ones. Soon they all share one position. Leave the rest to later rounds, so that deliveries are sent meanwhile.
+        """Make deliveries for the callbacks of each workspace that are furthest behind, up to the position of the next callback, so that
+        all soon share one position. Leave the rest to later rounds.
         """
         until = monotonic() + _FAN_OUT_WITHIN
         workspaces: dict[str, list[_Lane]] = {}

@@ -1,1 +1,1 @@
-"""Connect sessions: links on which a platform's customers connect their accounts. ``connecting`` is the way of one session."""
+"""Connect sessions: links on which a platform's customers connect their accounts. ``connecting`` has the steps of a session."""

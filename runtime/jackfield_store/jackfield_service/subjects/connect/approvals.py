@@ -35,7 +35,7 @@ class WrongCode(InvalidInvocation):
 
 
 class SessionApprovals:
-    """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
+    """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has started, ``account`` the
     account of its connection.
     """
 

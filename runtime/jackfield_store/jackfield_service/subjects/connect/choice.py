@@ -97,7 +97,7 @@ class Choice:
 
     def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
         """Return the types that the person may choose, under the platform's names for them. By default, these are types whose values a
-        person knows from the own account, without types for self-hosted servers.
+        person finds in their own account, without types for self-hosted servers.
         """
         kinds = self._connections.kinds
         if wanted.types:

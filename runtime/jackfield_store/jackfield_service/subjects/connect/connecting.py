@@ -423,7 +423,7 @@ class Connecting:
             raise
 
     def reopened(self, found: ConnectSession, *, choose: bool = False) -> ConnectSession:
-        """Return the session to the entry of values, or to the choice of a type."""
+        """Set the session back to the entry of values, or to the choice of a type; return it."""
         if choose:
             self._discard(found)
             return self._table.change(found, task="", type="", values={}, trial={}, generated={}, status="opened", created=False)
@@ -471,8 +471,8 @@ class Connecting:
         return self._access.external_id(found)
 
     def _added(self, found: ConnectSession) -> ConnectSession:
-        """Store a connection without approval, and return the session. Both change in one commit, so that the session can remove the
-        connection.
+        """Store a connection without approval, and return the session. The same commit notes the connection in the session, which can then
+        remove it.
         """
         noted: list[ConnectSession] = []
 

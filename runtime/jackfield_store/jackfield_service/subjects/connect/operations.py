@@ -70,7 +70,7 @@ def recognised(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = ""
 ) -> ConnectSession | None:
     """Return a session that can no longer be continued, such as one of a revoked token, so that its page can explain this; None if there is
-    none. The browser has its link, has begun it, or has come back for it: the ID alone reveals nothing.
+    none. The browser has its link, has started it, or has come back for it: the ID alone reveals nothing.
     """
     try:
         place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None

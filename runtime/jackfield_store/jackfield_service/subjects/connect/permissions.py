@@ -75,6 +75,5 @@ def _probes(manifest: Manifest, kind: ConnectionKind) -> Iterator[ActionManifest
 
 
 def _bound(kind: ConnectionKind) -> Mapping[str, Any]:
-    """Return the HTTP binding of a type; empty if the type has none."""
     types = kind.manifests[0].raw.get("connectionTypes", ())
     return next((row.get("http") or {} for row in types if row.get("key") == kind.about.key), {})

@@ -164,9 +164,9 @@ class ConnectSession(SecretHolder):
     approval that may never be given. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads.
     A browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``.
     A person reads the code on the session's page and types it on another device, in at most ``tries`` tries. ``framed`` is true if the
-    session was begun, or opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the
-    browser that last came back from the provider, with any answer: that browser may watch the session. ``recalled`` is the record that
-    an earlier session stored with the connection (``ConnectRecord``). ``blocked`` is the last failure on the platform's side
+    session was started, or opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of
+    the browser that last came back from the provider, with any answer: that browser may watch the session. ``recalled`` is the record
+    that an earlier session stored with the connection (``ConnectRecord``). ``blocked`` is the last failure on the platform's side
     (``Blocked``). A test runs until ``busy_until`` at most, in seconds since 1970; no second test starts meanwhile. ``met`` is the
     account (ID and label) with which the person has signed in at the provider, if known. ``confirmed`` is the digest of the proof that
     the platform has confirmed.
@@ -314,7 +314,6 @@ class ConnectSession(SecretHolder):
 
 
 class _Reading:
-    """Reader of a request's body that collects all faults."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body

@@ -95,7 +95,6 @@ def _end(things: _Connections, found: KindRow) -> None:
 
 
 def _hangs(things: _Connections, found: KindRow) -> Iterator[str]:
-    """Yield the objects that stop with a connection."""
     database = things.storage.database
     for use in uses_of(database, things.storage.vault, things.workspace, [found.name])[found.name]:
         yield f"{use['kind']} {use['name']}"

@@ -309,7 +309,6 @@ def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldEr
 
 
 def _output_field(text: str, refused: JackfieldError | None) -> Markup:
-    """Render the field of the output, with its fault."""
     name, hint = "output-succeeded", "The action's output as JSON, if the provider shows it. The same request is answered with it."
     wrong = [] if refused is None else [f"{item.path}: {item.message}" for item in refused.details] or [refused.message]
     area = h.textarea(
@@ -356,7 +355,6 @@ def _happened(error: Mapping[str, Any] | None) -> Node:
 
 
 def _told(request: PageRequest, entry: Entry, to: str) -> Node:
-    """Render the sent request, its recipient, its connection and its time."""
     over = connection_links(request, [entry]).get(entry.id)
     was = "was sent" if entry.attempts else "may have been sent"
     begun = entry.created_at if entry.started_at is None else entry.started_at
@@ -367,7 +365,6 @@ def _told(request: PageRequest, entry: Entry, to: str) -> Node:
 
 
 def _choice(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render the two outcomes as buttons, next to the link to the provider's page of a look's finding."""
     links = (_outside(look) for look in reversed(entry.looks))
     link = next((link for link in links if link is not None), None)
     return [
@@ -378,7 +375,6 @@ def _choice(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _anew(again: Markup) -> Markup:
-    """Render the link that repeats the call."""
     told = h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can.")
     return h.details(h.summary("Run again without resolving it"), told, again, class_="further")
 

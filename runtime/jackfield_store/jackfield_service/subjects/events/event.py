@@ -108,7 +108,6 @@ def _time(value: object) -> str | None:
 
 
 def _verdict(shown: Mapping[str, Any]) -> str:
-    """Return the verdict of evidence for an invocation's outcome."""
     if shown.get("status") == "succeeded":
         return "took"
     return "absent" if shown.get("errorCode") == Unavailable.code else "refused"

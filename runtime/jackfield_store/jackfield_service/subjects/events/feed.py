@@ -198,7 +198,7 @@ class Feed:
     def _window(
         self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
     ) -> tuple[int, int]:
-        """Add the next events to ``found`` until the data before the last one exceed ``room`` bytes. ``place`` has the number before the
+        """Add the next events to ``found`` until the data before the last event exceed ``room`` bytes. ``place`` has the number before the
         first event, and the last number. Return the number up to which events were examined, and the bytes used.
         """
         after, last = place

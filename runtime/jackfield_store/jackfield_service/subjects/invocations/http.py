@@ -212,7 +212,7 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 async def journal_of(server: ServerContext, identity: Identity) -> SeenJournal:
     """Return the journal of a caller's workspace, limited to entries that the caller may see.
 
-    :raises Problem: 503 if there is none.
+    :raises Problem: 503 if the server has no journal.
     """
     runtime = await server.opened(identity.workspace)
     if runtime.journal is None:

@@ -37,8 +37,8 @@ class CallContext:
     """Caller of a tool, and the runtime of its workspace. ``current`` returns the caller with its current rights, and raises if they have
     ended; ``left`` returns whether the client has disconnected. With ``is_silent``, the database does not answer, the caller's identity
     is from the last minute, and no connections are looked up. Without a database, ``queue`` is None and there are no tasks; ``go_on``
-    runs a queued invocation if no other part of the process does. ``connects`` returns the requests to the person behind the client to
-    connect an account; None if nobody can be asked.
+    runs a queued invocation if no other part of the process does. ``connects`` returns the ``ConnectRequests`` for the person behind the
+    client; None if there is nobody to ask.
     """
 
     runtime: Jackfield

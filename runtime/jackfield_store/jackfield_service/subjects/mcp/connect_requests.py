@@ -3,7 +3,7 @@ continues.
 
 Only two kinds of callers are asked: a person who has signed in at the identity provider, and the person who has started ``jackfield mcp``.
 The link is a connect session for that person alone: the console admits nobody else who opens it. The client's "accept" only means that it
-has shown the link.
+has displayed the link.
 
 The state that a client of 2026-07-28 sends back is sealed, and valid for one caller, one call and a limited time. The idempotency key of
 the following call belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one takes effect.
@@ -51,7 +51,6 @@ _INPUT = "connect"
 _STATE = ("mcp", "connect")
 _KEY_PREFIX = "mcp-connect-"
 _DIGITS = 32
-"""Number of hexadecimal digits of a key: 128 bits."""
 ANSWERS = ("accept", "decline", "cancel")
 
 

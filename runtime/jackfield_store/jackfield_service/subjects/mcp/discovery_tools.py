@@ -247,7 +247,6 @@ def _rows(call: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str 
 
 
 def _connections_by_action(call: CallContext, rows: Sequence[Match]) -> dict[tuple[str, str], list[str]]:
-    """Return the names of the first few connections that can run each action."""
     found: dict[tuple[str, str], list[str]] = {}
     authorizer, wanted = call.runtime.access.authorizer(call.caller), {row.connector for row in rows}
     for name, kind, manifest in served_connectors(call):

@@ -125,7 +125,6 @@ def _texts(form: Any) -> Iterator[str]:
 
 
 def _warnings(texts: list[str]) -> list[str]:
-    """Return warnings for the person about deceptive texts."""
     hidden = [visible(text, "")[:_NAME] for text in texts[1:] if has_hidden(text, "\n")][:_TOLD]
     mixed = [word[:_NAME] for text in texts for word in mixed_words(text)][:_TOLD]
     found = [f"Its form has characters that are not seen or that reorder others: {', '.join(hidden)}."] if hidden else []

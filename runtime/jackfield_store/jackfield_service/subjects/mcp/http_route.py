@@ -176,7 +176,6 @@ class Door:
 
 
 class _Call:
-    """One MCP request in progress."""
 
     def __init__(
         self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool, is_silent: bool
@@ -242,9 +241,7 @@ class _Call:
         return self.cancelled.is_set() or self._server.stopping
 
     def _connects(self, exchange: StatelessExchange) -> ConnectRequests | None:
-        """Return the requests to the calling person to connect an account; None unless the console knows that person from the same
-        provider.
-        """
+        """Return the ``ConnectRequests`` for the calling person; None unless the console knows that person from the same provider."""
         server, identity, people, jwt = self._server, self._identity, self._server.people, self._server.settings.jwt
         if identity.kind != "user" or people is None or jwt is None or jwt.issuer != people.provider.issuer or not server.public_url:
             return None

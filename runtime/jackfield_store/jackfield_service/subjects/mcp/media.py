@@ -87,13 +87,11 @@ def _content(call: CallContext, file: StoredFile, *, is_short: bool) -> Content:
 
 
 def _is_textual(content_type: str) -> bool:
-    """Return whether a media type is a text type."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind.startswith("text/") or kind.rpartition("/")[2].rpartition("+")[2] in _TEXTUAL
 
 
 def _files(value: Any, levels: int) -> Iterator[str]:
-    """Yield the IDs of the files that an output refers to."""
     if isinstance(value, Mapping):
         identifier = value.get("file")
         if isinstance(identifier, str) and isinstance(value.get("contentType"), str) and isinstance(value.get("size"), int):

@@ -101,7 +101,6 @@ def build_server(find: Find, instructions: str | None = None, *, has_tasks: bool
 
 
 def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
-    """Return a page of the tools that the caller may call; the cursor is the last tool's name."""
     runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
     if call.tools != "all" or not runs:

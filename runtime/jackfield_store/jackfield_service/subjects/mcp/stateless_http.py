@@ -37,7 +37,7 @@ _PASSED = (b"accept", b"mcp-")
 
 @dataclass(frozen=True, slots=True)
 class StatelessResponse:
-    """Response to send."""
+    """HTTP response of a stateless exchange."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,7 +55,7 @@ class StatelessExchange:
     def connect_requests(
         self, runtime: Jackfield, caller: Caller, person: str, base: str, actor: Actor, sessions: Callable[[], Connecting]
     ) -> ConnectRequests:
-        """Return the requests to a person who has signed in to connect an account."""
+        """Return the ``ConnectRequests`` for a person who has signed in."""
         return ConnectRequests(runtime, caller, person, "oidc", base, actor, sessions, self._links)
 
     async def answer(

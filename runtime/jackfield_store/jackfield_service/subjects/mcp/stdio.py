@@ -157,7 +157,6 @@ async def wired(grace: float) -> AsyncIterator[Wire]:
 
 @contextlib.contextmanager
 def _stdin() -> Iterator[BinaryIO]:
-    """Open stdin's bytes on a private descriptor, while descriptor 0 is empty."""
     source = sys.stdin.buffer
     if not _is_first(source):
         yield source
@@ -208,8 +207,8 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
 
 
 def _connects(runtime: Jackfield, client: Caller, links: OpenLinks) -> ConnectRequests | None:
-    """Return the requests to this program's starter to connect an account, on the page of a server with the same database; None if its
-    address is unknown.
+    """Return the ``ConnectRequests`` for this program's starter, on the pages of a server with the same database; None if its address is
+    unknown.
     """
     base = runtime.storage.shared.value(PUBLIC_URL) if runtime.storage.enabled else ""
     sessions = partial(open_sessions, runtime, runtime.clock)

@@ -256,7 +256,7 @@ class TaskMethods:
     async def _stepped(call: CallContext, step: Callable[[], T]) -> T:
         """Run a step in a thread.
 
-        :raises MCPError: if it fails, also if the database is unavailable.
+        :raises MCPError: if the step fails, also if the database is unavailable.
         """
         try:
             found: T = await call.briefly(step)

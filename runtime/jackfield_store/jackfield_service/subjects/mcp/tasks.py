@@ -310,7 +310,6 @@ def status_of(entry: Entry, *, is_modern: bool) -> Status:
 
 
 def _message(entry: Entry) -> str | None:
-    """Return a text about an unfinished task."""
     if entry.status == "waiting":
         return f"A person has to approve it first, until {iso(entry.not_after)}."
     if entry.is_open and entry.cancel_requested_at is not None:

@@ -1,6 +1,6 @@
 """Names of the tools that MCP lists for actions.
 
-Clients refuse other names than ``[a-zA-Z0-9_-]{1,64}``, some of them the whole server with one such tool. A name follows from connector and
+Clients refuse a tool whose name does not match ``[a-zA-Z0-9_-]{1,64}``, some even its whole server. A name follows from connector and
 action alone, so it stays the same across restarts and other installed connectors. Actions' keys have no ``_``, so the last ``_`` separates
 the two.
 """

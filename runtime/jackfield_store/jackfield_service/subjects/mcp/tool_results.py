@@ -68,7 +68,6 @@ def to_members(found: CallToolResult) -> dict[str, Any]:
 
 
 def _file(item: Content) -> dict[str, Any]:
-    """Return the JSON of a file, the only content apart from text."""
     members: dict[str, Any] = item.model_dump(mode="json", by_alias=True, exclude_none=True)
     return members
 

@@ -109,7 +109,6 @@ def accepted(request: PageRequest) -> Response:
 
 
 def _state(found: Mapping[str, Any]) -> Any:
-    """Return the displayed state of one of the workspace's own servers."""
     return None if found["inherited"] else [found.get(member) for member in ("name", "url", "createdAt", "acceptedAt", "tools")]
 
 

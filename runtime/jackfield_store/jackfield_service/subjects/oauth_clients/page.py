@@ -96,7 +96,6 @@ def _cells(request: PageRequest) -> Cells:
 
 
 def _state(found: Mapping[str, Any]) -> Any:
-    """Return the displayed state of one of the workspace's own clients."""
     return None if found["inherited"] else [found.get(member) for member in ("name", "version", "createdAt")]
 
 

@@ -63,7 +63,6 @@ def _stored(request: PageRequest) -> Settings:
 
 
 def _state(request: PageRequest, settings: Settings) -> Any:
-    """Return the settings that the visitor's form displays."""
     own: list[Any] = [settings.keep_inputs, settings.retention_days]
     if not request.operator:
         return own
@@ -212,7 +211,6 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
 
 
 def _actions(request: PageRequest, words: str) -> list[Markup]:
-    """List the actions that match the typed text, with their titles."""
     found, _ = found_actions(request.search, request.catalog, words.replace("/", " "), None, None, 0, _SUGGESTED)
     return [h.option(row.title, value=f"{row.connector}/{row.action}") for row in found]
 

@@ -69,7 +69,7 @@ class DueSchedules(DueRows):
 
     def silent(self) -> tuple[int, float] | None:
         """Return the number of schedules that are silent since the clock went back, and the end of the last silence; None if there are
-        none. Their silence prevents that a slot runs twice.
+        none. The silence prevents a second run of a slot.
         """
         row = self._database.look_up(_SILENT, {"later": self.time.now() + TOLERATED})
         return None if row is None or not row.schedules else (row.schedules, row.until)

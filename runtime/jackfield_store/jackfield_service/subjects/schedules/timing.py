@@ -161,7 +161,6 @@ def zone(name: str) -> tzinfo:
 
 
 def _cron(text: str) -> str:
-    """Return a cron expression of five fields, checked."""
     found = _MACROS.get(text.strip().lower(), " ".join(text.split()))
     if len(found) > _MAX_CRON or len(found.split(" ")) != 5:
         raise invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
@@ -221,7 +220,6 @@ def _change(begin: int, end: int, zone: tzinfo) -> int | None:
 
 
 def _offset(at: int, zone: tzinfo) -> int:
-    """Return the seconds by which the clock is ahead of UTC."""
     return round((datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds())
 
 

@@ -172,7 +172,7 @@ class State:
         return work
 
     def _without_nulls(self, kind: str, things: Mapping[str, Json]) -> Json:
-        """Return objects without null members, unless null is a valid value: in an exported file, null would have nothing to remove."""
+        """Return objects without members that are null, unless null is a valid value of the member."""
         judge = self.judge(self.kinds[kind])
         return {
             name: {one: value for one, value in spec.items() if value is not None or not judge.judge({one: None})}
@@ -190,7 +190,6 @@ class State:
 
 @dataclass(slots=True)
 class _Work:
-    """One application of a document to a workspace."""
 
     state: State
     visit: Visit
@@ -271,7 +270,6 @@ class _Work:
             yield kind, self.document.get(kind.name, {})
 
     def _present(self) -> dict[str, dict[str, KindRow]]:
-        """Return the stored objects in the document, and the objects that files of the label have created."""
         found = dict[str, dict[str, KindRow]]()
         for kind, wanted in self._stated():
             of_label = {name for (one, name), label in self.owned.items() if one == kind.name and label == self.how.label}
@@ -386,7 +384,6 @@ class _Work:
         return {**spec, "values": dict(Secrets(os.environ, self.visit.clock).resolve(values, "."))}
 
     def _end(self, transaction: Transaction, kind: Kind[Any], found: KindRow) -> None:
-        """Remove the objects of the label that the files no longer have."""
         about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
         if not self.how.prune:
             self._row("left", about, reason=f"the files state it no more; {self._option('prune')} ends it", **hanging)
@@ -459,7 +456,6 @@ def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
 
 
 def _changed(settings: Settings) -> Json:
-    """Return the settings that differ from their defaults."""
     usual, shown = Settings().to_json(), settings.to_json()
     counted = ("since", "paused")
     shown["guards"] = {name: {one: value for one, value in guard.items() if one not in counted} for name, guard in shown["guards"].items()}
@@ -467,7 +463,6 @@ def _changed(settings: Settings) -> Json:
 
 
 def _references(schema: Json) -> set[str]:
-    """Return the names of shapes to which a schema refers."""
     return set(_REFERENCE.findall(json.dumps(schema)))
 
 
@@ -484,7 +479,6 @@ def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, 
 
 
 def _difference(stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
-    """Return the stated members that have changed."""
     differing = (name for name in stated if before.get(name) != after.get(name))
     return {name: {"before": before.get(name), "after": after.get(name)} for name in differing}
 

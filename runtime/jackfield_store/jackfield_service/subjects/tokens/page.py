@@ -127,7 +127,6 @@ def rules_shown(rules: Rules) -> list[Node]:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of tokens; ``again`` replaces the list on the page."""
     found = _sorts(request).read(request, partial(_listed, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None

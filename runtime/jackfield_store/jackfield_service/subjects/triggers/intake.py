@@ -300,7 +300,6 @@ class Intake(ProcessLocal):
         return known
 
     def _read(self, runtime: Jackfield, found: Subscription, request: HookRequest, hook: DeclaredHook) -> Received:
-        """Verify a request, then read it."""
         from jackfield.connector.triggers import Forged, Needs, Webhook
 
         trigger = runtime.catalog.load(found.connector).triggers[found.trigger_key]
@@ -319,7 +318,6 @@ class Intake(ProcessLocal):
         raise Internal(f"the connector's code failed: {type(outcome.error).__name__}")
 
     def _with_file(self, runtime: Jackfield, found: Subscription, hook: DeclaredHook, name: str) -> DeclaredHook:
-        """Return the hook with a file that the verifier needs."""
         storage = runtime.storage
         due = DueSubscriptions(storage.database, runtime.clock)
         work = SubscriptionWork(runtime, found, due, storage.shared.value(PUBLIC_URL))

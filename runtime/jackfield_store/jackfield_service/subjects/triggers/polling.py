@@ -68,7 +68,7 @@ class Polling:
         return True
 
     def _page(self, trigger: Trigger, place: Any) -> Any:
-        """Read one page, of a list or of new items; return None if the provider no longer knows its place."""
+        """Read one page, of a list or of new items; return None if the provider no longer knows its position."""
         from jackfield.connector.triggers import Gone
 
         try:

@@ -241,7 +241,6 @@ class SubscriptionWork:
         return self._found.status in _LEAVING
 
     def _polled(self, content: Sealed, trigger: Trigger) -> float:
-        """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
         calls = EventCalls(runtime, found, content.then, self._caller)
         calls.judge(content.inputs)

@@ -272,8 +272,9 @@ def form(
     request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", state: Any = None,
     **attributes: Attribute,
 ) -> Markup:  # fmt: skip
-    """Render a form with side effects. ``into`` selects the element in which its answer is shown without reloading the page. ``state`` is
-    the displayed state that the form decides on (``drawn.decides``)."""
+    """Render a form with side effects. ``into`` selects the element that displays its answer without reloading the page. ``state`` is the
+    displayed state that the form decides on (``drawn.decides``).
+    """
     partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
     token = request.csrf if state is None else drawn_from(request.csrf, state)
     return h.form(csrf_field(token), *content, method="post", action=address, **partly, **attributes)

@@ -78,7 +78,7 @@ def call_connection(request: PageRequest, manifest: Manifest, rows: Sequence[Map
 def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
     """Refuse a call whose connection is gone, if no other was chosen: the page's script sends the name of the deleted connection.
 
-    :raises InvalidInput: for such a call, with the fault at the choice.
+    :raises InvalidInput: for a call over a deleted connection, with the fault at the choice.
     """
     gone = call.get("connection")
     if gone and form.get(_FIELD) == "":

@@ -58,7 +58,7 @@ def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> 
     """Turn a POST of the console into a decision on the state that its page displays.
 
     ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the function reports
-    itself. If the form was rendered from another state, the page is shown anew: at ``back``, or at the form's own address.
+    itself. If the form was rendered from another state, the page is rendered again: at ``back``, or at the form's own address.
     """
 
     def decorated(function: Decision) -> Decision:

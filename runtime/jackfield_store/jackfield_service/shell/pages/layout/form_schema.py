@@ -76,7 +76,6 @@ def call_schema(action: ActionManifest, given: Collection[str] = ()) -> dict[str
 
 
 def _of_pages(action: ActionManifest) -> list[str]:
-    """Return the inputs for pages, which few calls need."""
     pages = action.pagination
     if pages is None:
         return []
@@ -232,7 +231,7 @@ def _kind(given: Schema, root: Schema, depth: int, within: int = 0) -> tuple[str
 
 
 def _one_of(choices: list[tuple[str, Schema]], others: list[tuple[str, Schema]], node: Schema) -> tuple[str, Schema]:
-    """Choose the kind of control for a value that has one of several simple forms: the control that accepts all of them comes first.
+    """Choose the kind of control for a value that has one of several simple forms: the control that accepts all of them.
 
     Choices in addition to a string or a number are suggestions for it; in addition to a boolean they are further choices.
     """
@@ -250,7 +249,6 @@ def _one_of(choices: list[tuple[str, Schema]], others: list[tuple[str, Schema]],
 
 
 def _values(node: Schema) -> list[Any]:
-    """Return the values of a node that is a choice."""
     return list(node["enum"]) if "enum" in node else [node["const"]]
 
 

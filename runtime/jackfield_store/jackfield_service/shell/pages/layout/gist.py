@@ -23,7 +23,6 @@ RERUN_OF = "rerunOf"
 _PARTS = 3
 _LONGEST = 60
 _FEW = 3
-"""Maximum number of displayed items of a list."""
 _SHORT = 13
 """Number of characters of an ID that distinguish calls of different milliseconds."""
 _MEMBERS = 40

@@ -13,7 +13,7 @@ from jackfield.redaction.marks import MASK
 def refuse_masks(value: Any, path: str = "") -> None:
     """Refuse a changed value with a mask in place of a secret: the secret must not reach another action or address.
 
-    :raises InvalidInput: for such a value, with the places of all masks.
+    :raises InvalidInput: for a changed value with a mask, with the places of all masks.
     """
     masks = _masks(value, path)
     if masks:

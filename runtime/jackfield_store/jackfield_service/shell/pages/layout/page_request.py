@@ -40,7 +40,7 @@ class PageRequest:
     form: Mapping[str, str] = field(default_factory=dict)
     is_silent: bool = False
     drawn: str = ""
-    """Digest of the state that the form was drawn from."""
+    """Digest of the state that the form was rendered from."""
 
     @property
     def runtime(self) -> Jackfield:

@@ -68,7 +68,7 @@ def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def sent(form: Mapping[str, str]) -> dict[str, str]:
-    """Return the non-empty values of a browser's form data, by name, so that invalid values can be shown again."""
+    """Return the non-empty values of a browser's form data, by name, so that invalid values can be displayed again."""
     return {name.removeprefix(_PREFIX): text for name, text in form.items() if name.startswith(_PREFIX) and text.strip()}
 
 

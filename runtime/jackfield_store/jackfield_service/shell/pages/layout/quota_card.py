@@ -49,7 +49,6 @@ class QuotaCard:
         return h.section(title, lead, table("Quotas", columns, rows, empty="No quotas: nothing limits what takes effect."), class_="card")
 
     def _form(self, place: str = "") -> list[Node]:
-        """Render the form of the quota at a position, or of a new quota."""
         kept = self.quotas[int(place)] if place else {}
         there, identifier = h.input(type="hidden", name="place", value=place), f"quota-{place or 'new'}"
         into, save = h.div(id=f"{identifier}-said", aria_live="polite"), h.div(h.button("Save quota", class_="primary"), class_="actions")

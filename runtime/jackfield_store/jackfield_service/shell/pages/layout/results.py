@@ -268,7 +268,6 @@ def _weight(column: str, items: Sequence[Mapping[str, Any]]) -> tuple[bool, bool
 
 
 def _cell(item: Mapping[str, Any], column: str) -> Node:
-    """Render a cell; nested values are folded."""
     if column not in item:
         return None
     value = item[column]

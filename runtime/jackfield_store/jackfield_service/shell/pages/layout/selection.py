@@ -42,7 +42,7 @@ class Step:
     """A step that can be carried out for several rows: ``Redrive`` of dead letters.
 
     ``take`` gets the request, the ID of a row and an identifier that is equal each time this form is sent, and returns the outcome of the
-    row. ``warn`` returns what a person must know about the rows before the step, ``follow`` the page that shows the outcomes.
+    row. ``warn`` returns the warnings to a person about the rows before the step, ``follow`` the page that shows the outcomes.
     """
 
     key: str

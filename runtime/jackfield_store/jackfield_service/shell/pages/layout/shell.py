@@ -170,7 +170,6 @@ SIGNED_IN = "/login/done"
 
 
 def _sign_in_again() -> Markup:
-    """Return the dialog for a form whose session has ended."""
     return h.dialog(
         h.div(
             h.h2("Your session has ended", id="session-ended-title"),

@@ -51,7 +51,7 @@ class Sorts:
 
         A list that is too long to be sorted has its own order, and ``is_too_long`` is True.
 
-        :raises Problem: 400 if no column has such an order.
+        :raises Problem: 400 if the list cannot be sorted by ``?sort=``.
         """
         sort, cursor = request.query.get("sort", ""), request.query.get("cursor") or None
         if sort.removeprefix("-") not in ("", *self.columns.values()):

@@ -1,4 +1,4 @@
-"""Typed values of a form that is shown anew because its state has changed: filled in again, with the current values next to them.
+"""Typed values of a form that is rendered again because its state has changed: filled in again, with the current values next to them.
 
 They are put into the current page's HTML, so that no page needs code of its own. A secret is never sent back, and a confirmation
 (``data-asks``) must be given again for the current state.

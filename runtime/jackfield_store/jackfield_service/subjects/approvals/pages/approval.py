@@ -171,8 +171,8 @@ def _past(reason: str) -> Markup:
 
 
 def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render for a visitor who may not decide that a call waits, or the decision on it; None otherwise. A token with rules sees no
-    decision, which names other people and their reasons.
+    """Render the note that a call waits, or the decision on it, for a visitor who may not decide; None otherwise. A token with rules sees
+    no decision, which names other people and their reasons.
     """
     if request.may("approve"):
         return None
@@ -193,7 +193,6 @@ def decider(found: Mapping[str, Any]) -> Node:
 
 
 def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
-    """Render a decision with its person, time and reason."""
     facts: list[tuple[str, Node]] = [
         ("Decision", str(found["status"]).capitalize()),
         ("By", decider(found)),

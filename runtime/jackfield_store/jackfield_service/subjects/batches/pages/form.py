@@ -45,7 +45,6 @@ _PREVIEWED = 5
 _CHECKED = 1000
 """Maximum number of rows that are checked before queuing, each as its call would be."""
 _SHOWN = 50
-"""Maximum number of listed faults."""
 _AT_ONCE = 250
 """Maximum number of calls per commit, for which other writes wait."""
 
@@ -236,7 +235,6 @@ def _told(row: FileRow, error: JackfieldError) -> Iterator[_Fault]:
 
 
 def _columns(batch: _Batch) -> Node:
-    """Render the choice of an input for each column."""
     inputs = [("", "Not used"), *((target.pointer, target.title) for target in batch.known)]
     hints = [
         _GUESSED if target is not None and target.pointer == batch.likely[place] else None for place, target in enumerate(batch.chosen)
@@ -257,7 +255,6 @@ def _columns(batch: _Batch) -> Node:
 
 
 def _preview(batch: _Batch) -> Markup:
-    """Render the values of the first rows by their inputs; secrets are masked."""
     used = [(place, target) for place, target in enumerate(batch.chosen) if target is not None]
     titles = [f"{target.title} ({number})" if [one.title for _, one in used].count(target.title) > 1 else target.title
               for number, (_, target) in enumerate(used, 1)]  # fmt: skip
@@ -296,7 +293,6 @@ def _queue_button(batch: _Batch, good: int, wrong: int) -> Node:
 
 
 def _queued(request: PageRequest, batch: _Batch) -> Node:
-    """Queue the rows, and render the outcomes."""
     refused, earlier, queued = list[_Fault](), list[str](), 0
     for row, found in _outcomes(request, batch):
         if isinstance(found, Enqueued):

@@ -1,4 +1,4 @@
-"""``jackfield callbacks``: where events are sent. The operator's callbacks may be at any address."""
+"""``jackfield callbacks``: URLs to which events are sent. The operator's callbacks may be at any address."""
 
 from __future__ import annotations
 

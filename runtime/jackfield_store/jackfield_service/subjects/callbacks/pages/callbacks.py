@@ -109,7 +109,6 @@ def changed(request: PageRequest) -> Response:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of callbacks; ``again`` replaces the list on the page."""
     shown = listing(
         request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
         {**_CELLS, "description": partial(_name, request), "failingSince": partial(_since, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
@@ -200,7 +199,6 @@ def _buttons(request: PageRequest, found: Found) -> Node:
 
 
 def _change(request: PageRequest, found: Found) -> Node:
-    """Render the form that changes the URL and the selection of events; secret and position stay."""
     button = bar(h.button("Save", class_="primary"))
     place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
     return form(request, address, fields(found), place, button, into="#changed", state=_shown_state(found))

@@ -143,7 +143,6 @@ def _again(request: PageRequest, item: Mapping[str, Any]) -> Node:
 
 
 def _all_again(request: PageRequest, callback: str | None) -> Node:
-    """Render the button that sends all dead deliveries again; None without dead deliveries."""
     state = _dead_state(request, callback)
     if state is None:
         return None

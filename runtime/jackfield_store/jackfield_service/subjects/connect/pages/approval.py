@@ -1,7 +1,7 @@
 """The pages of a connect session whose account is approved at a provider: before, during and after the approval or refusal.
 
-Three kinds of windows show them. A *page* has begun the session and goes to the provider itself. A *frame* has begun it, too, and opens a
-window for the provider. A *window* is such a window, or another device. The page and the frame lead: they alone begin, and begin again. A
+Three kinds of windows show them. A *page* has started the session and goes to the provider itself. A *frame* has started it, too, and opens
+a window for the provider. A *window* is such a window, or another device. The page and the frame lead: they alone begin, and begin again. A
 window finishes its approval, or tells the person where to continue, and follows the session.
 """
 
@@ -143,7 +143,7 @@ class ApprovalPages(Pages):
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
         """Render the page before the provider for another browser than the session's: the beneficiary of the approval, and the way to prove
-        that the same person has begun. No site may frame it.
+        that the same person has started. No site may frame it.
         """
         wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
         if not found.nonce and not found.code:
@@ -238,7 +238,7 @@ class ApprovalPages(Pages):
         return self.say("account_asked_for" if platform else "account_asked_alone", account=account, platform=platform)
 
     def _is_own(self, found: ConnectSession) -> bool:
-        """Return whether the browser has begun the session, or is a window that its frame has opened with a nonce instead of a code.
+        """Return whether the browser has started the session, or is a window that its frame has opened with a nonce instead of a code.
         Another device may belong to another person, who sees the requester and the beneficiary in full.
         """
         return self._place == "page" or bool(found.nonce)
@@ -311,8 +311,8 @@ class ApprovalPages(Pages):
         return self.page(self.say("declined_title"), lead, again, self._seconds(), tells=tells)
 
     def _window_is_done(self, declined: str = "") -> Response:
-        """Render in the window that was at the provider where to continue; the script closes the window if the browser allows it.
-        ``declined`` names a provider at which the person refused.
+        """Render the note, for the window that was at the provider, that the person continues elsewhere. The script closes the window if
+        the browser allows it. ``declined`` names a provider at which the person refused.
         """
         lead = h.p(self.say("declined_lead", provider=declined), role="alert") if declined else None
         closes = h.p(self.say("window_done"), data_closes=True)

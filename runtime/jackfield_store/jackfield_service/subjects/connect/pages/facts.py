@@ -20,7 +20,7 @@ FEW = 8
 _TEST = "ConnectionTest"
 """ID of a policy's statement that only the test of the connection needs."""
 _HOURS = 120
-"""Minutes above which a time is given in hours."""
+"""Minutes above which a time is stated in hours."""
 
 
 def operations(policy: Mapping[str, Any], *, test: bool = False) -> list[str]:
@@ -34,14 +34,12 @@ class FactPages(ApprovalPages):
     """Pages with facts about an account that is to be connected."""
 
     def _left(self) -> str:
-        """Return the time left, in words."""
         minutes = math.ceil(max(self._lasts, 0.0) / 60)
         if minutes >= _HOURS:
             return self.say("time_hours", count=minutes // 60)
         return self.say("time_minute") if minutes == 1 else self.say("time_minutes", count=minutes)
 
     def _time(self) -> str:
-        """Return a sentence about the time left."""
         return self.say("facts_time", time=self._left())
 
     def _facts(

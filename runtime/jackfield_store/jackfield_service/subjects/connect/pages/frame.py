@@ -115,7 +115,6 @@ class Pages:
     def _about(
         self, origins: tuple[str, ...], onward: str, tells: Mapping[str, str] | None, follows: Follows, patience: float
     ) -> dict[str, str]:
-        """Return the page's data for the scripts."""
         found, about = self._found, {"data_words": json.dumps({key: self.say(f"typed_{key}") for key in _TYPED})}
         if found is None:
             return about

@@ -41,12 +41,12 @@ from jackfield_store.keys.sealing import new_secret
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500
 _OF_RETURNED = ("finish", "cancel")
-"""Steps of a browser that has not begun the session, but came back from the provider for it."""
+"""Steps of a browser that has not started the session, but came back from the provider for it."""
 _LEADING = ("choose", "again", "submit", "approve")
 """Steps after which a person may be led to the provider."""
 _FRAMES = ("iframe", "frame")
 _ONWARD = "onward"
-"""Query parameter of the session's page after such a step: the browser has then sent its secret, and moves on automatically."""
+"""Query parameter of the session's page after a step: the browser has then sent its secret, and moves on automatically."""
 Endpoint = Callable[[Request], Response]
 
 
@@ -157,7 +157,7 @@ class _ConnectPages:
     def _turned_back(
         self, request: Request, sessions: Connecting, found: ConnectSession, secret: str, address: str
     ) -> Response | None:  # fmt: skip
-        """End a session that has not begun, if the person cancels instead of beginning; return None if the person begins it."""
+        """End a session that has not started, if the person cancels instead of beginning; return None if the person begins it."""
         if request.state.form.get("step") != "cancel":
             return None
         view = self._view(request, sessions, found, secret, address, began=True)
@@ -195,7 +195,7 @@ class _ConnectPages:
         return self._jar.note_connecting(response, found.id, secret, lasts=found.wanted.lasts, framed=bool(found.wanted.origins))
 
     def link_state(self, request: Request) -> Response:
-        """Serve ``GET /connect/{link}/state``: whether the session has begun, or is over, for a page that has not begun it."""
+        """Serve ``GET /connect/{link}/state``: whether the session has started, or is over, for a page that has not started it."""
         _, found = session_of(self._server, link=request.path_params["link"])
         return JSONResponse({"state": _link_state(found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
@@ -324,9 +324,9 @@ class _ConnectPages:
         return sessions.authorize(found, self._server.link(request, CALLBACK), f"{SESSION}/{found.id}")
 
     def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
-        """Return the session of a browser that has begun it, or come back from the provider for it.
+        """Return the session of a browser that has started it, or come back from the provider for it.
 
-        :raises UnknownSession: if the browser has begun another session or none; the error does not distinguish these cases.
+        :raises UnknownSession: if the browser has started another session or none; the error does not distinguish these cases.
         """
         identifier = request.path_params["id"]
         secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
@@ -409,7 +409,7 @@ def _is_whole(request: Request, found: ConnectSession) -> bool:
 
 
 def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
-    """Return the kind of window that shows a session. A session begun in a frame may also be open in windows of the same site."""
+    """Return the kind of window that shows a session. A session started in a frame may also be open in windows of the same site."""
     if not began:
         return "window"
     if _is_frame(request):
@@ -427,7 +427,7 @@ def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, Connec
 
 
 def _leads_on(found: ConnectSession, kind: ConnectionKind) -> bool:
-    """Return whether a session goes on to the provider as soon as it has begun, since there are no values to enter first."""
+    """Return whether a session goes on to the provider as soon as it has started, since there are no values to enter first."""
     return bool(kind.about.authorizes) and (found.wanted.mode != "connect" or not asked(found, kind))
 
 

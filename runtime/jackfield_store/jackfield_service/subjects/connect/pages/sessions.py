@@ -69,7 +69,6 @@ def created(request: PageRequest) -> Response:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of sessions; ``again`` replaces the list on the page."""
     return h.div(session_rows(request, _ROWS), id="list", hx_swap_oob="true" if again else None)
 
 

@@ -129,7 +129,7 @@ class View(FactPages):
         return self.page(title, asked, lead, form, told, only_if, self._turning_back(found, address), picture=picture)
 
     def _before_leaving(self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind) -> Node:
-        """Render the host of the sign-in, or the prerequisites of a role, for a person who has not begun."""
+        """Render the host of the sign-in, or the prerequisites of a role, for a person who has not started."""
         if sessions.trusts(found, kind):
             before = self.say("external_before", platform=self._platform or self.say("external_us"))
             return h.p(before) if found.wanted.mode == "connect" else None
@@ -148,7 +148,6 @@ class View(FactPages):
         )  # fmt: skip
 
     def _asked(self, found: ConnectSession, provider: str) -> list[Node]:
-        """Render the requester and the beneficiary."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         key = "begin_manage" if found.wanted.mode == "manage" else "begin_asked_provider" if provider else "begin_asked"
         asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
@@ -241,7 +240,7 @@ class View(FactPages):
         return self.page(self.say("return_title"), lead, back, late, onward=address, tells=tells, patience=patience)
 
     def ended(self, found: ConnectSession, account: Mapping[str, Any] | None = None, title: str = "") -> Response:
-        """Render the end of a session; without a ``title``, for a browser that has not begun it."""
+        """Render the end of a session; without a ``title``, for a browser that has not started it."""
         status = 200 if title else 403
         back = self._way_back(found) if title else None
         if found.unchanged:
@@ -408,7 +407,7 @@ class View(FactPages):
         address: str = "", begins: bool = False,
     ) -> Markup:  # fmt: skip
         """Render the form for the person's values, with refused values ``marked``, and its ``cures`` below. At the ``address`` of a link
-        that has not begun, the form also begins the session.
+        that has not started, the form also begins the session.
         """
         schema, values, stored = sessions.form(found)
         values = {**values, **self._shown_again(kind, schema)}

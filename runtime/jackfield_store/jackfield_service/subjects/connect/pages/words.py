@@ -42,7 +42,7 @@ def _texts(locale: str) -> Mapping[str, str]:
 
 
 class Words:
-    """Words of one session in one language. ``found`` is None without a session."""
+    """Texts of one session's pages in one language, with the platform's labels. ``found`` is None without a session."""
 
     def __init__(self, locale: str, found: ConnectSession | None = None) -> None:
         self.locale = locale
@@ -226,6 +226,5 @@ def _sentence(text: str) -> str:
 
 
 def _quoted(text: str, said: str) -> Node:
-    """Mark the provider's own words within a text."""
     before, found, after = text.partition(said) if said else (text, "", "")
     return [before, h.q(found, translate="no"), after] if found else text

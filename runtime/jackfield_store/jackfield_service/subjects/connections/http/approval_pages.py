@@ -13,7 +13,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""Header fields of such a page, whose address contains the provider's code: no other site may learn it."""
+"""Header fields of a page whose address contains the provider's code: no other site may learn it."""
 _PAGE = """<!doctype html>
 <html lang="{locale}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme"
 content="light dark"><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>

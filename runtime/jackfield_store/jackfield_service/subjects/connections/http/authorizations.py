@@ -1,4 +1,4 @@
-"""Operations ``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another
+"""Operations ``/v1/connections/{name}/authorize`` and the provider's answer: a person authorizes a connection in a browser or on another
 device.
 """
 
@@ -161,7 +161,7 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
 
 
 def _page_of_spent(request: Request, server: ServerContext, jar: CookieJar, state: str) -> str:
-    """Return the page of the connect session for an answer that is no longer valid. Only a browser that has begun that session, or come
+    """Return the page of the connect session for an answer that is no longer valid. Only a browser that has started that session, or come
     back for it, gets it; any other gets an empty string.
     """
     try:

@@ -143,6 +143,5 @@ def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup
 
 
 def _awaited(name: str, identifier: str) -> Markup:
-    """Render the part of the page that polls until the approval is complete, or has failed."""
     address = f"/connections/{name}/authorization/{identifier}?live=1"
     return h.p("Waiting for the approval.", hx_get=address, hx_trigger=f"every {_EVERY}s", hx_swap="outerHTML", hx_target="this")

@@ -179,7 +179,6 @@ def removed(request: PageRequest) -> Response:
 
 
 def _users(request: PageRequest, row: Mapping[str, Any]) -> tuple[list[Node], Calls]:
-    """Return the users of a connection, and the calls over it."""
     name = str(row["name"])
     return uses(request, [name]).get(name, []), calls_over(request, name)
 
@@ -314,7 +313,6 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionK
 
 
 def _quotas(request: PageRequest, row: Mapping[str, Any]) -> Markup:
-    """Render the quotas of a stored connection."""
     address, state, name = "", None, str(row["name"])
     if request.may("manage"):
         address, state = f"/connections/{name}/quotas", connection_state(request, row)
@@ -323,7 +321,6 @@ def _quotas(request: PageRequest, row: Mapping[str, Any]) -> Markup:
 
 
 def _values(row: Mapping[str, Any], kind: ConnectionKind) -> Markup:
-    """Render the values by the titles of their fields; secrets are masked."""
     fields: Mapping[str, Any] = kind.schema.get("properties", {})
     texts = {name: value if isinstance(value, str) else json_text(value) for name, value in row["values"].items()}
     hidden = h.span("stored, never shown", class_="muted")

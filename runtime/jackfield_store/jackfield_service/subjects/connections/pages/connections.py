@@ -125,7 +125,6 @@ def _removed(request: PageRequest, name: str, _once: str) -> Node:
 
 
 def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
-    """Render the objects that stop with the connections, as on each connection's page."""
     found = uses(request, picked)
     if not found:
         return None

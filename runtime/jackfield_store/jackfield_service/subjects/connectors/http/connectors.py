@@ -174,7 +174,6 @@ async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
 
 
 async def _manifest(request: Request, server: ServerContext, identity: Identity) -> Manifest:
-    """Return the manifest of the connector in the path, limited to the parts that the caller may see."""
     runtime = await server.opened(identity.workspace)
     return await server.slowly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
 

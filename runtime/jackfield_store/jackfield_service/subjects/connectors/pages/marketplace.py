@@ -108,7 +108,6 @@ def shown(request: PageRequest) -> Response:
 
 
 def _rows(installer: Installer, key: str) -> tuple[Row | None, list[Row]]:
-    """Return the catalogues' row of a connector, and its installed versions."""
     row = next((row for row in installer.available() if row["connector"] == key), None)
     return row, [mine for mine in installer.installed() if mine["connector"] == key]
 
@@ -361,7 +360,6 @@ def _other_version(request: PageRequest, row: Row, versions: Sequence[Row], stat
 
 
 def _used(versions: Iterable[Row]) -> str | None:
-    """Return the version that calls use by default."""
     return next((str(mine["version"]) for mine in versions if mine.get("default")), None)
 
 

@@ -162,7 +162,6 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
 
 
 def _action(request: PageRequest, entry: Entry) -> Node:
-    """Render the action as a link to its form, with its ID."""
     identifier = h.code(f"{entry.connector}/{entry.action}", class_="small")
     if not _installed(request, entry):
         return identifier

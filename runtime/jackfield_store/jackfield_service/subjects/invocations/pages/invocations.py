@@ -206,7 +206,6 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
 
 
 def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the journal's filters for a query's filters."""
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])

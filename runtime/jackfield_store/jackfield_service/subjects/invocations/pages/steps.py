@@ -25,7 +25,7 @@ _TOGETHER = "rerun"
 
 
 def named(request: PageRequest, identifier: str) -> Node:
-    """Render an invocation as its action, with a link to it, and the line that distinguishes it."""
+    """Render an invocation as its name with a link, its connection and its status."""
     try:
         entry = request.journal.find(identifier)
     except InvalidInvocation:

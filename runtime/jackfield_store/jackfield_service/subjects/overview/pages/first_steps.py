@@ -66,7 +66,6 @@ def _suggested(request: PageRequest, row: Mapping[str, Any]) -> tuple[Manifest, 
 
 
 def _needed(action: ActionManifest) -> int:
-    """Count the inputs that a person has to enter."""
     known = action.inputs.get("properties", {})
     return sum(
         "default" not in known.get(name, {}) and not extension(known.get(name, {})).get("fromConnection")

@@ -23,7 +23,6 @@ _MOST = 20_000
 _EVERY = 10
 _RECENT = 6
 _COUNTS = ("Invocations", "Succeeded", "Failed", "In doubt", "Cancelled", "In progress", "p50", "p95")
-"""Columns of numbers."""
 
 
 def shown(request: PageRequest) -> Response:

@@ -114,7 +114,9 @@ def created(request: PageRequest) -> Response:
 
 @decides(present_schedule)
 def saved(request: PageRequest) -> Response:
-    """Serve ``POST /schedules/{name}/edit``. An unchanged invocation stays, with its secrets, and an interval has its former anchor."""
+    """Serve ``POST /schedules/{name}/edit``. The secrets of an unchanged invocation, and the anchor of an unchanged interval, are not
+    replaced.
+    """
     request.require("manage")
     name, schedules, times = request.path("name"), schedules_of(request), Times.read(request.form)
     was = schedules.show(name)
@@ -171,7 +173,6 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
 
 
 def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
-    """Render the call: the form of its action, or JSON for a call without fields."""
     connector, key = str(call.get("connector", "")), str(call.get("action", ""))
     try:
         manifest, action = chosen_action(request, connector, key)

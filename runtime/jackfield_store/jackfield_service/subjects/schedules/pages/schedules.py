@@ -211,7 +211,6 @@ def _next(request: PageRequest, item: Mapping[str, Any]) -> Node:
 
 
 def _last(request: PageRequest, slots: Sequence[Mapping[str, Any]]) -> Node:
-    """Render the time and the outcome of the newest past slot."""
     return [at(slots[0]["slot"], request.now), " ", _outcome(slots[0])] if slots else "never"
 
 

@@ -88,7 +88,6 @@ def overwritten(request: PageRequest) -> Markup | None:
 
 
 def _form(request: PageRequest, one: Mapping[str, Any]) -> Markup:
-    """Render the form of a setting, with its present value."""
     name, value = str(one["name"]), str(one["value"] or "")
     since = ["Stored ", at(one["changedAt"], request.now), ". "] if "changedAt" in one else "Not stored. "
     hint = [since, "If empty, the stored value is removed", f"; {SHARED[name].default} holds then." if SHARED[name].default else "."]

@@ -165,7 +165,6 @@ def _tenants(request: PageRequest) -> Tenants:
 
 
 def _inside(request: PageRequest, workspace: str) -> PageRequest:
-    """Return the request moved into this workspace."""
     return replace(request, identity=replace(request.identity, workspace=workspace))
 
 
@@ -190,7 +189,7 @@ def usage_saved(request: PageRequest) -> Response:
 
 def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
     """Render the objects of the workspace that need a person, with links only if the visitor is in it: from another workspace they would
-    lead astray.
+    lead to the wrong one.
     """
     return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 

@@ -187,7 +187,6 @@ def _changed(was: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]
 
 
 def _started(request: PageRequest, places: Mapping[str, Any], address: str) -> Response:
-    """Render the fields of the action that was chosen in the form's dialog."""
     return fragment(h.join(_placed(start_fields(request, places, address, request.query["then"]))))
 
 
@@ -211,7 +210,6 @@ def _can_change(trigger: TriggerManifest) -> bool:
 
 
 def _own_inputs(name: str, trigger: TriggerManifest, inputs: Mapping[str, Any]) -> Node:
-    """Render the inputs of the trigger, filled with their present values."""
     schema = form_schema(trigger.inputs, given=inputs)
     editor = schema_editor(_ROOT, schema, inputs, name.partition("/")[0], aria_label="Inputs")
     return [h.input(type="hidden", name="inputs", data_collected=_ROOT, value=json.dumps(inputs)), editor]
@@ -276,7 +274,6 @@ def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, ad
 
 
 def _placed(fields: Iterable[tuple[str, Node]]) -> list[Markup]:
-    """Render the subscription's own members, each at the place of its faults."""
     return [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{name.replace('/', '.')}") for name, control in fields if control is not None]
 
 

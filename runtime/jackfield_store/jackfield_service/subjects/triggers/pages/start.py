@@ -130,7 +130,6 @@ def start_card(name: str, then: Mapping[str, Any]) -> Markup:
 
 
 def _begun(action: ActionManifest) -> list[str]:
-    """Return the initial inputs: the required inputs, empty."""
     known = action.inputs.get("properties", {})
     needed = [name for name in action.inputs.get("required", ()) if "default" not in known.get(name, {})]
     return json_text(dict.fromkeys(needed, "")).splitlines()

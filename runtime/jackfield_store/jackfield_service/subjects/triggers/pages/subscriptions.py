@@ -47,7 +47,6 @@ from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscript
 
 _EVENTS = 10
 _REFRESH = 4
-"""Seconds between two refreshes of the last events."""
 _DONE = {
     "added": "Added. A server registers or polls it within seconds: its status says so.",
     "changed": "Saved. It runs with your rights from now on.",
