@@ -314,7 +314,6 @@ class ConnectSession(SecretHolder):
 
 
 class _Reading:
-
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body
         self._faults = [Detail(f"/{name}", "is not a member of a connect session") for name in sorted(body.keys() - MEMBERS)]

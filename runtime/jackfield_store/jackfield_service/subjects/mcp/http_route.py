@@ -176,7 +176,6 @@ class Door:
 
 
 class _Call:
-
     def __init__(
         self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool, is_silent: bool
     ) -> None:

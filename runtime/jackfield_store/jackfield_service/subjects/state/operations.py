@@ -190,7 +190,6 @@ class State:
 
 @dataclass(slots=True)
 class _Work:
-
     state: State
     visit: Visit
     workspace: str
