@@ -298,8 +298,8 @@ class ConnectionType(SecretHolder, BaseModel):
     host_defaults: ClassVar[Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None] = None
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True if opening may block, so that it never runs in an event loop: for types whose code runs in another process, and while a
-    credential that is not a lease is due.
+    """True if opening may block, so that it never runs in an event loop. The code of such types runs in another process, or a credential
+    that is not a lease is due.
     """
 
     @property

@@ -263,9 +263,9 @@ _LONGEST = 100 * 365 * 86_400.0
 
 
 def seconds(text: str) -> float | None:
-    """Parse a duration into seconds: a number of seconds, a number with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), ISO
-    8601 (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if the text is not a duration, exceeds 100 years, or is
-    ``unclear``.
+    """Parse a duration into seconds: a number of seconds, a number with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), or
+    ISO 8601 (``PT15S``, ``P1DT12H``). Months and years have no fixed length. None if the text is not a duration, exceeds 100 years, or
+    is ``unclear``.
     """
     plain = text.strip().lower()
     if unclear(text):

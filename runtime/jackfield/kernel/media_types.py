@@ -33,8 +33,8 @@ _JOINERS = "\u200c\u200d"
 def clean_name(name: str) -> str | None:
     """Return the last part of a path in a form that every host can save; None if nothing remains.
 
-    Hidden characters are removed, such as characters that reorder displayed text ("fdp.exe" for "exe.pdf"), and so are blanks and dots at
-    the end, which Windows drops and of which ``..`` consists. A longer name is truncated before its ending.
+    Hidden characters are removed, such as characters that reorder displayed text ("fdp.exe" for "exe.pdf"). So are blanks and dots at the
+    end, which Windows drops and of which ``..`` consists. A longer name is truncated before its ending.
     """
     last = without_hidden(re.split(r"[/\\]", name)[-1], _JOINERS).strip().rstrip(". ")
     if len(last.encode()) > _LONGEST:

@@ -1,8 +1,8 @@
 r"""Regular expressions of schemas, sorted by the cost of searching a text for them.
 
-Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns with look-around or back-references,
-for which only a backtracking engine exists, and patterns so large that each character costs microseconds. They become a format
-(``SLOW`` and the pattern), which jackfield judges itself, and only on texts of limited length.
+Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns with look-around or back-references, for
+which only a backtracking engine exists, and patterns so large that each character costs microseconds. They become a format (``SLOW`` and
+the pattern), which jackfield judges itself, and only on texts of limited length.
 
 ``\b`` is spelt out, because the engines use Unicode word boundaries and ECMA-262 ASCII ones.
 """
@@ -20,15 +20,16 @@ import jsonschema_rs as rs
 from jackfield.kernel.dataclass import dataclass
 
 MAX_LOOKAROUND: Final = 1_000
-"""Longest text, in characters, that is judged by a pattern with look-around or back-references: a search takes at most 5 ms."""
+"""Maximum length, in characters, of a text for a pattern with look-around or back-references: a search takes at most 5 ms."""
 MAX_LARGE: Final = 4_096
-"""Longest text, in characters, that is judged by a pattern whose compiled form is larger than 256 KiB."""
+"""Maximum length, in characters, of a text for a pattern whose compiled form is larger than 256 KiB."""
 MAX_SQUARES: Final = 20_000_000
-"""Limit of the squares of the lengths of all texts of a value that slow patterns judge: 20 of the longest, which take 80 ms together."""
+"""Maximum sum of the squared lengths of all texts of a value that slow patterns judge: 20 of the longest texts, 80 ms in total."""
 MAX_SLOW: Final = 200
 MAX_SLOW_LARGE: Final = 16
-"""Limits for patterns of one connector that are not linear, and for patterns whose compiled form exceeds 256 KiB. A service of AWS has at
-most 10."""
+"""Limits of the number of one connector's patterns that are not linear, and that compile to more than 256 KiB. A service of AWS has at most
+10.
+"""
 SLOW: Final = "jackfield:pattern:"
 """Prefix of the format that represents a slow pattern."""
 
@@ -46,7 +47,7 @@ _MARKS = re.compile(r"\\.|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One pattern as the engine gets it: ``text``; ``weight`` in steps of ``schema.cost``; ``limit``, the longest text that it judges."""
+    """Pattern for the engine: ``text``; ``weight`` in steps of ``schema.cost``; ``limit``, the maximum length of a text that it judges."""
 
     text: str
     weight: int
@@ -59,8 +60,8 @@ class Pattern:
 
 
 def dear_patterns(patterns: Iterable[str]) -> str | None:
-    """Return the pattern with which several patterns together take too long to compile, or None. Only patterns that take a millisecond at
-    most are compiled.
+    """Return the pattern at which the patterns exceed the limits of slow ones, since compiling them takes too long; None if they do not.
+    Only patterns that take at most a millisecond are compiled.
 
     A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took a minute to verify.
     """
@@ -76,9 +77,9 @@ def dear_patterns(patterns: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def sorted_pattern(pattern: str) -> Pattern:
-    """Spell a pattern for the engines and find the cheapest one that takes it. Takes up to some milliseconds, once per pattern.
+    """Return a pattern in the engines' form, for the cheapest engine that accepts it. It takes up to some milliseconds, once per pattern.
 
-    A pattern that no engine takes counts as linear: the engine refuses it with its own message when it compiles the schema.
+    A pattern that no engine accepts counts as linear: the engine refuses it with its own message when it compiles the schema.
     """
     linear, looking = _spelt(pattern, _LINEAR), _spelt(pattern, _LOOKING)
     for size, weight in ((_SMALL_SIZE, 1), (_LINEAR_SIZE, _LARGE_WEIGHT)):
@@ -92,12 +93,12 @@ def sorted_pattern(pattern: str) -> Pattern:
 
 
 def begin_slow() -> None:
-    """Begin to judge one value: its texts may take ``MAX_SQUARES`` together."""
+    """Start to judge one value: reset the budget of its texts to ``MAX_SQUARES``."""
     _LEFT.set([MAX_SQUARES])
 
 
 def slow_is_spent() -> bool:
-    """Return True if the texts of the value took more than its budget, so that some were not judged."""
+    """Return True if the texts of the value exceeded its budget, so that some were not judged."""
     left = _LEFT.get(None)
     return left is not None and left[0] < 0
 
@@ -132,7 +133,7 @@ def _searched(pattern: str, looks_around: bool | None) -> Callable[[str], bool]:
 
 
 def _spelt(pattern: str, edges: dict[str, str]) -> str:
-    r"""Spell out ``\b`` and ``\B`` with ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
+    r"""Return a pattern with ``\b`` and ``\B`` in ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
     if "\\b" not in pattern and "\\B" not in pattern:
         return pattern
     parts, in_class = [], False

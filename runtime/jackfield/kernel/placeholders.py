@@ -1,4 +1,4 @@
-"""Placeholders in inputs that are stored: objects with one member whose name begins with ``$``, replaced when an invocation is made."""
+"""Placeholders in stored inputs: objects with one member whose name begins with ``$``, replaced when an invocation is made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from jackfield.kernel.pointers import child
 
 ABSENT: Any = object()
-"""Value of a placeholder whose member or item is left out."""
+"""Value by which ``fill`` leaves a placeholder's member or item out."""
 
 
 def is_placeholder(value: object, *members: str) -> bool:
@@ -17,7 +17,7 @@ def is_placeholder(value: object, *members: str) -> bool:
 
 
 def placeholders(value: Any, path: str, *members: str) -> Iterator[tuple[str, str, object]]:
-    """Yield the placeholders of these names: the pointer to each one's member, the name and its content."""
+    """Yield the placeholders of these names, each with the pointer to its member, the name and its content."""
     if is_placeholder(value, *members):
         for name, content in value.items():
             yield child(path, name), name, content
@@ -30,8 +30,9 @@ def placeholders(value: Any, path: str, *members: str) -> Iterator[tuple[str, st
 
 
 def filled(value: Any, fill: Callable[[str, Any], Any], *members: str) -> Any:
-    """Return a copy in which ``fill``, called with name and content, replaces each placeholder of these names. An object or a list that
-    had nothing but absent values is absent itself, so that no empty one is sent in its place."""
+    """Return a copy in which ``fill``, called with name and content, replaces each placeholder of these names. An object or a list that had
+    only absent values is absent itself, so that no empty object or list is sent.
+    """
     if is_placeholder(value, *members):
         ((name, content),) = value.items()
         return fill(name, content)

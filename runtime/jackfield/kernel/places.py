@@ -1,4 +1,4 @@
-"""Places where an author's code has raised: the author's own line, and the frames on the way there."""
+"""Places where an author's code has raised: the author's own line, and the frames leading to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBRARY = re.compile(
 
 
 def place_of(error: Exception) -> str:
-    """Return the innermost line of the author's own code, else the innermost of all, libraries and this package included."""
+    """Return the innermost line of the author's own code, else the innermost line of all, libraries and this package included."""
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:  # the line has no frame: it never ran
         places.append((error.filename, error.lineno or 1))

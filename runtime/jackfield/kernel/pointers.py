@@ -1,7 +1,7 @@
 """JSON Pointers (RFC 6901), and the paths by which manifests name the tokens and the items of a paginated output.
 
 A path is a member's name, or several joined by dots; ``[-1]`` after a name is the last item of an array. Alternatives are separated by
-``||``: the first one that leads to a value counts. A path that begins with ``/`` is a JSON Pointer.
+``||``: the first alternative that leads to a value counts. A path that begins with ``/`` is a JSON Pointer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_TOKEN = 255
-"""Maximum number of characters of one name in a shown pointer; long enough for file names."""
+"""Maximum number of characters of one name in a displayed pointer; long enough for file names."""
 MAX_NAME = 80
-"""Maximum number of characters shown of an unknown member's name, which may be a secret pasted into the wrong place."""
+"""Maximum number of displayed characters of an unknown member's name, which may be a secret pasted into the wrong place."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def child(path: str, name: str | int) -> str:
-    """Build the pointer to a member or item of the value at ``path``."""
+    """Return the pointer to a member or item of the value at ``path``."""
     token = str(name).replace("~", "~0").replace("/", "~1")
     return f"{path}/{token}"
 
 
 def pointer(*steps: str | int) -> str:
-    """Build a JSON Pointer from names and indexes: ``pointer("to", 0)`` is ``/to/0``."""
+    """Return the JSON Pointer of names and indexes: ``pointer("to", 0)`` is ``/to/0``."""
     path = ""
     for name in steps:
         path = child(path, name)
@@ -52,14 +52,14 @@ def cut(name: str, limit: int = MAX_NAME) -> str:
 
 
 def shown(path: str) -> str:
-    """Prepare a pointer for a Detail: valid Unicode, and no name longer than ``MAX_TOKEN``."""
+    """Return a pointer for a Detail: valid Unicode, and no name longer than ``MAX_TOKEN``."""
     if len(path) > MAX_TOKEN:
         path = "/".join(cut(token, MAX_TOKEN) for token in path.split("/"))
     return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
 
 
 def follow(root: Any, path: str) -> Any:
-    """Resolve a pointer in a schema; it may be percent-encoded, as in the fragment of a URI.
+    """Return the value at a pointer in a schema; the pointer may be percent-encoded, as in the fragment of a URI.
 
     :raises LookupError: if it points to nothing.
     """
@@ -99,7 +99,9 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def find(value: Any, path: str) -> Any:
-    """Return the first value that is neither empty nor missing among the alternatives of ``path``; else the last one's value or None."""
+    """Return the first value that is neither empty nor missing among the alternatives of ``path``; else the last alternative's value or
+    None.
+    """
     found = None
     for steps in alternatives(path):
         found = _follow(value, steps)

@@ -1,7 +1,7 @@
-"""Price of a document from outside, known before it is parsed: values of JSON, XML and CBOR, counted at the speed of ``bytes.count``.
+"""Cost of a document from outside, known before it is parsed: values of JSON, XML and CBOR, counted at the speed of ``bytes.count``.
 
-A parsed value takes 50 to 150 bytes of memory however short it is as text: 30 MB of ``[]`` become 1.5 GB. Each value takes at least one
-byte, so a document of fewer bytes than the limit has values is never looked at.
+A parsed value takes 50 to 150 bytes of memory however short its text is: 30 MB of ``[]`` become 1.5 GB. Each value takes at least one byte,
+so a document with fewer bytes than the limit of values is not searched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, Protocol
 MAX_ANSWER_VALUES = 1_000_000
 """Maximum number of values in one response of a provider."""
 LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
-"""Part of a number that a float may not hold: parsed as one, it would be infinite, which JSON has no word for."""
+"""Regular expression of a part of a number that a float may not hold: it would be parsed as infinite, which JSON cannot express."""
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
 _TWO_BYTES, _FOUR_BYTES = re.compile(rb"[\xc4-\xef]"), re.compile(rb"[\xf0-\xff]")
@@ -28,7 +28,7 @@ _CBOR_INLINE, _CBOR_LONGEST = 24, 27
 
 
 class TooCostly(ValueError):
-    """A document that would cost too much to parse; the text says why, as the end of a sentence about it."""
+    """Error for a document that would cost too much to parse. The message says why, as the end of a sentence about the document."""
 
 
 class Meter(Protocol):
@@ -56,7 +56,7 @@ class JsonMeter:
     def feed(self, piece: bytes) -> None:
         """Count a further piece.
 
-        :raises TooCostly: once there are too many values.
+        :raises TooCostly: once there are more values than the limit.
         """
         for at in range(0, len(piece), _BLOCK):
             self._block(piece[at : at + _BLOCK])
@@ -92,7 +92,7 @@ class XmlMeter:
     def feed(self, piece: bytes) -> None:
         """Count a further piece.
 
-        :raises TooCostly: once there are too many elements.
+        :raises TooCostly: once there are more elements than the limit.
         """
         if self._is_wide is None:
             self._is_wide = b"\0" in piece[:4] or piece[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -121,7 +121,7 @@ class AnyMeter:
     def feed(self, piece: bytes) -> None:
         """Count a further piece.
 
-        :raises TooCostly: once it has too many values, read as one or the other.
+        :raises TooCostly: once it has more values than the limit, as JSON or as XML.
         """
         for meter in self._meters:
             meter.feed(piece)
@@ -139,7 +139,7 @@ class RawMeter:
     def feed(self, piece: bytes) -> None:
         """Count a further piece.
 
-        :raises TooCostly: once there are too many.
+        :raises TooCostly: once there are more values than the limit.
         """
         self._count += structure(piece)
         if self._count > self._most:
@@ -159,12 +159,12 @@ def meter_for(media_type: str) -> Meter | None:
 
 
 def structure(octets: bytes) -> int:
-    """Return the number of characters that begin a further value of JSON, those in strings included."""
+    """Return the number of characters that begin a further value of JSON, including characters in strings."""
     return sum(octets.count(mark) for mark in _STRUCTURE)
 
 
 def text_size(content: bytes) -> int:
-    """Return the bytes that content in UTF-8 may take as a text: one character beyond a width makes all others as wide."""
+    """Return the maximum bytes of UTF-8 content as a Python string: the widest character decides the width of all."""
     if content.isascii():
         return len(content)
     return len(content) * (4 if _FOUR_BYTES.search(content) else 2 if _TWO_BYTES.search(content) else 1)
@@ -173,7 +173,7 @@ def text_size(content: bytes) -> int:
 def check_json(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
     """Refuse JSON with more than ``most`` values before it is parsed.
 
-    :raises TooCostly: if it has more.
+    :raises TooCostly: if it has more values.
     """
     if len(content) <= most or structure(content) <= most:
         return
@@ -196,7 +196,7 @@ def check_xml(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
 def check_cbor(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
     """Refuse CBOR (RFC 8949) with more than ``most`` data items.
 
-    :raises TooCostly: if it has more.
+    :raises TooCostly: if it has more items.
     """
     if len(content) <= most:
         return
@@ -206,7 +206,7 @@ def check_cbor(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
 
 
 def check_events(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
-    """Refuse an event stream with more than ``most`` lines and marks of JSON, those in texts included.
+    """Refuse an event stream with more than ``most`` lines and marks of JSON, including marks in texts.
 
     :raises TooCostly: if it has more.
     """
@@ -221,7 +221,7 @@ CHECKS: Final[dict[str, Callable[[bytes], None]]] = {
 
 
 def _cbor_items(content: bytes) -> Iterator[int]:
-    """Yield where each data item begins: the items of an array stand one after the other, so that nesting does not matter."""
+    """Yield the offset of each data item. The items of an array stand one after the other, so that nesting does not matter."""
     at, end = 0, len(content)
     while at < end:
         yield at

@@ -1,4 +1,4 @@
-"""Rate limit per key, the budgets of addresses that guess, and lines of a log that are not written each second."""
+"""Rate limit per key, the budgets of addresses that guess, and log lines that are written at most once a minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NETWORK = 8
 
 
 class Taken(NamedTuple):
-    """Answer of a bucket: whether it had a token, how many it holds when full, how many are left, and the seconds until it is full."""
+    """Answer of a bucket: whether it had a token, its capacity, the remaining tokens, and the seconds until it is full."""
 
     is_granted: bool
     most: int
@@ -28,7 +28,9 @@ class Taken(NamedTuple):
 
 
 class RateLimiter(ProcessLocal):
-    """Token-bucket rate limiter, one bucket per key. A bucket holds one second's worth (at least one token); ``rate`` 0 is no limit."""
+    """Token-bucket rate limiter, one bucket per key. A bucket holds the tokens of one second (at least one token); ``rate`` 0
+    is no limit.
+    """
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
@@ -41,7 +43,7 @@ class RateLimiter(ProcessLocal):
         return not self._rate or self.taken(key, self._rate).is_granted
 
     def taken(self, key: bytes, rate: float) -> Taken:
-        """Take a token from the bucket of ``key``, which fills at ``rate``. Return the tokens that are left."""
+        """Take a token from the bucket of ``key``, which fills at ``rate``. Return the bucket's answer."""
         with self._lock:
             left, now = self._filled(key, rate)
             is_granted = left >= 1.0
@@ -64,14 +66,14 @@ class RateLimiter(ProcessLocal):
 
 
 class Lines:
-    """Errors for a log, each text at most once a minute, though its cause may recur every second."""
+    """Errors for a log, each message at most once a minute, even if its cause recurs every second."""
 
     def __init__(self, log: logging.Logger, clock: Clock | None = None) -> None:
         self._log = log
         self._limiter = RateLimiter(_A_MINUTE, clock or SystemClock())
 
     def error(self, text: str, *about: object) -> None:
-        """Log an error, unless the last minute had it."""
+        """Log an error, unless the same message was logged within the last minute."""
         if self._limiter.takes((text % about).encode("utf-8", "replace")):
             self._log.error(text, *about)
 

@@ -1,4 +1,4 @@
-"""Words that mix letters of several similar scripts. It loads Unicode's names, which only a page that warns of such words needs."""
+"""Words that mix letters of several similar scripts. The module loads Unicode's names, which only a page that warns of such words needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from unicodedata import name
 
 _WORD = r"[^\W\d_]{2,}"
 _ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
-"""Scripts with letters that look like letters of another one."""
+"""Scripts with letters that look like letters of another script."""
 
 
 def mixed_words(text: str) -> list[str]:

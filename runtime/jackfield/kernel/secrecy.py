@@ -1,5 +1,6 @@
-"""Objects that hold secrets, or messages of callers: they show none of them, and no pickle carries them to another process or a file.
-Passwords in the URLs of a text are masked here, too."""
+"""Objects that hold secrets, or messages of callers. Their representation contains no secret, and no pickle carries them to another process
+or a file. The module also masks passwords in the URLs of a text.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class SecretHolder:
 
 
 class Hidden(SecretHolder):
-    """A value on its way through frames: tools that show the variables of a frame do not show it."""
+    """Wrapper of a value on its way through frames: tools that display the variables of a frame do not display it."""
 
     __slots__ = ("value",)
 
@@ -38,7 +39,7 @@ class Hidden(SecretHolder):
 
 
 _USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
-"""User name and password of a URL; also matches passwords with characters that should have been escaped."""
+"""Regular expression of a URL's user name and password. It also matches passwords with characters that should have been escaped."""
 
 
 def without_password(text: str) -> str:

@@ -1,7 +1,7 @@
 """Names and descriptions of members that hold credentials: a converter marks them as secret, and the grade's rule searches for them.
 
-A name decides by its last words: ``clientSecret`` holds a secret, ``secretId``, ``tokenType`` and ``nextPageToken`` do not. Where the name
-says nothing, a description that begins with the noun of a credential does ("The user password. For login.").
+A name decides by its last words: ``clientSecret`` holds a secret, ``secretId``, ``tokenType`` and ``nextPageToken`` do not. If the name is
+unclear, a description that begins with the noun of a credential decides ("The user password. For login.").
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _NOUNS = _set(
     "accesstoken apikey apitoken authtoken clientsecret credential credentials cvc cvv jwt otp passcode passphrase passwd "
     "password passwort privatekey pwd refreshtoken secret secretkey sharedsecret token totp webhooksecret"
 )
-"""Last words of a name that hold a credential."""
+"""Last words of names that hold a credential."""
 _KEYS = _set("access admin api auth authentication encryption hmac master private secret session shared signing ssh storage webhook")
-"""Words before ``key``."""
+"""Words that make a following ``key`` a credential."""
 _PAIRS = frozenset(
     {("client", "assertion"), ("code", "verifier"), ("connection", "string")}
     | {("recovery", "phrase"), ("seed", "phrase"), ("secret", "phrase"), ("pass", "phrase")}
@@ -32,9 +32,9 @@ _PAIRS = frozenset(
 _PLURALS = frozenset(
     {("backup", "codes"), ("recovery", "codes"), ("access", "tokens"), ("refresh", "tokens"), ("api", "keys"), ("passwords",)}
 )
-"""Last words of arrays of texts."""
+"""Last words of names of arrays of credentials."""
 _FORMS = _set("again base64 confirm confirmation der hash new old pem plain plaintext raw repeat salt string text value")
-"""Last words that say in which form a credential is given."""
+"""Last words that name the form of a credential."""
 _ABOUT_PAGES = _set("cont continuation continue cursor delta next page paging pagination prev previous resume scroll skip start sync")
 _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad separator special stop unk unknown")
 """Words that make a token a page token, an idempotency token, or a token of a text."""
@@ -45,7 +45,7 @@ _PUBLIC = _set("public publishable")
 _QUESTIONS = _set("allow can enable has include includes is need needs require requires should use uses with")
 """Words of a name that asks whether there is a credential."""
 _TEXT_UNIT = frozenset({"bytes", "lemma", "logprob", "logprobs", "probability", "start_offset", "position", "top_logprobs"})
-"""Members next to a token of a text."""
+"""Members next to a token of a text, in the sense of tokenizers."""
 _PASS = frozenset({"admin", "auth", "basic", "db", "ftp", "imap", "login", "proxy", "sftp", "smtp", "user"})
 _NO_SECRET = re.compile(r"\b(idempoten|paginat|next page|page of results|continuation|not (a )?secret|tokeni[sz]er)", re.IGNORECASE)
 _SAYS = re.compile(
@@ -60,16 +60,18 @@ _NEUTRAL = _set("credential data hash key pass pin pw string text value code aut
 _FORMATS = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uri-reference", "url", "binary"}
 )
-"""Formats whose values are no credentials."""
+"""Formats whose values are not credentials."""
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name in lower case, without the digits at their ends."""
+    """Return the words of a name in lower case, without digits at their ends."""
     return [word.rstrip("0123456789") or word for word in (found.lower() for found in _WORDS.findall(name))]
 
 
 def names_secret(name: str, *, several: bool = False, siblings: Collection[str] = ()) -> bool:
-    """Return whether a text, or an array of texts, of this name holds a credential. ``siblings`` are the other members of the object."""
+    """Return whether a string, or an array of strings, of this name holds a credential. ``siblings`` are the other members of
+    the object.
+    """
     words = words_of(name)
     if several:
         return any(tuple(words[-len(one) :]) == one for one in _PLURALS)
@@ -95,7 +97,7 @@ def _ends(words: list[str]) -> bool:
 
 
 def basis(name: str, about: str, *, several: bool = False, siblings: Collection[str] = ()) -> Literal["name", "description"] | None:
-    """Return whether the name or the description says that a text is a credential; None if neither does."""
+    """Return whether the name or the description implies that a string is a credential; None if neither does."""
     if _NO_SECRET.search(about):
         return None
     if names_secret(name, several=several, siblings=siblings):
@@ -106,7 +108,7 @@ def basis(name: str, about: str, *, several: bool = False, siblings: Collection[
 
 
 def may_hold(node: Mapping[str, Any]) -> bool:
-    """Return whether a schema without references takes free text: no enumeration, date or address, and no other type than text."""
+    """Return whether a schema without references accepts free text: no enumeration, date or address, and no type but string."""
     if "enum" in node or "const" in node or str(node.get("format")) in _FORMATS or str(node.get("example")).lower() in ("true", "false"):
         return False
     given = node.get("type")

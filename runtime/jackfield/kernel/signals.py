@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield")
 _EXTRA = 4.0
-"""Seconds beyond ``--stop-within`` after which a process ends by force: five are promised."""
+"""Seconds beyond ``--stop-within`` after which a process ends by force; the documentation promises five."""
 _OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
-"""Signals other than Ctrl-C that ask a process to stop."""
+"""Signals other than Ctrl-C that request a process to stop."""
 _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
 """Signals that end a process which does not handle them."""
 
 
 class ForcedEnd:
-    """Forced end of a process whose stop takes longer than ``within`` seconds and a few more: a database or a thread that hangs."""
+    """Forced end of a process whose stop takes longer than ``within`` seconds and a few more, because a database or a thread hangs."""
 
     def __init__(self, within: float) -> None:
         self._within = within
@@ -35,13 +35,13 @@ class ForcedEnd:
 
     @property
     def begun(self) -> bool:
-        """True once the process was asked to stop."""
+        """True once the process was requested to stop."""
         return self._begun
 
     def begin(self) -> None:
         """Start the countdown, once. A signal handler may call this: it takes no lock that the interrupted thread may hold.
 
-        Where no thread can be started (memory, ``pids.max``), an alarm interrupts the main thread instead.
+        If no thread can be started (memory, ``pids.max``), an alarm interrupts the main thread instead.
         """
         if not self._begun:
             self._begun = True
@@ -71,19 +71,21 @@ class ForcedEnd:
 
 
 class Hangups:
-    """Unhandled SIGHUPs of this process: ``listen`` keeps them from ending it."""
+    """Counter of unhandled SIGHUPs of this process: ``listen`` prevents them from ending it."""
 
     def __init__(self) -> None:
         self._count = self._seen = 0
 
     def listen(self) -> None:
-        """Count each SIGHUP from now on, and ignore SIGUSR1 and SIGUSR2, which would end the process. No thread but the main one can."""
+        """Count each SIGHUP from now on, and ignore SIGUSR1 and SIGUSR2, which would end the process. This only works in the
+        main thread.
+        """
         if threading.current_thread() is threading.main_thread():
             for number in _OUTLASTED:
                 signal.signal(number, self._note)
 
     def take(self) -> bool:
-        """Return whether there was one since the last call."""
+        """Return whether there was a SIGHUP since the last call."""
         count, before = self._count, self._seen
         self._seen = count
         return count != before
@@ -93,20 +95,21 @@ class Hangups:
 
 
 HANGUPS = Hangups()
-"""SIGHUPs of this process."""
+"""SIGHUPs of this process, counted."""
 
 
 @contextmanager
 def ending_programs() -> Iterator[None]:
-    """Let each signal that would end this process leave the block by an exception: the program that it waits for ends, too, instead of
-    going on alone."""
+    """Make each signal that would end this process raise an exception in the block, so that the program that it waits for ends, too,
+    instead of going on alone.
+    """
     with _handled([number for number in (*ENDS, *_OUTLASTED) if signal.getsignal(number) is signal.SIG_DFL], _leave):
         yield
 
 
 @contextmanager
 def started_whole() -> Iterator[None]:
-    """Delay signals until the end of the block, which starts a program: a signal in between would leave an orphaned program."""
+    """Delay signals until the end of the block, which starts a program. A signal in between would leave an orphaned program."""
     taken: list[int] = []
     with _handled([number for number in _ENDING if callable(signal.getsignal(number))], lambda number, _frame: taken.append(number)):
         yield
@@ -133,7 +136,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def begin_with_signals(deadline: ForcedEnd, ask: Callable[[int, FrameType | None], object]) -> None:
-    """Let Ctrl-C and each signal of ``ENDS`` begin ``deadline``, and call ``ask`` as a handler is called. Only in the main thread."""
+    """Make Ctrl-C and each signal of ``ENDS`` start ``deadline``, and call ``ask`` as a signal handler. Only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return
 

@@ -10,15 +10,15 @@ from typing import Any
 _DEEPEST = 128
 """Maximum nesting: jackfield stores at most 100 levels, and encoders refuse 254."""
 LATEST = 253_402_300_799.0
-"""The last second of the year 9999, after which no date can be formatted."""
+"""Time of the last second of the year 9999, after which no date can be formatted."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def parsed(text: str) -> Any:
     """Parse a column of JSON.
 
-    :raises ValueError: if it is not JSON, or nested too deeply.
-    :raises TypeError: if the column is no text.
+    :raises ValueError: if the text is not JSON, or nested too deeply.
+    :raises TypeError: if the column is not text.
     """
     try:
         found = json.loads(text)
@@ -33,7 +33,7 @@ def parsed_object(text: str) -> dict[str, Any]:
     """Parse a column that holds a JSON object.
 
     :raises ValueError: as ``parsed`` does.
-    :raises TypeError: if it is no object.
+    :raises TypeError: if the JSON is not an object.
     """
     found = parsed(text)
     if not isinstance(found, dict):
@@ -44,7 +44,7 @@ def parsed_object(text: str) -> dict[str, Any]:
 def possible_time(value: object) -> float:
     """Return seconds since 1970 if they are a time that can be formatted.
 
-    :raises ValueError: if they are not.
+    :raises ValueError: if they are not such a time.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= LATEST:
         raise ValueError("not a time")
@@ -52,8 +52,9 @@ def possible_time(value: object) -> float:
 
 
 def problem_of_times(*times: object) -> dict[str, str]:
-    """Return the member ``problem`` of a row with an invalid time; nothing if all times are valid. ``iso`` writes placeholders for such
-    times."""
+    """Return the member ``problem`` of a row with an invalid time; an empty object if all times are valid. ``iso`` writes placeholders for
+    invalid times.
+    """
     try:
         for at in times:
             possible_time(0.0 if at is None else at)
@@ -63,7 +64,7 @@ def problem_of_times(*times: object) -> dict[str, str]:
 
 
 def nearest_time(value: object) -> float:
-    """Return a valid stand-in for a damaged time: ``LATEST`` for a positive number, else 0. The order of a list stays usable."""
+    """Return a valid substitute for a damaged time: ``LATEST`` for a positive number, else 0. The order of a list stays usable."""
     return LATEST if isinstance(value, int | float) and value > 0 else 0.0
 
 
@@ -78,5 +79,5 @@ def is_storable(*texts: str) -> bool:
 
 
 def like_literal(text: str) -> str:
-    """Return a text as a pattern of ``LIKE … ESCAPE '!'`` that matches it alone."""
+    """Return a pattern of ``LIKE … ESCAPE '!'`` that matches only this text."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

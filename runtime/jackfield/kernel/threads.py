@@ -9,10 +9,10 @@ _LOG = logging.getLogger("jackfield.call")
 
 
 class Threads(ThreadPoolExecutor):
-    """Pool of worker threads that continues with its current threads when no further one can be started.
+    """Pool of worker threads that continues with its current threads when no further thread can be started.
 
-    Python's own pool queues the work but still raises: the caller gets an error, and the work is done later. The first thread is started
-    at once, so that there always is one.
+    Python's own pool queues the work but still raises: the caller gets an error, and the work is done later. The first thread is started at
+    once, so that there is always one.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -34,4 +34,4 @@ class Threads(ThreadPoolExecutor):
 
 
 def _nothing() -> None:
-    """Do nothing, in the first thread."""
+    """Do nothing; the first thread runs this."""

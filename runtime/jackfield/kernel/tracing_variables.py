@@ -34,11 +34,11 @@ APPLIED = frozenset(
         ),
     ]
 )
-"""Variables that jackfield applies, or that the exporter and the SDK apply to its spans."""
+"""Variables that jackfield, the exporter or the SDK applies to spans."""
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are exported: a collector is named, or OTLP is asked for, and nothing prevents it."""
+    """Return whether spans are exported: a collector is named, or OTLP is requested, and nothing prevents it."""
     return _asked(environment) and not _faults(environment)
 
 
@@ -58,7 +58,7 @@ def remarks(environment: Mapping[str, str]) -> Sequence[str]:
 
 
 def _asked(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are wanted. ``OTEL_TRACES_EXPORTER`` decides, else the name of a collector does."""
+    """Return whether spans are requested: by ``OTEL_TRACES_EXPORTER``, or else by a named collector."""
     exporters = _exporters(environment)
     if environment.get(_DISABLED, "").lower() == "true" or exporters == {"none"}:
         return False
@@ -70,7 +70,7 @@ def _exporters(environment: Mapping[str, str]) -> set[str]:
 
 
 def _faults(environment: Mapping[str, str]) -> list[str]:
-    """Return why spans that are wanted cannot be sent."""
+    """Return why requested spans cannot be sent; an empty list if they can."""
     found = []
     exporters = _exporters(environment)
     if exporters and "otlp" not in exporters:
@@ -95,7 +95,7 @@ def _is_url(text: str) -> bool:
 
 
 def _applies(name: str, value: str) -> bool:
-    """Return whether a variable takes effect, or asks only for jackfield's own behaviour."""
+    """Return whether a variable takes effect, or requests only jackfield's default behaviour."""
     if name == _PROPAGATORS:
         return {part.strip() for part in value.split(",")} <= {"tracecontext", "baggage"}
     if name == _EXPORTER:

@@ -1,5 +1,6 @@
-"""Variables of the environment, as env files, templates and Secrets write them: stripped once, and refused by name for characters that
-these added."""
+"""Environment variables as env files, templates and Secrets write them: stripped once, and refused by name for characters that these files
+added.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _PREFIX = "JACKFIELD_"
 _QUOTES = ('"', "'")
 _LISTS = frozenset({"MASTER_KEY", "NEW_MASTER_KEY"})
-"""Variables of several values, which lines may separate."""
+"""Variables with several values, which lines may separate."""
 NAMES = _LISTS | frozenset(
     [
         "HOME",
@@ -63,15 +64,18 @@ NAMES = _LISTS | frozenset(
         "VAULT_HOSTS",
     ]
 )
-"""Variables of jackfield, without their prefix. Others, such as a document that ``JACKFIELD_CONNECTIONS`` refers to, are the user's."""
+"""Names of jackfield's variables, without their prefix. Others, such as a document that ``JACKFIELD_CONNECTIONS`` refers to, are the
+user's.
+"""
 
 
 def tidied(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``environment`` with jackfield's variables stripped: itself if none has white space at its ends.
+    """Return ``environment`` with jackfield's variables stripped; the same object if no variable has white space at its ends.
 
     A Secret made by ``echo`` ends with a line break, and an env file with CRLF line ends leaves one.
 
-    :raises InvalidInvocation: if a value is in quotes or contains a control character. The text names the variable, never its value.
+    :raises InvalidInvocation: if a value is in quotes or contains a control character. The message names the variable, never its
+        value.
     """
     changed = {}
     for name, value in environment.items():

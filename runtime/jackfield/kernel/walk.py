@@ -1,8 +1,8 @@
-"""Walk a JSON Schema alongside a value: find the schemas that apply to each part, and secret marks.
+"""Traversal of a JSON Schema alongside a value: the schemas that apply to each part, and secret marks.
 
-All branches count, even if the value does not match them: a value that might be a secret is treated as one. References are followed within
-the schema only (JSON Pointers and ``$anchor``), since manifests have no others. Manifests are untrusted input, so no keyword is assumed to
-have the right type. The module is separate because ``schema`` and ``redaction``, which do not import each other, both need it.
+All branches count, even if the value does not match them: a value that might be a secret is treated as a secret. References are followed
+within the schema only (JSON Pointers and ``$anchor``), since manifests have no others. Manifests are untrusted input, so no keyword is
+assumed to have the right type. The module is separate because ``schema`` and ``redaction``, which do not import each other, both need it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def is_secret(node: Schema) -> bool:
 
 
 def branches(node: object, *keywords: str) -> Iterator[Schema]:
-    """Iterate over the schemas in the arrays of these keywords, except ``true`` and ``false``."""
+    """Yield the schemas in the arrays of these keywords, except ``true`` and ``false``."""
     for keyword in keywords or ("anyOf", "oneOf"):
         yield from (sub for sub in _list(_map(node).get(keyword)) if isinstance(sub, Mapping))
 
 
 def nodes(root: Schema, *starts: object) -> Nodes:
-    """Collect the schemas ``starts`` and all schemas that they refer to or combine, each once."""
+    """Return the schemas ``starts`` and all schemas that they refer to or combine, each once."""
     found: dict[int, Schema] = {}
     waiting = list(starts)
     while waiting:
@@ -56,7 +56,7 @@ def _combined(root: Schema, node: Schema) -> Iterator[object]:
 
 
 def target(root: Schema, reference: str) -> object:
-    """Resolve a reference; None if it leaves the schema or points to nothing."""
+    """Return the target of a reference; None if it leaves the schema or points to nothing."""
     base, _, fragment = reference.partition("#")
     if base and base != root.get("$id"):
         return None
@@ -82,7 +82,7 @@ def _anchored(root: Schema, anchor: str) -> object:
 
 
 def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any, Nodes | None, Any]]:
-    """Iterate over an object's members or an array's items as (name or index, schemas that apply, value).
+    """Yield an object's members or an array's items as (name or index, schemas that apply, value).
 
     The schemas are None for a member that a closed object does not allow.
     """
@@ -113,7 +113,7 @@ def _below_or_closed(root: Schema, applying: Nodes, name: str) -> Nodes | None:
 
 
 class _Alike:
-    """Members and items to which the same schemas apply: undeclared ones, unless a pattern may fit some of them."""
+    """Grouping of members and items to which the same schemas apply: undeclared ones, unless a pattern may match some of them."""
 
     __slots__ = ("_matches", "_names", "items")
 
@@ -133,14 +133,14 @@ _REST = -1
 
 
 def below(root: Schema, applying: Nodes, step: str | int) -> Nodes:
-    """Collect the schemas that apply to the member or item at ``step``."""
+    """Return the schemas that apply to the member or item at ``step``."""
     if isinstance(step, str):
         return nodes(root, *(found for node in applying for found in member_schemas(node, step)))
     return nodes(root, *(found for node in applying for found in item_schemas(node, step)))
 
 
 def member_schemas(node: Schema, name: str) -> list[object]:
-    """List the schemas that a schema applies to a member."""
+    """Return the schemas that a schema applies to a member."""
     properties = _map(node.get("properties"))
     found = [properties[name]] if name in properties else []
     found += [schema for pattern, schema in _map(node.get("patternProperties")).items() if _fits(pattern, name)]
@@ -149,7 +149,8 @@ def member_schemas(node: Schema, name: str) -> list[object]:
 
 def may_hold(root: Schema, given: object, steps: Sequence[str]) -> bool:
     """Return whether a value of the schema may have a member at these steps of a JSON Pointer. An object that declares members has no
-    others, unless its schema says so."""
+    others, unless its schema allows others.
+    """
     if not steps or not isinstance(given, Mapping):
         return True
     found = nodes(root, given)
@@ -179,7 +180,7 @@ def _is_closed(applying: Nodes, name: str) -> bool:
 
 
 def item_schemas(node: Schema, index: int) -> list[object]:
-    """List the schemas that a schema applies to an item."""
+    """Return the schemas that a schema applies to an item."""
     items = node.get("items")
     # Before 2020-12, "prefixItems" was the array form of "items".
     prefix = [*_list(node.get("prefixItems")), *_list(items)]
@@ -190,7 +191,7 @@ def item_schemas(node: Schema, index: int) -> list[object]:
 class SecretPlaces:
     """Schemas that apply to one part of a value, by default to all of it, and the places of the secrets marked there.
 
-    It is made for one schema and used for many values. Findings about members and items are cached, except for names that occur only in
+    It is created for one schema and used for many values. Findings about members and items are cached, except for names that occur only in
     values.
     """
 
@@ -229,11 +230,13 @@ class SecretPlaces:
 
 
 _Shared = tuple[frozenset[int], dict[tuple[int, ...], SecretPlaces]]
-"""State of the places of one schema: the schemas that reach a secret, and the places made so far, by IDs that the root keeps valid."""
+"""State of one schema's secret places: the schemas that contain a secret, and the cached places, by IDs that stay valid while the root
+lives.
+"""
 
 
 def _reaching(root: Schema) -> frozenset[int]:
-    """Return the IDs of the schemas that mark a secret, or have one below them that does."""
+    """Return the IDs of the schemas that mark a secret, or contain a schema that does."""
     above: dict[int, list[int]] = {id(root): []}
     waiting, secrets = [root], []
     while waiting:

@@ -23,7 +23,7 @@ _LITERALS: Mapping[str, tuple[str, ...]] = {
     "IdempotentBy": ("key",),
     "RepeatOk": ("not_found", "conflict"),
 }
-"""Words of the types below, which ``__getattr__`` makes."""
+"""Values of the literal types below, which ``__getattr__`` creates."""
 
 Json = Mapping[str, "Any"]
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     """Answers to a retry that mean that an earlier attempt took effect."""
 
     class Content(Protocol):
-        """Members of ``ActionContent``, however they come about."""
+        """Members of ``ActionContent``, for other implementations."""
 
         @property
         def row(self) -> Json:
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
         @property
         def pagination(self) -> Pagination | None:
-            """Pagination, if there is one."""
+            """Pagination of the action; None if it has no pages."""
 
         @property
         def permissions(self) -> Mapping[str, tuple[str, ...]]:
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
             """Inputs that a connection may fill in."""
 
     class Published(Protocol):
-        """JSON of a manifest."""
+        """JSON of a manifest, from whatever source."""
 
         def listed(self) -> Json:
             """Return the manifest, without the actions' schemas if it has many actions."""
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
             """Return the manifest as published."""
 
         def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
-            """Return a row for each of the manifest's actions, without making ActionManifests where possible."""
+            """Return a row for each of the manifest's actions, without creating ActionManifests if possible."""
 
 
 def __getattr__(name: str) -> object:
@@ -103,7 +103,10 @@ class RateLimit:
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> RateLimit:
-        """Read the ``rateLimit`` member of an action."""
+        """Read the ``rateLimit`` member of an action.
+
+        :raises ManifestError: if it is not valid.
+        """
         value = data.get("perSecond")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
             raise read.ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
@@ -115,7 +118,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class ActionRow:
-    """Part of an action that lists and searches need."""
+    """Part of an action for lists and searches."""
 
     key: str
     title: str
@@ -128,7 +131,8 @@ class ActionRow:
 @dataclass(frozen=True, slots=True)
 class ActionContent:
     """Part of an action that calls, forms and policies need, and lists do not. In a manifest with thousands of actions, another object with
-    these members reads or makes them at first use."""
+    these members reads or creates them at first use.
+    """
 
     row: Json
     """JSON as published."""
@@ -163,11 +167,11 @@ class ActionManifest:
     group: str = ""
     """Heading under which the action is listed: the first tag of a generated action."""
     allowed_with: tuple[str, ...] = ()
-    """Other actions of the connector that a caller must be allowed to call, too: this one lets its output's holder do the same."""
+    """Other actions of the connector that a caller must be allowed to call, since this action's output lets its holder do the same."""
     borrows: bool = False
     """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
     hands_out: bool = False
-    """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
+    """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action only by its full name."""
 
     @property
     def is_job(self) -> bool:
@@ -176,7 +180,7 @@ class ActionManifest:
 
     @property
     def can_cancel(self) -> bool:
-        """True for a job that the provider can be asked to cancel."""
+        """True for a job that the provider can cancel on request."""
         return self.content.row.get("cancellable") is True
 
     @property
@@ -211,7 +215,7 @@ class ActionManifest:
 
     @property
     def rule_effect(self) -> Effect:
-        """Effect by which rules, offers, lists and the journal judge the action: handing out credentials is a ``write``."""
+        """Effect for rules, offers, lists and the journal: handing out credentials is a ``write``."""
         return "write" if self.hands_out else self.effect
 
     @property
@@ -226,7 +230,10 @@ class ActionManifest:
 
     @classmethod
     def from_json(cls, data: Json, where: str, definitions: Definitions | None = None) -> ActionManifest:
-        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
+        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption.
+
+        :raises ManifestError: if it is not valid.
+        """
         key = read.text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
@@ -284,7 +291,7 @@ def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """Limit of a connection type to some actions; ``reason`` is a sentence that explains why it cannot serve the others."""
+    """Restriction of a connection type to some actions; ``reason`` is a sentence that explains why it cannot serve the others."""
 
     actions: tuple[str, ...]
     reason: str
@@ -311,7 +318,7 @@ _CLIENT_SCHEMA: Json = {
 class ConnectionTypeManifest:
     """One way to authenticate with the provider. ``family`` names the connectors that share connections of this type.
 
-    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require with it. ``authorizes``
+    ``serves`` restricts it to some of the connector's actions; ``waives`` names inputs that actions do not require with it. ``authorizes``
     are the ways in which a person can approve a connection at the provider.
     """
 
@@ -353,7 +360,7 @@ class ConnectionTypeManifest:
 
 
 def _with_client(schema: Json) -> Json:
-    """Return the schema of a connection type: one with an OAuth client may name a registered client instead."""
+    """Return the schema of a connection type. If the type has an OAuth client, the schema also allows the name of a registered client."""
     fields = schema.get("properties")
     if not isinstance(fields, Mapping) or "clientId" not in fields or OAUTH_CLIENT in fields:
         return schema
@@ -368,7 +375,7 @@ def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
 
 
 class _Whole:
-    """JSON of a manifest that was read at once."""
+    """JSON of a manifest that was read completely."""
 
     __slots__ = ("_raw",)
 
@@ -398,18 +405,19 @@ class Manifest:
     actions: Mapping[str, ActionManifest]
     published: Published
     hosts: tuple[str, ...] = ()
-    """Public hosts that the connector connects to in addition to those of a connection, with ``*`` as wildcard."""
+    """Public hosts that the connector connects to in addition to a connection's hosts, with ``*`` as wildcard."""
     triggers: Mapping[str, TriggerManifest] = field(default_factory=dict)
     """Triggers of the connector."""
     virtual: bool = False
-    """True for a connector of which ``raw`` lists actions without schemas: those are made or read when they are used."""
+    """True for a connector whose ``raw`` lists actions without schemas, which are created or read when they are used."""
     is_generated: bool = False
-    """True for a connector that calls the servers of an API's description."""
+    """True for a connector that is generated from an API's description."""
     rank: int = 0
     """Rank of the connector among otherwise equal search results."""
     isolated: bool = False
-    """True for a connector installed into an environment of its own. It comes after the connectors of this environment, and gets a
-    connection that it shares with them only where a caller names both."""
+    """True for a connector installed into its own environment. It is listed after the connectors of this environment, and gets a connection
+    that it shares with them only if a caller names both.
+    """
 
     @classmethod
     def from_json(cls, data: object) -> Manifest:
@@ -441,7 +449,9 @@ class Manifest:
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:
-        """Find a connection type by its name: ``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``."""
+        """Return the connection type of a name (``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``); None if there is
+        none.
+        """
         owner, _, key = name.rpartition("/")
         found = self.connection_types.get(key)
         if found is None or (owner and owner not in (self.key, found.family)):
@@ -450,7 +460,7 @@ class Manifest:
 
     @property
     def raw(self) -> Json:
-        """JSON as published, of a ``virtual`` connector without the actions' schemas."""
+        """JSON as published; for a ``virtual`` connector without the actions' schemas."""
         return self.published.listed()
 
     def whole(self) -> Json:
@@ -462,13 +472,13 @@ class Manifest:
         return self.published.rows(self.actions)
 
     def part(self, **changes: Any) -> Manifest:
-        """Return the manifest with other members, such as some of its actions; these have the JSON ``raw``."""
+        """Return the manifest with other members, such as only some of its actions; ``raw`` is then their JSON."""
         if "raw" in changes:
             changes["published"] = _Whole(changes.pop("raw"))
         return replace(self, **changes)
 
     def takes_unnamed(self, type_name: str) -> bool:
-        """Return whether a call that names no connection may get one of this type."""
+        """Return whether a call that names no connection may get a connection of this type."""
         return not self.isolated or type_name.partition("/")[0] == self.key
 
     def full_name(self, kind: ConnectionTypeManifest) -> str:

@@ -22,20 +22,21 @@ _READ = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def yes_or_no(value: object) -> bool | None:
-    """Return how a response answers a question such as "are there more pages?"; None if the value is neither a yes nor a no."""
+    """Return a response's answer to a question such as "are there more pages?"; None if the value is neither a yes nor a no."""
     return _READ.get(str(value).strip().lower()) if isinstance(value, bool | int | str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Pagination:
-    """Pagination of an action: the action fetches one page, the pipe loops over the pages.
+    """Pagination of an action: the action fetches one page, the runtime loops over the pages.
 
     ``token_input`` and ``token_output`` name the input and the output member with the page token. ``items`` names the output's array to
-    merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size to use for that.
+    merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size for such a
+    request.
 
     Output members are paths (``kernel.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like ``items``;
-    the list ends if the output's ``more`` is a no. Members in ``page_members`` are about one page: the last page's are kept.
+    the list ends if the output's ``more`` is a no. Members in ``page_members`` are about one page: the merged output has the last page's.
 
     ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
     ``more``. It is not part of the manifest.
@@ -64,20 +65,21 @@ class Pagination:
         return (self.items, *self.further_items)
 
     def following(self, output: Json) -> dict[str, Any] | None:
-        """Return the inputs that fetch the page after ``output``; None if it is the last one, or the provider names no next one."""
+        """Return the inputs that fetch the page after ``output``; None if it is the last page, or the provider names no next page."""
         if self.more is not None and self._more(output) is False:
             return None
         return {name: token for name, path in self.tokens if (token := find(output, path))} or None
 
     def found(self, output: Json) -> Iterator[Any]:
-        """Yield the page tokens that ``output`` has, the very objects."""
+        """Yield the page tokens in ``output``, as the same objects."""
         for _, path in self.tokens:
             if token := find(output, path):
                 yield token
 
     def ends(self, output: Json) -> bool:
-        """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token. The
-        number 0 is neither a token nor an absence."""
+        """Return whether ``output`` is marked as the last page: by ``more`` if it is declared, else by the absence of a token. The number 0
+        is neither a token nor an absence.
+        """
         if self.more is not None:
             return self._more(output) is False
         tokens = [find(output, path) for _, path in self.tokens]

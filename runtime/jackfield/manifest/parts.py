@@ -1,5 +1,6 @@
-"""Parts that every generator of connectors writes: the package's name, a default icon, the Result of an example. Texts are cut to a length
-that people and language models read."""
+"""Parts that every generator of connectors writes: the package's name, a default icon, the Result of an example. Texts are truncated to a
+length that people and language models read.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +10,26 @@ from typing import Any
 from jackfield.kernel.errors import InvalidInput
 
 LONGEST_TITLE = 200
-"""Characters of a title in a manifest that is published or installed."""
+"""Maximum number of characters of a title in a manifest that is published or installed."""
 LONGEST_TEXT = 8_000
-"""Maximum characters of a description, guide or hint: each appears in forms and in prompts of language models."""
+"""Maximum number of characters of a description, guide or hint: each appears in forms and in prompts of language models."""
 PROOFS = ("written", "checked", "recorded")
 """Proof of a manifest's statements about its provider: written from knowledge, checked against a document of the provider, or recorded at
-the provider."""
+the provider.
+"""
 _LIMITS = {
     "title": LONGEST_TITLE,
     **dict.fromkeys(("description", "setup", "hint", "reason", "expects", "purpose", "cure"), LONGEST_TEXT),
 }
 _DATA = frozenset({"default", "const", "enum", "examples", "invocation", "result", "preview"})
-"""Members with values of a caller or provider, which are no texts about the connector."""
+"""Members with values of a caller or provider, which are not texts about the connector."""
 
 
 def package_of(key: str) -> str:
     """Return the name of the package of a connector with this key.
 
-    :raises InvalidInput: if an installed library has this name: its modules would be hidden. A package that binds actions is a library,
+    :raises InvalidInput: if an installed library has this name: its modules would be hidden. A package that binds actions is a
+        library,
         even if it has a connector.
     """
     from importlib import metadata
@@ -68,7 +71,7 @@ def example(
 
 
 def too_long(manifest: Mapping[str, Any]) -> str | None:
-    """Describe the first text of a manifest that is too long; return None if there is none."""
+    """Return a description of the first text of a manifest that is too long; None if there is none."""
     found = next(_long(manifest, ""), None)
     if found is None:
         return None
@@ -77,7 +80,7 @@ def too_long(manifest: Mapping[str, Any]) -> str | None:
 
 
 def cut_texts(manifest: dict[str, Any]) -> list[str]:
-    """Cut the texts of a manifest that are too long; return their JSON Pointers."""
+    """Truncate the texts of a manifest that are too long; return their JSON Pointers."""
     cut = []
     for owner, name, at in [*_long(manifest, "")]:
         owner[name] = f"{owner[name][: _LIMITS[name] - 1].rstrip()}…"

@@ -1,4 +1,4 @@
-"""JSON of a manifest. Each function that reads a member checks its type, and its error names the member at fault.
+"""Reading of a manifest's JSON. Each function that reads a member checks its type, and its error names the member at fault.
 
 A manifest with hundreds of actions has an index: everything but schemas and bindings, with the place of each action and definition.
 """
@@ -14,18 +14,21 @@ if TYPE_CHECKING:
 Json = Mapping[str, "Any"]
 
 _LONGEST_TITLE = 60
-"""Characters of a title of a connector, connection type or action; the rest is cut off."""
+"""Maximum number of characters of a displayed title of a connector, connection type or action."""
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 """Types of JSON Schema."""
 
 
 class ManifestError(ValueError):
-    """A manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
+    """Error for a manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
 
 
 def text(data: Json, name: str, where: str) -> str:
-    """Read a text that must not be empty."""
+    """Read a string that must not be empty.
+
+    :raises ManifestError: if it is missing, empty or not a string.
+    """
     value = data.get(name)
     if not isinstance(value, str) or not value:
         raise ManifestError(f"{where}: '{name}' must be a non-empty string")
@@ -33,7 +36,7 @@ def text(data: Json, name: str, where: str) -> str:
 
 
 def optional_text(data: Json, name: str, where: str) -> str | None:
-    """Read a text that may be missing; an empty one is None."""
+    """Read a string that may be missing; an empty string becomes None."""
     value = data.get(name)
     if value is not None and not isinstance(value, str):
         raise ManifestError(f"{where}: '{name}' must be a string")
@@ -41,18 +44,18 @@ def optional_text(data: Json, name: str, where: str) -> str | None:
 
 
 def title(data: Json, where: str) -> str:
-    """Read the title as it is shown; an empty text if there is none."""
+    """Read the title in its displayed form; an empty string if there is none."""
     return shown_title(optional_text(data, "title", where) or "")
 
 
 def shown_title(given: str) -> str:
-    """Return a title as it is shown between other texts: without control characters, and short."""
+    """Return a title for display within other texts: without control characters, and truncated."""
     shown = given if given.isprintable() else "".join(filter(str.isprintable, given))
     return shown if len(shown) <= _LONGEST_TITLE else f"{shown[: _LONGEST_TITLE - 1]}…"
 
 
 def members(data: Json, name: str, where: str) -> Json:
-    """Read an object; an empty one if it is missing."""
+    """Read an object; an empty object if it is missing."""
     value = data.get(name, {})
     if not isinstance(value, dict):
         raise ManifestError(f"{where}: '{name}' must be an object")
@@ -60,7 +63,7 @@ def members(data: Json, name: str, where: str) -> Json:
 
 
 def objects(data: Json, name: str, where: str) -> list[Json]:
-    """Read an array of objects; an empty one if it is missing."""
+    """Read an array of objects; an empty list if it is missing."""
     value = data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ManifestError(f"{where}: '{name}' must be an array of objects")
@@ -68,7 +71,7 @@ def objects(data: Json, name: str, where: str) -> list[Json]:
 
 
 def is_true(data: Json, name: str, where: str) -> bool:
-    """Read a switch that is off if it is missing."""
+    """Read a Boolean; False if it is missing."""
     value = data.get(name, False)
     if not isinstance(value, bool):
         raise ManifestError(f"{where}: '{name}' must be true or false")
@@ -107,7 +110,7 @@ def kebab_key(data: Json) -> str:
 
 
 def texts(data: Json, name: str, where: str) -> tuple[str, ...]:
-    """Read an array of texts; an empty one if it is missing."""
+    """Read an array of strings; empty if it is missing."""
     value = data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ManifestError(f"{where}: '{name}' must be an array of strings")
@@ -125,8 +128,9 @@ _SUMMARY = 200
 
 
 def index_of(manifest: Mapping[str, Any], content: bytes, places: Mapping[str, Mapping[str, tuple[int, int]]]) -> dict[str, Any]:
-    """Return the index of a manifest that is written as ``content``; ``places`` has offset and length of ``actions`` and ``$defs`` by
-    name."""
+    """Return the index of a manifest that is written as ``content``; ``places`` has offset and length of ``actions`` and
+    ``$defs`` by name.
+    """
     rows = [light_row(item, places["actions"][item["key"]]) for item in manifest["actions"]]
     head = {name: value for name, value in manifest.items() if name not in ("actions", "$defs")}
     return {"size": len(content), "manifest": {**head, "actions": rows}, "definitions": dict(places["$defs"])}

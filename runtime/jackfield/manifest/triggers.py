@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 Json = Mapping[str, "Any"]
 
 KINDS = ("webhook", "poll")
-"""A provider that calls us, and a provider that is asked."""
+"""Kinds of triggers: a provider that sends requests, and a provider that is polled."""
 CHANGES = ("Created", "Updated", "Deleted")
-"""Suffixes of the types of a poll that compares a list with its earlier state."""
+"""Suffixes of the event types of a poll that compares a list with its earlier state."""
 EVERY, LEAST = 300.0, 10.0
-"""Seconds between two polls, unless a manifest says otherwise, and the least that it may say."""
+"""Seconds between two polls: the default, and the minimum that a manifest may declare."""
 LARGEST = 1024 * 1024
-"""Bytes of a webhook's body, at most and by default."""
+"""Maximum and default size of a webhook's body, in bytes."""
 WINDOW = 14 * 86_400
-"""Seconds for which an event's key is kept: longer than providers repeat a request (docs/tutorial/triggers.md)."""
+"""Seconds for which an event's key is stored: longer than providers repeat a request (docs/tutorial/triggers.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TriggerManifest:
     """One trigger. ``types`` are the types of its events, without the connector's name.
 
-    ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose. ``largest`` is the maximum size of a
+    ``every`` are the seconds between two polls, ``least`` the minimum that a subscription may choose. ``largest`` is the maximum size of a
     webhook's body in bytes. ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the
-    URL there. ``polls`` is true of a poll, and of a webhook whose gaps one closes. ``compares`` is true of a poll that compares a list with
-    its earlier state.
+    URL there. ``polls`` is true for a poll, and for a webhook with a poll that closes its gaps. ``compares`` is true for a poll that
+    compares a list with its earlier state.
     """
 
     key: str

@@ -8,43 +8,43 @@ from __future__ import annotations
 from jackfield.kernel.dataclass import dataclass
 
 LEASE = 0.03
-"""Seconds of the rate that a process leases at most, and by which a leased place may be used late.
+"""Maximum seconds of the rate that a process leases, and by which a leased place may be used late.
 
 With the 10 ms by which a call may begin late, they fill the part of a second that ``_FILL`` leaves free. So no second has more calls than
 the provider allows.
 """
 _LEASED_FROM = 20.0
-"""Rate from which places are leased: below it, one transaction per call costs less than an unused place."""
+"""Minimum rate, per second, at which places are leased. Below it, one transaction per call costs less than an unused place."""
 _FILL = 0.96
 """Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a slot and the arrival of its request."""
 _FIRST_RATE = 10.0
-"""Rate after the first throttle where the limit is not known."""
+"""Calls per second after the first throttle if the limit is unknown."""
 _MAX_RATE = 1000.0
-"""Maximum rate where the limit is not known."""
+"""Maximum calls per second if the limit is unknown."""
 _MIN_RATE, _MIN_LEARNED = 0.5, 0.2
-"""Minimum rates while the provider throttles: where its limit is known, and where not (one call every 5 s, the cap of back-off)."""
+"""Minimum calls per second while the provider throttles: if its limit is known, and if not (one call every 5 s, the cap of back-off)."""
 _DECREASE = 0.6
 """Factor by which a throttle lowers the rate."""
 _STORM = 1.0
-"""Seconds within which further throttles belong to the same storm, so that the rate to return to is kept."""
+"""Seconds within which further throttles belong to the same storm, so that the rate to return to is not changed."""
 _STEP = 0.5
 """Seconds between two increases of a lowered rate."""
 _RECOVER = 1.5
-"""Factor of an increase far below the rate that was throttled."""
+"""Factor of an increase while the rate is far below the throttled rate."""
 _PROBE = 0.03
-"""Relative increase near that rate; each further one is larger by as much."""
+"""Relative increase near the throttled rate; each further increase is larger by this number."""
 _NEAR = 0.9
-"""Part of the throttled rate from which increases are small."""
+"""Part of the throttled rate above which increases are small."""
 _IDLE = 60.0
-"""Seconds without a throttle after which calls are no longer paced where no limit is known."""
+"""Seconds without a throttle after which calls are no longer paced if no limit is known."""
 _MAX_HOLD = 60.0
 """Maximum seconds for which a provider's ``Retry-After`` holds all calls."""
 
 
 @dataclass(slots=True)
 class Line:
-    """Places in their order. Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second. Positions that were given out
-    keep their order when the rate changes; ``next`` is the first free one.
+    """Places in their order. Position ``base`` comes due at ``base_at``, later positions at ``rate`` per second. Assigned positions keep
+    their order when the rate changes; ``next`` is the first free position.
 
     ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states, ``declared`` the rate that an action
     declares, which applies once the provider throttles. ``learns``: no limits are stated, and only throttling lowers the rate.
@@ -76,16 +76,16 @@ class Line:
         return self.base + max(0.0, now - self.base_at) * (self.rate or 0.0)
 
     def is_paced(self, *, always: bool) -> bool:
-        """Return whether a call takes a place; a declared rate is kept to after a throttle, or ``always``."""
+        """Return whether a call needs a place. A declared rate applies after a throttle, or ``always``."""
         return self.rate is not None and (always or self.declared is None or self.throttled_at is not None)
 
     def leasable(self) -> float:
-        """Return the number of places that a process may take in advance."""
+        """Return the number of places that a process may lease in advance."""
         rate = _MAX_RATE if self.rate is None else self.rate
         return 0.0 if rate < _LEASED_FROM else LEASE * rate
 
     def state(self, per_second: float | None, recent: float, now: float) -> None:
-        """Take the rate that the provider states."""
+        """Set the rate that the provider states."""
         before, self.per_second = self.per_second or 0.0, per_second
         if per_second is None:
             return
@@ -98,7 +98,7 @@ class Line:
     def throttled(self, began: float, now: float, recent: float, retry_after: float | None) -> None:
         """Process a throttled attempt that began at ``began``: only an attempt that began at the current rate lowers the rate.
 
-        ``recent`` calls began in the last second.
+        ``recent`` is the number of calls that began in the last second.
         """
         first = self.throttled_at is None
         self.throttled_at, self.streak = now, 0
@@ -119,9 +119,9 @@ class Line:
             self.base_at = max(self.base_at, now + min(retry_after, _MAX_HOLD))
 
     def delayed(self, seconds: float, now: float) -> None:
-        """Move the positions that are not due by ``seconds``, because a call begins so much later than its slot.
+        """Move the positions that are not due by ``seconds``, because a call begins that much later than its slot.
 
-        Calls that one pause of the machine has delayed count once.
+        If one pause of the machine has delayed several calls, it counts once.
         """
         before = self.delay if now - self.delayed_at < seconds else 0.0
         self.delay, self.delayed_at = max(before, seconds), now
@@ -129,9 +129,9 @@ class Line:
             self.base, self.base_at = self.at(now), max(self.base_at, now) + seconds - before
 
     def grow(self, now: float) -> None:
-        """Raise a lowered rate as time passes without a throttle, and end the pacing where no limit is known.
+        """Raise a lowered rate as time passes without a throttle, and end the pacing if no limit is known.
 
-        A rate that is learned rises as its places are used, because the provider may allow less than one in a second.
+        A learned rate rises only as its places are used, because the provider may allow less than one call per second.
         """
         if self.base_at > now + _MAX_HOLD + _STEP:  # the clock was set back
             self.base_at = now
@@ -150,22 +150,22 @@ class Line:
             self._set_rate(rate, now)
 
     def declare(self, now: float) -> None:
-        """Begin to keep to the declared rate, if there is one."""
+        """Start to apply the declared rate, if there is one."""
         if self.rate is None and self.declared is not None:
             self.base, self.base_at, self.rate = self.next, now, self.declared
 
     def mark(self, now: float) -> None:
-        """Let the next place of a declared rate come due as if the call that begins now had one."""
+        """Make the next place of a declared rate come due as if the call that begins now had used one."""
         self.declare(now)
         self.next = max(self.next, self.at(now) + 1)
 
     @property
     def _cap(self) -> float:
-        """Highest rate: the declared or stated rate, or a rate worth limiting."""
+        """Maximum rate: the declared rate, the used part of the stated rate, or ``_MAX_RATE``."""
         return self.declared or (_MAX_RATE if self.per_second is None else self.per_second * _FILL)
 
     def _begin(self, rate: float, recent: float, now: float) -> None:
-        """Begin pacing: the calls of the last second count as if they had been paced."""
+        """Start pacing; the calls of the last second count as if they had been paced."""
         self.base, self.base_at, self.rate = self.next, now, rate
         self.next += recent
 

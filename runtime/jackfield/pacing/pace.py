@@ -1,4 +1,6 @@
-"""One pace for many callers: for a provider's account, in all threads and processes of a workspace, or for an action over a connection."""
+"""Pace shared by many callers: for a provider's account, in all threads and processes of a workspace, or for an action over a
+connection.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +32,19 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.pace")
 REFRESH = 0.4
-"""Seconds after which a waiting process looks for changes of the rate by others."""
+"""Seconds after which a waiting process checks for changes of the rate by others."""
 _INSTANT = 1e-6
 """Minimum seconds over which demand is measured."""
 _LIMIT = 1000
-"""Maximum number of accounts whose pace is kept in memory."""
+"""Maximum number of accounts whose pace is cached in memory."""
 _PARTS = 256
-"""Maximum number of parts of one action over one connection, such as buckets, whose pace is kept."""
+"""Maximum number of parts of one action over one connection, such as buckets, whose pace is cached."""
 
 
 class Pace(ProcessLocal):
-    """Pace as this process sees it. Thread-safe; concurrent callers share one transaction.
+    """Pace in this process. Thread-safe; concurrent callers share one transaction.
 
-    A process with many calls leases places ahead, and hands them out from memory. ``learns``: no limits are stated, so no places are
+    A process with many calls leases places in advance, and assigns them from memory. ``learns``: no limits are stated, so no places are
     requested before the provider throttles.
     """
 
@@ -70,7 +72,7 @@ class Pace(ProcessLocal):
         return self._learns and self._line[2] is None
 
     def free(self) -> bool:
-        """Count a call and return True if nothing limits it, and no stated limits count it."""
+        """Count a call and return True if nothing limits it and no stated limits exist; else return False."""
         if not self._learns or self._line[2] is not None:
             return False
         now = self._clock.monotonic()
@@ -80,7 +82,7 @@ class Pace(ProcessLocal):
         return True
 
     def ask(self, request: PlaceRequest) -> PlaceGrant:
-        """Ask for a place in the line."""
+        """Request a place in the line; return the answer."""
         if self.at_once(request):
             return request.grant
         with self._mutex:
@@ -91,7 +93,7 @@ class Pace(ProcessLocal):
         return request.grant
 
     def at_once(self, request: PlaceRequest) -> bool:
-        """Answer a request if that takes no transaction; return False otherwise."""
+        """Answer a request if this needs no transaction; return False otherwise."""
         if self.is_fast:
             self._change(lambda state, now: state.ask(request, now))
             return True
@@ -103,7 +105,7 @@ class Pace(ProcessLocal):
         self._lease, self._pending = None, []
 
     def _answer_pending(self) -> None:
-        """Answer the waiting requests from a lease that the last leader has taken, or in a transaction that takes the next lease."""
+        """Answer the waiting requests from a lease that the last leader has acquired, or in a transaction that acquires the next lease."""
         held, now = self._lease, self._clock.monotonic()
         if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
             self._change(lambda state, now: state.line.grow(now))
@@ -114,7 +116,7 @@ class Pace(ProcessLocal):
             self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
 
     def _wanted(self, batch: Sequence[PlaceRequest]) -> float:
-        """Estimate the demand during a lease: as much as since the last lease, at least half of the estimate then."""
+        """Return the estimated demand during a lease: the demand since the last lease, or at least half of the previous estimate."""
         now = self._clock.monotonic()
         elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
         self._asked, self._asked_since = 0.0, now
@@ -122,7 +124,7 @@ class Pace(ProcessLocal):
         return self._demand
 
     def _granted(self, request: PlaceRequest) -> bool:
-        """Grant a request from the lease, if it has a place that comes due in time."""
+        """Grant a request from the lease; return False if the lease has no place that comes due in time."""
         lease, (base, base_at, rate) = self._lease, self._line
         monotonic = self._clock.monotonic()
         if lease is None or monotonic - self._seen_at > LEASE or lease.paced is (rate is None):
@@ -148,7 +150,7 @@ class Pace(ProcessLocal):
         return base_at + ((position - base) / rate if rate else 0.0) - self._ahead - self._clock.monotonic()
 
     def refresh(self) -> None:
-        """Look for changes by other processes, and let a lowered rate recover."""
+        """Read changes by other processes, and let a lowered rate recover."""
         if self.is_stale:
             self._change(lambda state, now: state.line.grow(now))
 
@@ -159,12 +161,12 @@ class Pace(ProcessLocal):
 
     @property
     def rate(self) -> float | None:
-        """Calls per second at present; None if the account is not paced."""
+        """Current calls per second; None if the account is not paced."""
         return self._line[2]
 
     @property
     def held(self) -> float:
-        """Seconds for which nothing comes due, since the provider has asked for a wait; 0 if it has not."""
+        """Seconds for which no place comes due, since the provider has requested a wait; 0 if it has not."""
         return max(0.0, self._line[1] - self._ahead - self._clock.monotonic())
 
     def throttled(self, began: float, retry_after: float | None) -> None:
@@ -173,7 +175,7 @@ class Pace(ProcessLocal):
             self._settle(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
 
     def mark(self) -> None:
-        """Let the next place of a declared rate come due as if the call that begins now had one."""
+        """Make the next place of a declared rate come due as if the call that begins now had used one."""
         self._change(lambda state, now: state.line.mark(now))
 
     def earliest(self) -> float:
@@ -181,7 +183,7 @@ class Pace(ProcessLocal):
         return self._change(lambda state, now: max(0.0, state.line.due(state.line.next) - now))
 
     def delayed(self, seconds: float) -> None:
-        """Move later slots, because a call begins so many seconds after its own."""
+        """Move later slots, because a call begins ``seconds`` after its own slot."""
         self._change(lambda state, now: state.line.delayed(seconds, now))
 
     def given_back(self, position: float | None, cost: float) -> None:
@@ -190,16 +192,16 @@ class Pace(ProcessLocal):
             self._settle(lambda state, _now: state.given_back(position, cost))
 
     def quota_used_up(self) -> None:
-        """Record that the provider says that the quota is used up."""
+        """Record that the provider reports the quota as used up."""
         with self._leader:
             self._settle(lambda state, _now: state.quota.refuse())
 
     def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
-        """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
+        """Count a call of a warm-up plan; None if it is allowed. Otherwise return the number of today in the plan and the end of today."""
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
     def read(self, limits: Callable[[], Limits | None], deadline: Deadline, only_hosts: OnlyHosts | None = None) -> Exception | None:
-        """Read the provider's limits and store them. A failure is returned, and changes nothing."""
+        """Read the provider's limits and store them. Return the failure, which changes nothing; None if there is none."""
         with entered(Call(deadline, only_hosts=only_hosts)):
             found = attempt(limits)
         fault = found.error if isinstance(found, Raised) else None
@@ -211,9 +213,9 @@ class Pace(ProcessLocal):
         return fault
 
     def _settle(self, change: Callable[[PaceState, float], object], wanted: float = 0.0, cost: float = 1.0) -> None:
-        """Apply a change after the lease's places are given back, unless they are of use for ``cost``, and lease others if ``wanted``.
+        """Apply a change. Return the lease's places first, unless they still serve ``cost``, and lease others if ``wanted``.
 
-        The caller leads.
+        The caller must hold the lock ``_leader``.
         """
         with self._mutex:
             held, self._lease = self._lease, None
@@ -227,7 +229,8 @@ class Pace(ProcessLocal):
 
     def rides(self) -> bool:
         """Return whether a request may be answered in the transaction that begins its call (``join``): the row allows it, and there are too
-        few callers for leases. The request then counts as made."""
+        few callers for leases. If True, the request counts as made.
+        """
         if not self._row.rides:
             return False
         with self._mutex:
@@ -238,7 +241,7 @@ class Pace(ProcessLocal):
             return True
 
     def join(self, transaction: Any, change: Callable[[PaceState, float], T]) -> T:
-        """Apply a change in another's transaction. If the transaction is rolled back, the change has been seen by this process only."""
+        """Apply a change in another's transaction. If the transaction is rolled back, only this process has seen the change."""
         return self._change(change, partial(self._row.joined, transaction))
 
     def _change(self, change: Callable[[PaceState, float], T], by: Change | None = None) -> T:
@@ -258,7 +261,7 @@ class Pace(ProcessLocal):
 
 
 class Paces(ProcessLocal):
-    """Paces of one workspace."""
+    """Cache of the paces of one workspace."""
 
     def __init__(self, clock: Clock, only_hosts: OnlyHosts | None = None, shared: Shared | None = None) -> None:
         self.only_hosts = only_hosts
@@ -273,7 +276,7 @@ class Paces(ProcessLocal):
         self._lock = threading.Lock()
 
     def find(self, connector: str, budget: str, scope: str) -> Pace:
-        """Return the pace of an account; those unused for longest are dropped first."""
+        """Return the pace of an account; the least recently used paces are dropped first."""
         key = (connector, budget, scope)
         with self._lock:
             found = self._found.get(key)
@@ -298,7 +301,7 @@ class Paces(ProcessLocal):
 
 
 class _Parts(ProcessLocal):
-    """Paces of the parts of one action over one connection; those unused for longest are dropped first. Thread-safe."""
+    """Cache of the paces of parts of one action over one connection; the least recently used are dropped first. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -320,7 +323,7 @@ class _Parts(ProcessLocal):
 def pace_of(
     leases: Leases, key: tuple[str, str], clock: Clock, inputs: Mapping[str, Any], by: Sequence[str], declared: float | None
 ) -> Pace:
-    """Return the pace of an action over a connection, whose ``leases`` keep it, or of the part of it that the inputs in ``by`` name.
+    """Return the pace of an action over a connection, cached in ``leases``, or of the part of the action that the inputs in ``by`` name.
 
     A rate that the action declares is the account's, and applies to all parts.
     """
@@ -336,5 +339,5 @@ def _learned(clock: Clock, declared: float | None = None) -> Pace:
 
 
 def note_unread(fault: Exception) -> None:
-    """Log that an author's function failed that pacing asked."""
+    """Log that an author's function that pacing called has failed."""
     _LOG.info("a limit of the provider could not be read: %s", type(fault).__name__)

@@ -1,7 +1,7 @@
 """State of a pace: the line, the quota and the warm-up plan of one account, as one transaction changes them.
 
-A change is a method that takes the time: it neither reads a clock nor waits nor stores. A row keeps the state, by default in this process
-alone; ``shared_rows`` has it in the database.
+A change is a method that gets the time: it neither reads a clock nor waits nor stores. A row stores the state, by default only in this
+process; ``shared_rows`` stores it in the database.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ T = TypeVar("T")
 DAY = 86_400.0
 """Seconds over which providers count a daily quota."""
 FREE = 3
-"""Calls per second that are neither paced nor cause the limits to be read; nor does a single call: single calls need no limits."""
+"""Number of calls per second that are neither paced nor cause the limits to be read."""
 READ_EVERY = 300.0
-"""Seconds for which the limits that were read are used."""
+"""Seconds for which the read limits are used."""
 _READ_USED_UP_EVERY = 30.0
 """Seconds between readings of a quota that is used up, in case it has freed up."""
 _READ_UNKNOWN_EVERY = 900.0
-"""Seconds until limits that could not be read, for lack of a permission mostly, are tried again."""
+"""Seconds until limits that could not be read, mostly for lack of a permission, are read again."""
 _READING = 5.0
-"""Seconds within which a reading ends; another caller may begin one after that."""
+"""Maximum seconds of a reading, after which another caller may start one."""
 _LEASED = 0.01
 """Maximum part of a quota's rest that a process leases, so that the last calls of a quota are counted one by one."""
 _HOUR = 3600
@@ -41,7 +41,9 @@ _LOW = 0.9
 
 @dataclass(slots=True)
 class AccountQuota:
-    """Daily quota of one account: the provider stated ``used`` of ``per_day`` at ``read_at``, and our calls have used ``since`` more."""
+    """Daily quota of one account: the provider stated ``used`` of ``per_day`` at ``read_at``, and jackfield's calls have used ``since``
+    more.
+    """
 
     per_day: float | None = None
     used: float = 0.0
@@ -57,7 +59,9 @@ class AccountQuota:
     """Time at which the quota was last reported as running low."""
 
     def needs(self, cost: float, now: float) -> Literal["read", "wait"] | None:
-        """Return whether a caller is to read the limits, or to wait until another one has read them."""
+        """Return whether a caller must read the limits (``read``), or wait until another caller has read them (``wait``); None
+        for neither.
+        """
         is_used_up = self.is_used_up(cost)
         age = _READ_USED_UP_EVERY if is_used_up else READ_EVERY if self.known else _READ_UNKNOWN_EVERY
         if self.read_at is not None and now - self.read_at < age:
@@ -71,11 +75,11 @@ class AccountQuota:
         return "wait" if self.read_at is None else None
 
     def is_used_up(self, cost: float) -> bool:
-        """Return whether the quota leaves no room for ``cost``."""
+        """Return whether the quota is too small for a further ``cost``."""
         return self.per_day is not None and self.used + self.since + cost > self.per_day
 
     def falls_low(self, now: float) -> bool:
-        """Return whether to report that a tenth of the quota is left, or that the provider refuses calls for it: at most once a day."""
+        """Return True, at most once a day, if at most a tenth of the quota is left, or the provider refuses calls for it."""
         is_low = self.refused or (self.per_day is not None and self.used + self.since >= _LOW * self.per_day)
         if not is_low or (self.told_at is not None and now - self.told_at < DAY):
             return False
@@ -89,17 +93,17 @@ class AccountQuota:
         return float("inf") if self.per_day is None else _LEASED * (self.per_day - self.used - self.since)
 
     def read(self, limits: Limits | None, now: float) -> None:
-        """Store the provider's stated limits; if None, they could not be read, and the last ones stay in use."""
+        """Store the provider's stated limits. None: they could not be read, and the last limits stay in use."""
         self.read_at, self.reading_until, self.refused = now, 0.0, False
         if limits is not None:
             self.known, self.per_day, self.used, self.since = True, limits.per_day, limits.used, 0.0
 
     def refuse(self) -> None:
-        """Take note that the provider refused a call for its daily quota: the limits are read before the next one."""
+        """Note that the provider refused a call for its daily quota, so that the limits are read before the next call."""
         self.read_at, self.refused = None, True
 
     def give_back(self, cost: float) -> None:
-        """Count less, because calls were not made."""
+        """Reduce the count by the cost of calls that were not made."""
         self.since = max(0.0, self.since - cost)
 
     def within_a_second(self, now: float) -> float:
@@ -107,7 +111,7 @@ class AccountQuota:
         return self.recent if 0 <= now - self.recent_at < 1 else 0.0
 
     def note(self, cost: float, now: float) -> None:
-        """Count calls of the last second and of the hours, which are in the quota already."""
+        """Count calls for the last second and for the hours; the quota has counted them already."""
         if not cost:
             return
         if not 0 <= now - self.recent_at < 1:
@@ -126,7 +130,7 @@ class AccountQuota:
 
 
 HELD = 2.0
-"""Maximum seconds for which a queued invocation holds its worker while it waits for its slot."""
+"""Maximum seconds for which a queued invocation occupies its worker while it waits for its slot."""
 _EARLY = 0.5
 """Seconds before its time at which a postponed invocation is due in the queue, since workers poll."""
 _POSTPONED = 300.0
@@ -137,9 +141,9 @@ _POSTPONED = 300.0
 class PlaceGrant:
     """Answer to a request.
 
-    ``granted``: ``position`` is the place in the line, None if nothing is paced. ``read``: the caller is to read the limits, and to ask
+    ``granted``: ``position`` is the place in the line, None if nothing is paced. ``read``: the caller must read the limits, and request
     again. ``wait``: another caller reads them. ``late``: the place would come due at ``at``, which is too late. ``postponed``: a queued
-    invocation is to ask again at ``at``. ``used_up``: the daily quota is used up until ``at``, or later if ``at`` is None.
+    invocation must request again at ``at``. ``used_up``: the daily quota is used up until ``at``, or later if ``at`` is None.
     """
 
     outcome: Literal["granted", "read", "wait", "late", "postponed", "used_up"]
@@ -153,10 +157,10 @@ UNANSWERED = PlaceGrant("wait")
 
 @dataclass(slots=True, eq=False)
 class PlaceRequest:
-    """Request for a place in the line that comes due ``within`` so many seconds; ``grant`` is the answer.
+    """Request for a place in the line that comes due ``within`` this number of seconds; ``grant`` is the answer.
 
-    ``again``: for a retry, which never makes the limits be read. ``queued``: for a queued invocation, which can wait in the queue.
-    ``always``: to keep to a declared rate before the provider throttles.
+    ``again``: for a retry, which never causes the limits to be read. ``queued``: for a queued invocation, which can wait in the queue.
+    ``always``: apply a declared rate before the provider throttles.
     """
 
     cost: float
@@ -169,10 +173,10 @@ class PlaceRequest:
 
 @dataclass(slots=True)
 class Lease:
-    """Places that a process took in advance, to hand them out without a transaction.
+    """Places that a process acquired in advance, to assign them without a transaction.
 
     The places from ``start`` to ``end`` are left; if no call is ``paced``, they are mere counts. ``size`` of them were counted in the daily
-    quota ``at`` that time, ``used`` were handed out, and ``reported`` of the used ones are in the state.
+    quota ``at`` that time, ``used`` were assigned, and ``reported`` of the used places are in the state.
     """
 
     start: float
@@ -198,7 +202,7 @@ class PaceState:
 
     @staticmethod
     def from_json(text: str) -> PaceState:
-        """Read the text of ``to_json``; members of another version are ignored, and a damaged text is a new state."""
+        """Read the output of ``to_json``. Members of another version are ignored, and a damaged text gives a new state."""
         state = PaceState()
         try:
             found: dict[str, Any] = json.loads(text)
@@ -210,7 +214,7 @@ class PaceState:
         return state
 
     def to_json(self) -> str:
-        """Return the state as text, all members on one level."""
+        """Return the state as a string of JSON, all members on one level."""
         parts = (self.line, self.quota, self)
         return json.dumps({name: getattr(part, name) for part in parts for name in _MEMBERS[type(part)]}, separators=(",", ":"))
 
@@ -220,7 +224,7 @@ class PaceState:
             self.ask(request, now)
 
     def ask(self, request: PlaceRequest, now: float) -> None:
-        """Answer a request: take the next free position, unless it comes due too late or the quota is used up."""
+        """Answer a request: assign the next free position, unless it comes due too late or the quota is used up."""
         self.line.grow(now)
         if request.always:
             self.line.declare(now)
@@ -246,13 +250,15 @@ class PaceState:
         return PlaceGrant("granted", position)
 
     def _postponed(self, at: float, seconds: float, now: float) -> float:
-        """Return the time at which a queued invocation asks again: one after another, so that they come as the rate takes them."""
+        """Return the time at which a queued invocation requests again. Each is later than the previous one, so that they arrive at the
+        rate.
+        """
         at = max(at, self.postponed_to)
         self.postponed_to = at + seconds
         return min(at, now + _POSTPONED) - _EARLY
 
     def lease(self, wanted: float, now: float) -> Lease | None:
-        """Take the next ``wanted`` places for one process, or as many as it may; None if it may have none in advance."""
+        """Return the next ``wanted`` places for one process, or as many as it may lease; None if it may lease none."""
         line = self.line
         size = min(wanted, line.leasable(), self.quota.leasable()) // 1
         if size < 1:
@@ -265,9 +271,9 @@ class PaceState:
         return Lease(start, line.next, paced=True, at=now, size=size)
 
     def renewed(self, lease: Lease, cost: float, now: float) -> bool:
-        """Count the places that a lease has handed out; return True if its other places still serve ``cost``.
+        """Count the places that a lease has assigned; return True if its other places still serve ``cost``.
 
-        Otherwise they are given back, if they are the last of the line.
+        Otherwise return them to the line, if they are its last places.
         """
         line = self.line
         self.quota.note(lease.used - lease.reported, now)
@@ -281,23 +287,23 @@ class PaceState:
         return False
 
     def given_back(self, position: float | None, cost: float) -> None:
-        """Return a grant that was not used: its part of the quota, and its place if it has the last one."""
+        """Return a grant that was not used: its part of the quota, and its place if it is the line's last place."""
         self.quota.give_back(cost)
         if position is not None and self.line.next == position + cost:
             self.line.next = position
 
     def read(self, limits: Limits | None, now: float) -> None:
-        """Store the limits that the provider stated; if None, they could not be read, and the earlier limits stay in use."""
+        """Store the limits that the provider stated. None: they could not be read, and the earlier limits stay in use."""
         self.quota.read(limits, now)
         if limits is not None:
             self.line.state(limits.per_second, self.quota.within_a_second(now), now)
 
     def throttled(self, began: float, now: float, retry_after: float | None) -> None:
-        """Take note of a throttled attempt that began at ``began``."""
+        """Record a throttled attempt that began at ``began``."""
         self.line.throttled(began, now, self.quota.within_a_second(now), retry_after)
 
     def plan(self, per_day: Sequence[float], cost: float, now: float) -> tuple[int, float] | None:
-        """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
+        """Count a call of a warm-up plan; None if it is allowed. Otherwise return the number of today in the plan and the end of today."""
         day = int(now // DAY)
         if self.first_day is None:
             self.first_day = day
@@ -317,20 +323,20 @@ class PaceRow(Protocol):
     """State of one pace, changed by one caller at a time."""
 
     rides: bool
-    """True if the state may change in another's transaction, for which no other call would wait."""
+    """True if the state may change in another's transaction, which no other call would then wait for."""
 
     def joined(self, transaction: Any, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` as ``change`` does, in a transaction of others."""
+        """Apply ``change`` as the method ``change`` does, in the given transaction."""
 
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` to the state at the present time; return its value, the new state and that time (seconds since 1970)."""
+        """Apply ``change`` to the state at the current time; return its value, the new state and the time (seconds since 1970)."""
 
     def ahead(self, now: float) -> float:
-        """Return the seconds by which the row's clock, which has just shown ``now``, is ahead of this process's monotonic one."""
+        """Return the seconds by which the row's clock, which has just read ``now``, is ahead of this process's monotonic clock."""
 
 
 class MemoryRow(ProcessLocal):
-    """State in this process."""
+    """Row in the memory of this process."""
 
     rides = False
 
@@ -346,10 +352,10 @@ class MemoryRow(ProcessLocal):
             return change(self._state, now), self._state, now
 
     def joined(self, transaction: Any, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change``: no transaction undoes it."""
+        """Apply ``change``; no transaction can undo it."""
         del transaction
         return self.change(change)
 
     def ahead(self, _now: float) -> float:
-        """Return the difference of this process's clocks."""
+        """Return the difference of this process's two clocks, in seconds."""
         return self._clock.time() - self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""Turn of one call: its place in the line of its provider's account, or of its action over its connection, and the wait for it."""
+"""Turn of one call: its place in the line of its provider's account, or of its action over its connection, and the wait for this place."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.pace")
 _LEAD = 0.02
-"""Seconds before its slot at which an invocation is recorded as begun; that takes a few milliseconds."""
+"""Seconds before its slot at which an invocation is recorded as begun; recording takes a few milliseconds."""
 _LATE = 0.01
-"""Seconds by which a call may begin later than its slot without moving the slots behind it."""
+"""Maximum seconds by which a call may begin after its slot without moving the slots behind it."""
 _TOO_LATE = 0.05
-"""Seconds by which a call may begin later than its slot at all."""
+"""Maximum seconds by which a call may begin after its slot."""
 _SOON = 1e-4
-"""Seconds that are no wait: clocks differ by as much."""
+"""Maximum seconds that do not count as a wait, since clocks differ by as much."""
 _LOOK = 5.0
-"""Seconds after which a wait looks for changes of a rate of this process alone."""
+"""Seconds between a wait's checks for changes of a rate that only this process has."""
 _POLL = 0.02
-"""Seconds between two questions of a caller that waits for the limits to be read."""
+"""Seconds between two requests of a caller that waits for the limits to be read."""
 _READ_WITHIN = 3.0
 """Maximum seconds for reading the limits; at most a third of the caller's deadline."""
 
@@ -50,7 +50,7 @@ class PostponedError(Exception):
 
 
 class TurnWaiter(Protocol):
-    """Way in which a call waits."""
+    """Waits of a call."""
 
     async def call(self, function: Callable[[], T], *, inline_ok: bool = False) -> T:
         """Call a function that may block. ``inline_ok``: the call is faster than a switch to a thread."""
@@ -60,11 +60,11 @@ class TurnWaiter(Protocol):
 
 
 class TurnCaller(Protocol):
-    """Call whose turn it is."""
+    """Call that needs a turn."""
 
     @property
     def waiter(self) -> TurnWaiter:
-        """Way in which the call waits."""
+        """Waits of the call."""
 
     @property
     def deadline(self) -> Deadline:
@@ -72,15 +72,15 @@ class TurnCaller(Protocol):
 
     @property
     def cancelled(self) -> threading.Event:
-        """Set once the caller has left."""
+        """Event that is set once the caller has left."""
 
     @property
     def claimed(self) -> object:
-        """Delivery of a queued call; None for others."""
+        """Delivery of a queued call; None for other calls."""
 
 
 class Ride:
-    """Turn that a call's begin takes in its transaction, and that the call's end corrects in its own.
+    """Turn that a call takes in the transaction of its begin, and corrects in the transaction of its end.
 
     - ``is_undone``: its place is not due yet, so turn and begin are rolled back.
     - ``late``: seconds by which the call has begun after its slot.
@@ -93,7 +93,7 @@ class Ride:
         self.is_undone, self.late = False, 0.0
 
     def take(self, transaction: Any) -> bool:
-        """Take the place; return False if it does not come due now."""
+        """Take the place; return False if it is not due now."""
         self._pace.join(transaction, partial(_ask, self._request))
         grant, place = self._request.grant, self._request.grant.position
         self.is_undone = grant.outcome != "granted" or (place is not None and self._pace.due_in(place) > _LEAD)
@@ -112,7 +112,8 @@ def _ask(request: PlaceRequest, state: PaceState, now: float) -> None:
 class Turn:
     """Turn of one call at its provider: of its account if the action declares a budget that applies, else of the action over a connection.
 
-    ``pace`` is the latter, ``unread`` is called with the failure, the client and the deadline if the limits cannot be read.
+    ``pace`` is the pace of the action over the connection. ``unread`` is called with the failure, the client and the deadline if the limits
+    cannot be read.
     """
 
     __slots__ = (
@@ -170,14 +171,16 @@ class Turn:
         return None if name is None else paces.find(self._connector, budget.key, name)
 
     async def take(self, values: Any, client: Any, last: JackfieldError | None, *, again: bool, always: bool) -> bool:
-        """Wait until shortly before the slot of the next attempt; return whether the client that was opened before is as good as new.
+        """Wait until shortly before the slot of the next attempt. Return True if there was no real wait, so that a client opened before is
+        still fresh.
 
-        ``last`` is the error of the attempt before; ``again``: there was one. ``always``: keep to a declared rate before a throttle, too.
+        ``last`` is the error of the previous attempt; ``again``: there was a previous attempt. ``always``: apply a declared rate before a
+        throttle, too.
 
         :raises RateLimited: if the slot would come due after the deadline; ``last`` instead, if there is one.
-        :raises QuotaExceeded: if the daily quota, or the connection's warm-up plan, leaves no room.
+        :raises QuotaExceeded: if the daily quota, or the connection's warm-up plan, is used up.
         :raises Cancelled: if the invocation is cancelled meanwhile.
-        :raises PostponedError: if a queued invocation is to come again.
+        :raises PostponedError: if a queued invocation must come again.
         """
         budget, pace = self._action.budget, self.account or self.pace
         if pace is None or (self.account is None and not always and pace.free()):
@@ -201,7 +204,9 @@ class Turn:
         return seconds <= _LEAD
 
     def ride(self, values: Any, client: Any) -> Ride | None:
-        """Let the turn be taken with the begin of the call, if the account allows that and few call; None if it is to be taken before."""
+        """Return a turn that is taken with the begin of the call, if the account allows it and has few calls; None if the turn must be
+        taken before.
+        """
         budget, pace = self._action.budget, self.account
         if (
             budget is None
@@ -217,17 +222,17 @@ class Turn:
         return self._ride
 
     def rode(self, ride: Ride, place: float | None) -> None:
-        """Take the place that a ride has found; if it is undone, the turn is to be taken as others are."""
+        """Store the place that a ride has found. If the ride is undone, the turn is taken as usual."""
         self._place, self._granted_at, self.is_ready = place, self._call.deadline.clock.monotonic(), not ride.is_undone
         self._ride = None if ride.is_undone else ride
 
     def mark(self) -> None:
-        """Let the next place of a declared rate come due as if the call that has just ended had one."""
+        """Make the next place of a declared rate come due as if the call that has just ended had used one."""
         if self.account is None and self.pace is not None:
             self.pace.mark()
 
     async def failed(self, error: JackfieldError, began: float) -> None:
-        """Report the error of an attempt that began at ``began`` (monotonic): all callers share its information about the rate."""
+        """Report the error of an attempt that began at ``began`` (monotonic), so that all callers share its information about the rate."""
         pace = self.account or self.pace
         if pace is None:
             return
@@ -249,10 +254,10 @@ class Turn:
         self._place = None
 
     def hold(self) -> None:
-        """Block until the slot, when the first byte is about to leave.
+        """Block until the slot, when the first byte is about to be sent.
 
-        If it has just passed, move the slots behind it. If it passed long ago (the first call of a process takes half a second), take a new
-        one: a burst of late calls would exceed the rate.
+        If the slot has just passed, move the slots behind it. If it passed long ago (the first call of a process takes half a second), take
+        a new slot: a burst of late calls would exceed the rate.
 
         :raises RateLimited: if the new slot comes due after the deadline.
         :raises Cancelled: if the invocation is cancelled meanwhile.
@@ -310,7 +315,11 @@ class Turn:
             request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
-        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day."""
+        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day.
+
+        :raises QuotaExceeded: if the plan does not allow the call today.
+        :raises PostponedError: instead, for a call from the queue.
+        """
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:
             number, until = refused
@@ -324,7 +333,7 @@ class Turn:
             )
 
     async def _until(self, pace: Pace, place: float, last: JackfieldError | None, lead: float) -> None:
-        """Wait until shortly before a place comes due, looking now and then for changes of the rate."""
+        """Wait until shortly before a place comes due, checking now and then for changes of the rate."""
         call = self._call
         while (seconds := pace.due_in(place)) > lead:
             if seconds >= call.deadline.remaining():
