@@ -1,6 +1,6 @@
-"""Ports of a runtime to its management: connections, and the journal as a caller sees it. Types alone: no call imports this.
+"""Ports of a runtime to its management: connections, and the journal as a caller sees it. They are only types: no call imports them.
 
-They are implemented by the package with the store, whose own ``Jackfield`` has the full types.
+The package with the store implements them; its own ``Jackfield`` has the full types.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ if TYPE_CHECKING:
 
 
 class Turns(Protocol):
-    """Line of the threads of one process that compute for long."""
+    """Line of the threads of one process with long computations."""
 
     def turn(self, workspace: str, seconds: float = ...) -> AbstractContextManager[bool]:
-        """Wait for a turn of ``workspace``, and hold it within the block, which is given False if it has not come within ``seconds``."""
+        """Wait for a turn of ``workspace``, and hold it within the block. The block gets False if the turn has not come within
+        ``seconds``.
+        """
 
 
 class SeenJournal(Protocol):
     """Journal of a workspace as one caller sees it: entries that the rules hide appear not to exist."""
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """List visible entries that match all filters, newest first, and the cursor of the next page."""
+        """Return visible entries that match all filters, newest first, and the cursor of the next page."""
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
 
-        :raises InvalidInvocation: if there is no visible one.
+        :raises InvalidInvocation: if there is no visible entry.
         """
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
         """Return an invocation's exchanges with its provider.
 
-        :raises InvalidInvocation: if there is no visible entry, or its exchanges were not kept.
+        :raises InvalidInvocation: if there is no visible entry, or its exchanges were not recorded.
         """
 
     def resolve(
@@ -54,38 +56,39 @@ class SeenJournal(Protocol):
         because: int | None = None,
         output: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer: ``note`` says how they know, or the look number ``because``. ``output`` is the
-        output of a success; without it, the Result has no output, and a warning.
+        """Resolve an in-doubt entry with a person's answer. ``note`` or the number of a look, ``because``, gives the reason. ``output`` is
+        the output of a success; without it, the Result has no output, and a warning.
 
-        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
+        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it accepts no output.
         :raises InvalidInput: if the output breaks the action's schema.
         """
 
 
 class Approvals(Protocol):
-    """Calls of one workspace that wait until a person approves them, or waited for one."""
+    """Calls of one workspace that wait, or waited, for a person's approval."""
 
     def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """List approvals, the newest first, without inputs, and the cursor of the next page."""
+        """Return approvals, the newest first, without inputs, and the cursor of the next page."""
 
     def show(self, identifier: str) -> dict[str, Any]:
         """Return an approval; while the call waits, with the request to be sent, secrets masked.
 
-        :raises InvalidInvocation: if there is none that the caller may see.
+        :raises InvalidInvocation: if there is no such approval that the caller may see.
         """
 
     def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
-        """Approve a call: the workers begin it. ``digest`` is the digest of the shown request, if only this request may be approved.
+        """Approve a call, so that the workers start it. ``digest`` is the digest of the displayed request, if only this request may be
+        approved.
 
         :raises NotAllowed: if the caller may not, for instance because the call is the caller's own.
-        :raises InvalidInvocation: if there is none that the caller may see, or it no longer waits.
+        :raises InvalidInvocation: if there is no such call that the caller may see, or it no longer waits.
         """
 
     def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Decline a call: nothing is sent. ``digest`` is as for ``approve``.
 
         :raises NotAllowed: if the caller may not.
-        :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
+        :raises InvalidInvocation: if there is no such call that the caller may see, or it no longer waits.
         """
 
 
@@ -97,20 +100,20 @@ class ManagedConnections(Protocol):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each part of the connection files that cannot be read."""
+        """Sentences about the parts of the connection files that cannot be read."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each stored connection that a file hides."""
+        """Sentences about stored connections that a file hides, one for each."""
 
     def access(self) -> HostAccess:
-        """Return the access to the server that connections of remote callers have."""
+        """Return the access of remote callers' connections to the server."""
 
     def require(self, name: str) -> None:
         """Require that the rules let the caller use the connection of this name."""
 
     def list(self, cursor: str | None = None, limit: int = 100, *, type: str | None = None, text: str | None = None) -> ConnectionPage:
-        """List connections by name, optionally only those of a type, or those with ``text`` in name, type or account."""
+        """Return connections by name, optionally only those of a type, or with ``text`` in name, type or account."""
 
     def find(self, name: str) -> NamedConnection:
         """Return a connection with its unmasked values, for the runtime's own use."""
@@ -148,7 +151,7 @@ class ManagedConnections(Protocol):
         """Replace the values of a stored connection. Omitted secrets stay unchanged."""
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection and return it under its new name."""
+        """Rename a stored connection and return it with its new name."""
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets."""
@@ -177,7 +180,7 @@ class ManagedConnections(Protocol):
         force: bool = False,
         provenance: Provenance = ...,
     ) -> Sequence[dict[str, Any]]:
-        """Store the connections of a document: the path of a file or folder, or its text; return a row for each."""
+        """Store the connections of a document, given as the path of a file or folder, or as text; return a row for each."""
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
         """Return connections in the format of a connection file."""

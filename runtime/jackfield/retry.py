@@ -15,9 +15,9 @@ from jackfield.manifest.manifest import Effect
 BASE = 0.1
 """Upper bound of the first wait, in seconds."""
 CAP = 5.0
-"""Longest back-off, in seconds; reached by throttled calls, which have no limit of attempts."""
+"""Maximum back-off in seconds; reached by throttled calls, which have no limit of attempts."""
 TRIES = 6
-"""Limit of attempts of one page, throttled ones not counted (the contract promises at least 5 within the deadline)."""
+"""Maximum number of attempts of one page, without throttled attempts (the contract promises at least 5 within the deadline)."""
 
 
 class _Random(Protocol):
@@ -25,7 +25,7 @@ class _Random(Protocol):
 
 
 def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "settle", "retry"] = "report") -> bool:
-    """Return whether a failed attempt may be repeated; the run decides if it is in doubt.
+    """Return whether a failed attempt may be repeated; otherwise the run decides whether it is a doubt.
 
     A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a duplicate to a miss.
     """
@@ -36,10 +36,11 @@ def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["repo
 @dataclass(slots=True)
 class Tries:
     """Counter of the attempts of one page. Throttled attempts do not count towards the limit, unless the caller set it: they are repeated
-    until the deadline."""
+    until the deadline.
+    """
 
     limit: int | None = None
-    """Limit that the caller set."""
+    """Limit that the caller set; None for the default."""
     made: int = 0
     throttled: int = 0
 

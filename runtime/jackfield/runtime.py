@@ -1,4 +1,4 @@
-"""The runtime of one workspace, the entry point of the library: it takes an invocation and returns a Result."""
+"""The runtime of one workspace, the entry point of the library: it runs an invocation and returns a Result."""
 
 from __future__ import annotations
 
@@ -69,13 +69,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.call")
 _ELSEWHERE = 5.0
-"""Seconds after which a queued call of a function is looked at again that this process does not declare."""
+"""Seconds until a queued call of a function that this process does not declare is tried again."""
 T = TypeVar("T")
 
 
 class Managed:
     """Management by a runtime: connections, and the parts of installed connectors, journal and events that a caller may see. It delegates
-    to the management."""
+    to the management.
+    """
 
     catalog: Catalog
     access: Access
@@ -98,11 +99,11 @@ class Managed:
         return self._management.connections("operator", UNBOUND)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
-        """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
+        """Return the workspace's connections, limited to what a caller may see and change. This reads the rules from the database."""
         return self._management.connections(caller.audience, self.access.authorizer(caller))
 
     def catalog_of(self, caller: Caller) -> Catalog:
-        """Return the connectors and actions that a caller may see; reads the rules from the database."""
+        """Return the connectors and actions that a caller may see. This reads the rules from the database."""
         caller = self.pipeline.policies.seen_by(caller)
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
@@ -118,7 +119,7 @@ class Managed:
     ) -> Result:
         """Resolve an invocation in doubt, as the person ``by``, and return its Result; ``output`` is the output of a success.
 
-        :raises InvalidInvocation: if it is not known or not in doubt, or takes no output.
+        :raises InvalidInvocation: if the invocation is not known or not in doubt, or accepts no output.
         :raises InvalidInput: if the output breaks the action's schema.
         """
         self.journal_of().resolve(identifier, outcome, by, note, output=output)
@@ -126,7 +127,7 @@ class Managed:
 
     @property
     def approvals(self) -> Approvals:
-        """Calls that wait until a person approves them: list, show, approve, decline."""
+        """Calls that wait for a person's approval: list, show, approve, decline."""
         return self.approvals_of(LIBRARY)
 
     def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
@@ -134,8 +135,8 @@ class Managed:
         return self._store.approvals(self.pipeline, caller, actor)
 
     def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
-        """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest first, for ``for``
-        or ``async for``, until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) came for ``wait`` seconds.
+        """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest first, for ``for`` or ``async for``. They
+        end when no event of the ``types`` (``invocation.finished``, ``connection.*``; default: all) comes for ``wait`` seconds.
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
         """
@@ -144,21 +145,21 @@ class Managed:
     def lend(self, name: str, connector: str | None = None) -> Lent:
         """Open a connection for this program's own use: a family's library makes its provider's SDK of it. Recorded in the audit log.
 
-        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
+        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every action over it.
         """
         return self._management.lend(name, connector)
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a connection as docs/reference/http.md describes it, secrets masked.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if there is no connection of that name.
         """
         return self.connections.show(name)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything; return it as ``show`` does, with the outcome.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if there is no connection of that name.
         :raises InvalidConnection: if its values break its type's schema.
         """
         return self.connections.test(name, timeout_seconds=timeout_seconds)
@@ -172,7 +173,7 @@ class Managed:
         Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``, ``severity`` (``error``, ``warning``),
         ``message``, ``evidence`` and ``cure``.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if there is no connection of that name.
         :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
         """
         connections = self.connections_of(caller)
@@ -190,7 +191,7 @@ class Managed:
         inputs: Mapping[str, Any] | None = None,
         caller: Caller = LIBRARY,
     ) -> list[dict[str, str]]:
-        """List the choices from an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
+        """Return the choices of an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
 
         ``inputs`` are the form's current values: the choices of some sources depend on them (a repository's labels).
 
@@ -211,8 +212,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or such a mapping as ``{"connections": …}``),
     or a single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
     ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
-    connections of remote callers (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored setting
-    ``allowHosts`` are allowed). ``groups`` are the entry points by group, of plugins and of functions that answer questions, for use with
+    connections of remote callers. By default it allows this machine, public hosts, and the hosts of ``JACKFIELD_ALLOW_HOSTS`` or the stored
+    setting ``allowHosts``. ``groups`` are the entry points by group, of plugins and of functions that answer questions, for use with
     ``catalog``. With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default:
     ``JACKFIELD_ONLY_HOSTS``; without it, any). ``lets_out`` are classes of exceptions that the program raises into calls from other threads
     or greenlets. These exceptions leave all calls of the process. Entry points (``jackfield.lets_out``) name the classes of Celery, RQ and
@@ -221,7 +222,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     pipeline: Pipeline
     storage: Storage
-    """Database and vault of the process; without a database, an object that refuses both."""
+    """Database and vault of the process; without a database, an object that refuses their use."""
 
     def __init__(
         self,
@@ -302,7 +303,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self._never_cancelled = None if self.storage.enabled else threading.Event()
 
     def _begin_anew(self) -> None:
-        """Reset threads and tasks: after a fork those belong to the parent."""
+        """Reset threads and tasks, which belong to the parent after a fork."""
         self._on_loop: OnLoop | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self.pipeline.live.clear()
@@ -324,7 +325,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def open(self) -> None:
         """Open the journal now, if there is a database, instead of with the first call.
 
-        :raises Unavailable: if it cannot be opened.
+        :raises Unavailable: if the journal cannot be opened.
         """
         _ = self.journal
 
@@ -362,7 +363,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` gets its
         progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``. ``tries``
         limits the attempts, throttled ones included. ``ask_caller`` gets the questions that a provider asks a person and no package
-        answers. It takes the provider's name for the question, and the question as packages get it, and returns the answer.
+        answers. It gets the provider's name for the question, and the question in the form for packages, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
         how = How(waiter, caller, cancelled or self._never_cancelled, wait=wait, follow=follow, settles=True)
@@ -388,7 +389,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ) -> Result:
         """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
 
-        If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
+        If the caller is cancelled, a request not yet sent is cancelled too; a request already sent runs to completion.
         """
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, settles=True)
         how.ask_caller = ask_caller
@@ -402,8 +403,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         caller: Caller = LIBRARY,
         named: Callable[[str], None] | None = None,
     ) -> Stream:
-        """Run one invocation in a thread of its own, and return the events that its action emits, for ``for`` or ``async for``, as they
-        come, with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
+        """Run one invocation in its own thread, and return the events that its action emits, for ``for`` or ``async for``, as they come,
+        with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
 
         A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other actions run to their end.
         """
@@ -444,16 +445,17 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         arrived: float | None = None,
         ask_caller: AskCaller | None = None,
     ) -> asyncio.Task[Result]:
-        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
-        ``reading`` is a reading of the database's epoch that was taken for this call. ``follow`` gets the progress. The deadline begins
-        when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
+        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its ID.
+        ``reading`` is a reading of the database's epoch for this call. ``follow`` gets the progress. The deadline begins when the
+        request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``.
+        """
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, arrived=arrived)
         how.ask_caller = ask_caller
         named(how.meta.invocation_id)
         return self._started(partial(self.pipeline.call, Hidden(invocation), how), reading)
 
     def run(self, claimed: Claimed) -> Result:
-        """Run an invocation that was taken from the queue, in this thread."""
+        """Run an invocation from the queue, in this thread."""
         stored = self._taken(claimed)
         how = How(self._in_time, self.access.queued_by(stored), claimed=claimed.of(stored), settles=True)
         given = Hidden(self.pipeline.known.followed(stored))
@@ -465,7 +467,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             return result
 
     async def arun(self, claimed: Claimed) -> Result:
-        """Run an invocation that was taken from the queue, in asyncio."""
+        """Run an invocation from the queue, in asyncio."""
         import asyncio
 
         stored = self._taken(claimed)
@@ -479,7 +481,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return result
 
     def _taken(self, claimed: Claimed) -> Any:
-        """Return the stored invocation of a call that was taken from the queue.
+        """Return the stored invocation of a call from the queue.
 
         :raises PostponedError: if it calls a function that this process does not declare: it waits for a process that does.
         """
@@ -492,8 +494,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return stored
 
     def _end_unread(self, result: Result) -> None:
-        """End the row of a queued call that is no longer a valid invocation, so that no worker takes it again: an older version has queued
-        it, under other rules. A row that has begun, or has ended, stays as it is."""
+        """End the row of a queued call that is no longer a valid invocation, so that no worker claims it again. An older version has queued
+        it, under other rules. A row that has begun, or has ended, stays unchanged.
+        """
         journal = self.journal
         if journal is not None:
             journal.end_queued(result.meta.invocation_id, result)
@@ -519,14 +522,15 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def search(
         self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None
     ) -> list[dict[str, Any]]:
-        """Search for actions by ``words``; best match first. ``tag`` is the ``group`` of an action in its manifest.
+        """Search for actions by ``words``; return the best matches first. ``tag`` is the ``group`` of an action in its manifest.
 
-        The best few that exist and this workspace is not offered are among them, with ``"offered": False`` and a command in ``offer``.
+        Up to a few matching actions that exist but are not offered to this workspace are among them, with ``"offered": False`` and a
+        command in ``offer``.
         """
         return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
 
     def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
-        """Search for triggers by ``words``; best match first."""
+        """Search for triggers by ``words``; return the best matches first."""
         return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
 
     def _indexed(self) -> ActionIndex:

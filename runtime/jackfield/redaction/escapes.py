@@ -86,9 +86,9 @@ def _line_end(_escape: str) -> str:
 _HEX = "[0-9A-Fa-f]"
 _BASE64 = "[A-Za-z0-9+/_-]"
 _PERCENT = Family("%", rf"%(?:{_HEX}{{2}}|u{_HEX}{{4}})", _octet, solid=True)
-"""RFC 3986 §2.1, and the ``%uXXXX`` of ECMAScript's ``escape``."""
+"""Percent-encoding of RFC 3986 §2.1, and the ``%uXXXX`` of ECMAScript's ``escape``."""
 _FORM = Family("+", rf"\+|%{_HEX}{{2}}", _octet)
-"""application/x-www-form-urlencoded: percent-encoding with ``+`` for a space."""
+"""Escapes of application/x-www-form-urlencoded: percent-encoding with ``+`` for a space."""
 _BACKSLASH = Family(
     "\\",
     rf"\\(?:u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|u{_HEX}{{4}}|U{_HEX}{{8}}|x{_HEX}{{2}}"
@@ -96,11 +96,11 @@ _BACKSLASH = Family(
     _backslashed,
     solid=True,
 )
-"""JSON strings (RFC 8259 §7) and Python's ``repr`` of str and bytes."""
+"""Escapes of JSON strings (RFC 8259 §7) and of Python's ``repr`` of str and bytes."""
 _ENTITY = Family("&", rf"&(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});", _entity, solid=True)
 """Character references of HTML and XML."""
 _QUOTED_PRINTABLE = Family("=", rf"={_HEX}{{2}}|=[ \t]*\r?\n", _quoted)
-"""RFC 2045 §6.7, including soft line breaks."""
+"""Escapes of quoted-printable (RFC 2045 §6.7), including soft line breaks."""
 _FOLD = Family(
     "\n",
     rf"\r\n(?<={_BASE64}{{60}}\r\n)[ \t]*(?={_BASE64})|\n(?<={_BASE64}{{60}}\n)[ \t]*(?={_BASE64})",
@@ -108,27 +108,27 @@ _FOLD = Family(
 )
 """Line breaks in Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
 _INDENT = Family("\n", r"\n[ \t|]+", _line_end)
-"""Text of several lines, indented as in the traceback of an exception group."""
+"""Line breaks of an indented text of several lines, as in the traceback of an exception group."""
 
 
 def families(*, spaces: bool, lines: bool) -> tuple[Family, ...]:
-    """Return the escape syntaxes to undo when searching for text with spaces (a plus sign may stand for one) or several lines."""
+    """Return the syntaxes of escapes to decode in a search for text with spaces (a plus sign may be a space) or several lines."""
     always = (_PERCENT, _BACKSLASH, _ENTITY, _QUOTED_PRINTABLE, _FOLD)
     return (*always, *((_FORM,) if spaces else ()), *((_INDENT,) if lines else ()))
 
 
 _DEEP = 256 * 1024
-"""Maximum characters of a text that is searched for escapes within escapes: a bound on the work that a text can cause."""
+"""Maximum number of characters of a text that is searched for escapes within escapes, which limits the work that a text can cause."""
 
 
 def lowered(text: str) -> str:
-    """Lower-case the text, each character in its place: only U+0130 becomes two characters in lower case."""
+    """Return the text in lower case with each character at its index: only U+0130 becomes two characters in lower case."""
     small = text.lower()
     return small if len(small) == len(text) else text.replace("\u0130", "i").lower()
 
 
 class View:
-    """Text, with the places of its escapes here and in the text from which it was decoded."""
+    """Text with the places of its escapes, both in it and in the text from which it was decoded."""
 
     __slots__ = ("_after", "_at", "_ends", "_lowered", "_starts", "parent", "solid", "text")
 
@@ -144,13 +144,13 @@ class View:
 
     @property
     def lowered(self) -> str:
-        """The text in lower case."""
+        """Text in lower case."""
         if self._lowered is None:
             self._lowered = lowered(self.text)
         return self._lowered
 
     def read(self, family: Family) -> View | None:
-        """Return this view with one family of escapes undone, or None if it has none of them."""
+        """Return this view with one family of escapes decoded; None if it has no escape of the family."""
         child = View("", self, solid=family.solid)
         known: dict[str, str | None] = {}
         pieces: list[str] = []
@@ -177,7 +177,7 @@ class View:
         return child
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
-        """Map the non-empty span ``start:end`` of this view to the original text."""
+        """Return the span of the original text for the non-empty span ``start:end`` of this view."""
         if self.parent is None:
             return start, end
         return self.parent.origin(self._place(start)[0], self._place(end - 1)[1])
@@ -192,7 +192,7 @@ class View:
         return self._ends[escape] + beyond, self._ends[escape] + beyond + 1
 
     def whole(self, start: int, end: int) -> tuple[int, int]:
-        """Extend the parent's span ``start:end`` so that it does not cut an escape of this view in two."""
+        """Return the parent's span ``start:end``, extended so that it does not cut an escape of this view in two."""
         first = bisect_right(self._starts, start) - 1
         if first >= 0 and start < self._ends[first]:
             start = self._starts[first]
@@ -203,7 +203,7 @@ class View:
 
 
 def views(text: str, undone: tuple[Family, ...]) -> Iterator[View]:
-    """Yield the text itself, then each way of undoing its escapes, then each way of undoing escapes within escapes, without duplicates.
+    """Yield the text itself, then each way of decoding its escapes, then each way of decoding escapes within escapes, without duplicates.
 
     Texts beyond 256 Ki characters are decoded one level deep.
     """

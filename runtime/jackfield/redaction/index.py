@@ -1,6 +1,6 @@
 """Index of many needles: one pass over a text finds them all, however many they are.
 
-Searching for each needle by itself takes time proportional to texts times needles, and a connection may bring 128 secrets with twenty
+Searching for each needle separately takes time proportional to texts times needles, and a connection may have 128 secrets with twenty
 needles each. Here a few characters at every few positions are looked up in a dictionary: one of these positions is inside the first
 characters of each needle. Needles with a common beginning are sorted, so that bisection finds the longest that matches the text.
 """
@@ -15,7 +15,7 @@ from jackfield.redaction.needles import BASE64, LONG, Form, Needle
 
 _FIRST = 12
 _GRAM = 4
-"""Length of a needle's indexed beginning, and of its part that is looked up first, at every ninth position."""
+"""Number of characters of a needle's indexed beginning that are looked up first, at every few positions."""
 
 
 class Index(SecretHolder):
@@ -40,7 +40,7 @@ class Index(SecretHolder):
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Merge overlapping spans, which are sorted: a text of one repeated character has one."""
+    """Merge overlapping spans, which must be sorted. A text of one repeated character gives a single span."""
     begin = end = 0
     for start, stop in spans:
         if start >= end:
@@ -53,9 +53,9 @@ def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 class _Entry:
-    """Needle among others with the same beginning: ``parent`` is the longest needle that is its prefix, ``jump`` a prefix further up.
+    """Needle among others with the same beginning: ``parent`` is the longest needle that is its prefix, ``jump`` a shorter prefix.
 
-    The jumps are those of a skew-binary list: from any depth, each ancestor is a logarithmic number of steps away.
+    The jumps form a skew-binary list: from any depth, each ancestor is a logarithmic number of steps away.
     """
 
     __slots__ = ("after", "before", "depth", "jump", "parent", "size", "text")
@@ -81,7 +81,7 @@ class _Entry:
 
 
 class _Table:
-    """Needles by their first characters."""
+    """Table of needles by their first characters."""
 
     __slots__ = ("_gram", "_grams", "_groups", "_size")
 
@@ -102,13 +102,13 @@ class _Table:
                 self._grams.setdefault(start[offset : offset + self._gram], {})[offset] = None
 
     def _places(self, text: str) -> Iterator[int]:
-        """Yield each place at which a needle may begin, in order."""
+        """Yield each index at which a needle may begin, in order."""
         grams, gram, step = self._grams, self._gram, self._size - self._gram + 1
         for at in [at for at in range(0, len(text) - gram + 1, step) if text[at : at + gram] in grams]:
             yield from (at - offset for offset in grams[text[at : at + gram]] if offset <= at)
 
     def _matches_in(self, text: str) -> Iterator[tuple[int, _Entry]]:
-        """Yield each place at which needles begin, with the longest."""
+        """Yield each index at which needles begin, with the longest needle."""
         groups, size = self._groups, self._size
         for place in self._places(text) if groups else ():
             group = groups.get(text[place : place + size])
@@ -126,7 +126,7 @@ class _Table:
                 yield place, entry
 
     def longest(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the span of the longest needle at each place, sorted. Of shorter ones, only the character before can be more."""
+        """Yield the span of the longest needle at each index, sorted. A shorter needle could only add the character before the span."""
         for place, entry in self._matches_in(text):
             end = place + entry.size
             left = entry.before and place > 0 and text[place - 1] in BASE64

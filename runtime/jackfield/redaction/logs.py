@@ -26,7 +26,7 @@ class _Reading(Exception):
 
 
 def read(make: Callable[[], str]) -> str | None:
-    """Return ``make()``, or None if it raises. The ``str`` of a foreign object may raise anything."""
+    """Return ``make()``, or None if it raises, since the ``str`` of a foreign object may raise anything."""
     reading = _Reading(make)
     TracebackException(_Reading, reading, None)  # reads str(reading), and swallows everything that it raises
     return reading.text
@@ -51,16 +51,16 @@ class LogRedaction(logging.Filter):
 
     It masks the secrets of the 100 connections that this process has used last, whichever thread or task logs. That includes tracebacks,
     and logs of any code outside this package, such as a connector's and its SDK's. Messages of this package contain no secrets, except
-    those about connectors (the logger ``jackfield.connector``), which may quote an exception of their code.
+    messages about connectors (the logger ``jackfield.connector``), which may quote an exception of their code.
 
     It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
-    formatter could print the exception's attributes and locals. The record is changed in place, so later handlers get the redacted one.
-    Without secrets in force, records stay as they are.
+    formatter could print the exception's attributes and locals. The record is changed in place, so later handlers get the redacted record.
+    Without secrets in force, records stay unchanged.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the record, and let it pass."""
+        """Redact the record, and return True, which lets it pass."""
         is_ours = record.pathname.startswith(OURS) and record.name != "jackfield.connector"
         if is_ours and not (record.exc_info or record.exc_text or record.stack_info):
             return True
@@ -106,9 +106,9 @@ def _clean_extra(value: Any, redactor: Redactor) -> Any:
 
 
 _MAX_INPUT_CHARACTERS = 20_000
-"""Maximum characters of inputs to search for in a message. With more, the log omits the message."""
+"""Maximum number of characters of inputs to search for in a message. With more, the log omits the message."""
 _MIN_PART = 4
-"""Minimum characters of an input's part to hide. Shorter parts would mask common words."""
+"""Minimum number of characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
 """Words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
 

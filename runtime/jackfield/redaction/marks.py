@@ -1,4 +1,4 @@
-"""Marks of a schema on its values: secret, confidential, or shown in part (docs/reference/manifest.md)."""
+"""Marks of a schema on its values: secret, confidential, or displayed in part (docs/reference/manifest.md)."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from jackfield.kernel.walk import is_secret as marks_secret
 MASK = "***"
 """Replacement for a secret."""
 _SMALL = 8
-"""Characters from which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
+"""Minimum number of characters at which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
 _MOST_BESIDE = 20
 
 
 def is_reference(value: object) -> bool:
-    """Return True if the value names a secret instead of holding it: ``{"$env": "NAME"}``, ``{"$file": "path"}``."""
+    """Return True if the value names a secret instead of containing it: ``{"$env": "NAME"}``, ``{"$file": "path"}``."""
     return isinstance(value, Mapping) and len(value) == 1 and all(str(name).startswith("$") for name in value)
 
 
 def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the texts below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
+    """Return the strings below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
 
-    Secret references hold no secret and are left out, as are booleans, null and empty texts. Every branch of ``anyOf`` and similar keywords
-    counts, even if the value does not fit it.
+    Secret references contain no secret and are left out, as are booleans, null and empty strings. Every branch of ``anyOf`` and similar
+    keywords counts, even if the value does not match it.
     """
     return frozenset(_marked(schema, nodes(schema, schema), values, is_secret))
 
 
 def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the texts below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external ids."""
+    """Return the strings below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external IDs."""
     return frozenset(_marked(schema, nodes(schema, schema), values, _is_sensitive))
 
 
 def hidden_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return all texts of a connection that no message may show. They are its secret and confidential values, and the credentials of HTTP
-    Basic (RFC 7617) made of a short secret and another value. In Base64, a search for the secret itself does not find it."""
+    """Return all strings of a connection that no message may contain. They are its secret and confidential values, and the credentials of
+    HTTP Basic (RFC 7617) made of a short secret and another value. In Base64, a search for the secret itself does not find it.
+    """
     secrets = secret_values(schema, values)
     short = [secret for secret in secrets if len(secret) < _SMALL]
     return secrets | confidential_values(schema, values) | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))
@@ -77,7 +78,7 @@ def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[No
 
 
 def leaves(value: object) -> Iterator[str]:
-    """Yield the texts and numbers in a JSON value, except those of references."""
+    """Yield the strings and numbers in a JSON value, except in references."""
     if isinstance(value, str):
         yield from (value,) if value else ()
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -91,16 +92,16 @@ def leaves(value: object) -> Iterator[str]:
 
 
 _MIN_FOR_LAST4 = 9
-"""Minimum length for showing the last 4 characters: with fewer, half of the value would be visible."""
+"""Minimum length of a value whose last 4 characters are displayed: with fewer, half of it would be visible."""
 
 
 def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of ``values`` for display.
 
     Secrets become ``***``; the structure and null are preserved. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters of 9 or
-    more (``****MPLE``); a node that is also marked secret is masked whole. Secret references are shown as they are. Unmarked values are
-    too, except for the user name and password of a URL (``https://***@host``). Members that a closed object does not define may be misspelt
-    secrets, and are masked.
+    more (``****MPLE``); a node that is also marked secret is masked whole. Secret references and unmarked values stay unchanged, except for
+    the user name and password of a URL (``https://***@host``). Members that a closed object does not define may be misspelt secrets, and
+    are masked.
     """
     shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
     return shown
@@ -131,7 +132,8 @@ def _mask_all(value: Any) -> Any:
 
 
 class Concealed:
-    """Copy of an output for records, with its secrets as ``***``: unlike ``masked``, it takes nothing in it for a reference or a URL.
+    """Copy of an output for records, with its secrets as ``***``. Unlike ``masked``, it treats nothing in the output as a reference or a
+    URL.
 
     ``secrets`` is None if all of the output is secret.
     """
@@ -147,7 +149,7 @@ class Concealed:
         """The copy."""
 
     def _shown(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
-        """Return a copy of a part that may have secrets below it."""
+        """Return a copy of a part that may contain secrets."""
         if secrets.is_secret:
             return self._masked(value, path)
         if isinstance(value, Mapping):
@@ -175,9 +177,9 @@ class Concealed:
 
 
 _MOST_PLACES = 5
-"""Places of secrets that a warning names."""
+"""Maximum number of places of secrets that a warning names."""
 _MOST_VALUES = 20
-"""Secrets for which the rest of a record is searched."""
+"""Maximum number of secrets for which the rest of a record is searched."""
 
 
 def _hidden(value: Any) -> Any:

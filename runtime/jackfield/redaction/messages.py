@@ -1,7 +1,7 @@
 """Masks of HTTP messages: the displayed form of a URL, of header fields and of a body in a stored exchange.
 
-Two rules, each sufficient alone: a value is masked where its name denotes a secret, and wherever a known secret occurs, in all the forms
-that a ``Redactor`` finds. A name decides for header fields, query parameters, fields of forms, members of JSON and elements of XML.
+Two rules, each sufficient alone: a value is masked if its name denotes a secret, and wherever a known secret occurs, in all the forms that
+a ``Redactor`` finds. A name decides for header fields, query parameters, fields of forms, members of JSON and elements of XML.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from jackfield.redaction.redactor import Redactor
 _STEMS = ("token", "secret", "passw", "apikey", "credential", "signature", "cookie", "authoriz", "bearer", "session", "jwt", "private",
           "accesskey", "authkey", "signingkey", "sharedkey", "masterkey", "encryptionkey", "assertion", "xsrf", "csrf",
           "verifier")  # fmt: skip
-"""Parts of a name, without signs between words, that say that its value is a secret."""
+"""Parts of names that denote secrets, without separators between words."""
 _WORDS = frozenset({"auth", "pwd", "pass", "otp", "sig", "sid", "hmac"})
-"""Words of a name that say so."""
+"""Words of names that denote secrets."""
 _OUTSIDE = _WORDS | {"key", "keys", "pin", "nonce"}
-"""Words in names of secrets in heads, URLs and forms. In JSON and XML, a key is mostly an object's key."""
+"""Words of names that denote secrets in headers, URLs and forms. In JSON and XML, a key is mostly an object's key."""
 _PLAIN = frozenset({"idempotencykey", "xidempotencykey", "sessionduration"})
-"""Names that look like names of secrets, but whose values belong to the request."""
+"""Names that look like names of secrets, but whose values are parts of the request."""
 _PLACES = frozenset({"location", "contentlocation", "referer", "link", "origin"})
 """Header fields with URLs."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -35,7 +35,7 @@ _USER = re.compile(r"(?<=://)[^/\s\"'<>@]*@")
 _PAIR = re.compile(r"(?<![^?&;\s\"'])([A-Za-z0-9_.\-\[\]%]{1,100})=([^&;\s\"'<>]*)")
 _MEMBER = re.compile(r'("([^"\\]{1,100})"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|$)|[^\s,{}\[\]"]+)')
 _WITHIN = re.compile(r"""((?<!\\)(\\{1,8}"|')([\w.%\[\]-]{1,100})\2\s*:\s*)(?:\2[^\n]*?(?:\2|$)|[^\s,{}\[\]"'\\]+)""")
-"""Member of JSON within a string of JSON, or of a dictionary of Python."""
+"""Regular expression of a JSON member within a string of JSON, or of a member of a Python dictionary."""
 _ELEMENT = re.compile(r"(<(?:[\w.-]+:)?([\w.-]{1,100})(?:\s[^<>]*)?>)([^<]*)")
 _LINE = re.compile(r"(?m)^([ \t]*([A-Za-z][\w-]{0,99})[ \t]*:[ \t]*)(\S.*)$")
 _LARGEST = 64 * 1024
@@ -45,7 +45,7 @@ _BINARY, _PARTS = "binary", "several parts"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Body as it is shown: its ``text``, or why it is ``omitted``; ``is_cut`` if there is more of it."""
+    """Displayed form of a body: its ``text``, or the reason why it is ``omitted``; ``is_cut`` if it is truncated."""
 
     text: str | None
     omitted: str = ""
@@ -61,7 +61,7 @@ def is_secret_name(name: str, words: frozenset[str] = _OUTSIDE) -> bool:
 
 
 def masked_url(url: str, redactor: Redactor) -> str:
-    """Return a URL without user name and password, signatures and other secrets of its query, and known secrets."""
+    """Return a URL without user name and password, without signatures and other secrets in its query, and without known secrets."""
     return redactor.clean(_pairs(_USER.sub(f"{MASK}@", url)))
 
 
@@ -80,11 +80,11 @@ def _field(name: str, value: str, redactor: Redactor) -> dict[str, str]:
 
 
 def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> Shown:
-    """Return a body without secrets. ``content`` is its beginning, and all of it if it has ``size`` bytes; ``fields`` are the header
+    """Return a body without secrets. ``content`` is its beginning, and the whole body if it has ``size`` bytes; ``fields`` are the header
     fields, which declare its coding.
 
-    Content that cannot be searched is left out: binary data, unknown codings, and forms of several parts. The end of a cut body is left
-    out, too, since it may hold a part of a secret.
+    Content that cannot be searched is left out: binary data, unknown codings, and forms of several parts. The end of a truncated body is
+    left out, too, since it may contain a part of a secret.
     """
     said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
     is_cut = size > len(content)
@@ -104,11 +104,11 @@ def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]]
 
 
 _MOST_WRITTEN = 24
-"""Characters that an encoder makes of one at most: two escapes as in JSON."""
+"""Maximum number of characters that an encoder makes of one character: two escapes as in JSON."""
 
 
 def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:
-    """Return a body as text; None if it is no text."""
+    """Return a body as text; None if it is not text."""
     found = re.search(r"charset=\"?([\w-]+)", kind)
     charset = found[1] if found is not None else "utf-8"
     try:
@@ -137,7 +137,7 @@ def _by_names(text: str, kind: str, *, is_cut: bool) -> str:
 
 
 def masked_members(value: Any) -> Any:
-    """Mask the members of a JSON value whose names say that they are secrets, and secret parameters in its texts."""
+    """Mask the members of a JSON value whose names denote secrets, and secret parameters in its strings."""
     if isinstance(value, Mapping):
         return {name: _whole(item) if is_secret_name(name, _WORDS) else masked_members(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -146,7 +146,7 @@ def masked_members(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """Mask all of a value, and keep its shape."""
+    """Mask all strings and numbers of a value, and keep its structure."""
     if isinstance(value, Mapping):
         return {name: _whole(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -155,7 +155,7 @@ def _whole(value: Any) -> Any:
 
 
 def _texts(text: str) -> str:
-    """Mask the secrets of a text within JSON: it may be a URL, or JSON itself."""
+    """Mask the secrets in a string of JSON, which may be a URL, or JSON itself."""
     if text[:1] in {"{", "["}:
         try:
             return json.dumps(masked_members(json.loads(text)), ensure_ascii=False)

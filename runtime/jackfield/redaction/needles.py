@@ -19,7 +19,7 @@ def octets(text: str) -> bytes:
 
 
 def normal_forms(text: str) -> tuple[str, ...]:
-    """Return the text as it is and in both Unicode normal forms (UAX #15)."""
+    """Return the text unchanged and in both Unicode normal forms (UAX #15), without duplicates."""
     if text.isascii():
         return (text,)
     from unicodedata import normalize
@@ -28,7 +28,7 @@ def normal_forms(text: str) -> tuple[str, ...]:
 
 
 def line_forms(text: str) -> tuple[str, ...]:
-    """Return the text as it is, with both kinds of line ends, and without indentation."""
+    """Return the text unchanged, with both kinds of line ends, and without indentation."""
     if "\n" not in text:
         return (text,)
     plain = text.replace("\r\n", "\n")
@@ -37,7 +37,7 @@ def line_forms(text: str) -> tuple[str, ...]:
 
 
 def escaped(text: str) -> tuple[str, ...]:
-    """Return the text as common encoders write it, without duplicates. Empty if they all leave it unchanged."""
+    """Return the text in the forms of common encoders, without duplicates; empty if they all leave it unchanged."""
     if text.isascii() and text.isalnum():
         return ()
     raw = octets(text)
@@ -80,13 +80,13 @@ def _in_html(text: str) -> Iterator[str]:
 
 
 def _quoted_printable(raw: bytes) -> Iterator[str]:
-    """Encode by RFC 2045 §6.7 without line breaks, once with and once without escaped spaces."""
+    """Yield octets encoded by RFC 2045 §6.7 without line breaks, once with and once without escaped spaces."""
     for special in (rb"[^!-<>-~]", rb"[^ -<>-~]"):
         yield re.sub(special, lambda octet: b"=%02X" % ord(octet[0]), raw).decode()
 
 
 def as_characters(text: str) -> Iterator[str]:
-    """Yield the octets of UTF-8 and UTF-16, read one by one, as undoing escapes leaves them."""
+    """Yield the octets of UTF-8 and UTF-16 as one character each, which is the result of decoding escapes."""
     if not text.isascii():
         yield octets(text).decode("latin-1")
     for encoding in ("utf-16-le", "utf-16-be"):
@@ -97,26 +97,26 @@ def as_characters(text: str) -> Iterator[str]:
 
 
 def hexadecimal(text: str) -> tuple[str, str]:
-    """Return the octets of UTF-8 as lower-case and upper-case digits."""
+    """Return the octets of UTF-8 as lower-case and upper-case hexadecimal digits."""
     digits = octets(text).hex()
     return digits, digits.upper()
 
 
 SHORT = 4
-"""Characters below which a secret is masked as a whole token only; otherwise it would destroy every text."""
+"""Number of characters below which a secret is masked only as a whole token; otherwise it would destroy every text."""
 
 _FOLDED = 8
 """Minimum length for finding an ASCII secret in any case: hosts and regions get lower-cased in transit (RFC 9110 §4.2.3)."""
 
 LONG = 4096
-"""Characters above which the needles of a secret (such as a message text) are not cached: they would fill memory."""
+"""Number of characters above which the needles of a secret (such as a message text) are not cached, since they would fill memory."""
 
 BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 """Characters of Base64 in both alphabets (RFC 4648 §4 and §5)."""
 
 
 class Needle(SecretHolder):
-    """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
+    """One text to search for. It is not a dataclass, because its ``repr`` would reveal the secret.
 
     ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret. ``token`` means that letters or
     digits on either side make it part of another word. ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is
@@ -143,7 +143,7 @@ class Needle(SecretHolder):
         self.token = token
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the needle's spans in ``text``; overlapping ones are merged."""
+        """Yield the needle's spans in ``text``; overlapping spans are merged."""
         start = text.find(self.text)
         while start >= 0:
             end = start + len(self.text)
@@ -201,7 +201,7 @@ class Form(SecretHolder):
 
     @property
     def texts(self) -> tuple[list[str], list[str]]:
-        """Texts of the needles: those searched for as they are, and those searched for in lower-cased text."""
+        """Texts of the needles: those that are searched for unchanged, and those that are searched for in lower-cased text."""
         if self._texts is None:
             needles = tuple(self.needles)
             texts = [one.text for one in needles if not one.folded], [one.text for one in needles if one.folded]
@@ -237,7 +237,7 @@ def _anywhere(text: str) -> Iterator[Needle]:
 
 
 def _of_long(text: str) -> Iterator[Needle]:
-    """Yield needles one at a time, without escaped spellings, because the views of the searched text find those as well."""
+    """Yield needles one at a time, without escaped spellings, because the views of the searched text find these as well."""
     yield Needle(text.lower(), folded=True) if _is_folded(text) else Needle(text)
     for forms in (as_characters, hexadecimal):
         yield from (Needle(form) for form in forms(text))
@@ -245,7 +245,7 @@ def _of_long(text: str) -> Iterator[Needle]:
 
 
 def _is_folded(text: str) -> bool:
-    """Return whether the text is searched for in any case: long enough, and in ASCII, whose letters keep their place in lower case."""
+    """Return whether the text is searched for in any case: long enough, and in ASCII, whose letters keep their index in lower case."""
     return len(text) >= _FOLDED and text.isascii() and text.lower() != text.upper()
 
 
@@ -260,12 +260,12 @@ def _tokens(text: str) -> Iterator[Needle]:
 
 
 def spellings(secret: str) -> Iterator[Needle]:
-    """Yield the needles of a secret that are no Base64."""
+    """Return the needles of a secret that are not Base64."""
     return (needle for needle in _needles(secret) if not needle.encoded)
 
 
 def encodings(secret: str) -> Iterator[Needle]:
-    """Yield the needles of a secret that are Base64."""
+    """Return the needles of a secret that are Base64."""
     return (needle for needle in _needles(secret) if needle.encoded)
 
 

@@ -1,8 +1,8 @@
 """Masking of outputs: no secret leaves in them, and no mask damages data (docs/reference/masking.md).
 
-Secrets are cut out of texts, as everywhere. Cutting would make Base64, page tokens and names of members useless: such a member is withheld
-as a whole. Short or public secrets occur in harmless data by chance, so they are searched for less. A secret that is split over the events
-of a stream is masked in all of them (``Joints``).
+Secrets are cut out of texts. Cutting would make Base64, page tokens and names of members useless: such a member is withheld as a whole.
+Short or public secrets occur in harmless data by chance, so they are searched for less. A secret that is split over the events of a stream
+is masked in all of them (``Joints``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jackfield.redaction.needles import Form, encodings, normal_forms, spellings
 from jackfield.redaction.redactor import Redactor
 
 SHORTEST = 8
-"""Length below which a secret is masked in outputs only as a whole token: it is a word, or occurs in Base64 by chance."""
+"""Length below which a secret is masked in outputs only as a whole token, since it is a word, or occurs in Base64 by chance."""
 _FILE = frozenset({"data", "contentType", "name", "disposition", "contentId"})
 """Members of a file within an output; ``data`` is Base64."""
 _BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/_-]{14,}={0,2}", re.DOTALL)
@@ -64,7 +64,7 @@ PUBLIC_DEFAULTS: Mapping[str, str] = {
     "dev-only-token": "Vault's tutorials, https://developer.hashicorp.com/vault/tutorials",
     "tiger": "Oracle's user scott, https://docs.oracle.com/cd/B19306_01/server.102/b14200/intro001.htm",
 }
-"""Public secrets, and where they are published: keys and passwords that simulators, images and guides use. At most 40.
+"""Public secrets, with the place where they are published: keys and passwords that simulators, images and guides use. At most 40.
 
 Outputs are not searched for them: they hide nothing, and most are words, whose masks would damage data.
 """
@@ -81,7 +81,7 @@ def is_short(secret: str) -> bool:
 
 
 class OutputMask(SecretHolder):
-    """Masks the secrets of one Redactor in outputs."""
+    """Mask of the secrets of one Redactor in outputs."""
 
     __slots__ = ("_any", "_encoded", "_long", "_texts")
 
@@ -93,9 +93,9 @@ class OutputMask(SecretHolder):
         self._encoded = Redactor.of({one: Form(one, encodings) for one in long})
 
     def masked(self, output: Mapping[str, Any], tokens: Iterable[object] = ()) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """Return the output with its secrets masked, and JSON Pointers to the members that are withheld; the same object if it has none.
+        """Return the output with its secrets masked, and JSON Pointers to the withheld members; the same object if it contains no secret.
 
-        ``tokens`` are page tokens, as the output has them: whatever of them is the same object is withheld or left as it is.
+        ``tokens`` are page tokens, as objects of the output. Each of these objects is withheld or left unchanged.
         """
         # Joined by NUL, which no escape or token contains and which ends them all: one search finds what one per string does.
         if not self._any.holds("\0".join(strings(output))):
@@ -110,7 +110,7 @@ class OutputMask(SecretHolder):
         return self._long
 
     def holds_token(self, value: Any) -> bool:
-        """Return whether a page token has a secret that masking would have to cut out of it."""
+        """Return whether a page token contains a secret that masking would have to cut out of it."""
         return self._long.holds("\0".join(strings([value])))
 
     def _value(self, value: Any, path: str, tokens: set[int], withheld: list[str]) -> Any:
@@ -135,7 +135,7 @@ class OutputMask(SecretHolder):
         return found
 
     def _whole(self, value: Any, path: str, withheld: list[str]) -> Any:
-        """Return a value that may not be cut, or the mask in its place."""
+        """Return a value that may not be cut; the mask if it contains a secret."""
         if not self.holds_token(value):
             return value
         withheld.append(path)
@@ -151,8 +151,9 @@ class OutputMask(SecretHolder):
 
 
 def _sorted(forms: Mapping[str, Form]) -> tuple[dict[str, Form], dict[str, Form]]:
-    """Return the secrets to search for anywhere, and those to search for as whole tokens. Public defaults are neither, nor are HTTP Basic's
-    forms of them."""
+    """Return the secrets to search for anywhere, and the secrets to search for as whole tokens. Public defaults are in neither, nor are
+    their forms in HTTP Basic.
+    """
     weak = {secret.strip() for secret in forms if is_short(secret) or is_public(secret)}
     long: dict[str, Form] = {}
     short: dict[str, Form] = {}
@@ -166,7 +167,7 @@ def _sorted(forms: Mapping[str, Form]) -> tuple[dict[str, Form], dict[str, Form]
 
 
 def _weak_half(secret: str, weak: Iterable[str]) -> str | None:
-    """Return the weak secret of which these are the credentials of HTTP Basic (``hidden_values``); a public default first."""
+    """Return the weak secret in a secret that is the credentials of HTTP Basic (``hidden_values``), a public default first; else None."""
     try:
         pair = urlsafe_b64decode(secret.translate({43: 45, 47: 95}) + "=" * (-len(secret) % 4)).decode()
     except (Error, ValueError):
@@ -175,11 +176,11 @@ def _weak_half(secret: str, weak: Iterable[str]) -> str | None:
 
 
 _ATOMS = frozenset({int, float, bool, type(None)})
-"""Types of JSON values that hold no text."""
+"""Types of JSON values that contain no text."""
 
 
 def strings(value: object) -> Sequence[str]:
-    """Collect all strings in a JSON value, including member names."""
+    """Return all strings in a JSON value, including member names."""
     kind = type(value)
     if kind is str:
         return [value]  # type: ignore[list-item]  # it is one
@@ -202,10 +203,10 @@ def strings(value: object) -> Sequence[str]:
 
 
 class Joints:
-    """Masks the events of one stream, in order. An event that may end within a secret is held back until the next ones decide.
+    """Mask for the events of one stream, in order. An event that may end within a secret is held back until the next events decide.
 
-    Texts of consecutive events are joined if they have the same place. The parts of a found secret that were not handed on are masked;
-    bytes with a part of one are withheld, and ``withheld`` has their places. ``alone`` says that each event is masked.
+    Texts of consecutive events are joined if they have the same place. The parts of a found secret that were not passed on are masked;
+    bytes with a part of a secret are withheld, and ``withheld`` has their places. ``alone`` masks each event by itself, too.
     """
 
     def __init__(self, mask: OutputMask, *, alone: bool = False) -> None:
@@ -218,7 +219,7 @@ class Joints:
         """Ends of the texts that were handed on, by their place, and as bytes or not."""
 
     def push(self, event: Event) -> list[Event]:
-        """Take the next event. Return the events that may now be handed on."""
+        """Add the next event. Return the events that may now be passed on."""
         self._held.append(event if self._alone else self._mask.masked(event)[0])
         for place in list(_places(self._held[-1])):
             self._check(*place)
@@ -227,7 +228,7 @@ class Joints:
         return self.rest()
 
     def rest(self) -> list[Event]:
-        """Return the events that are held back: none follows, or none can still decide."""
+        """Return the events that are held back, when no event follows or can still decide."""
         for event in self._held:
             for path, is_bytes in _places(event):
                 text = self._given.get((path, is_bytes), "") + _text_at(event, path, is_bytes)
@@ -261,7 +262,7 @@ class Joints:
         return begin, end
 
     def _cut(self, path: Path, at: int, begin: int, end: int, *, is_bytes: bool) -> None:
-        """Mask a span of the joined texts in the events that are held; they begin ``at`` there."""
+        """Mask a span of the joined texts in the events that are held back, whose joined text begins ``at`` this index."""
         is_first = True
         for number, event in enumerate(self._held):
             text = _text_at(event, path, is_bytes)
@@ -275,7 +276,7 @@ class Joints:
 
 
 def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Mask an output whose lists are events that were handed on; return it with JSON Pointers to the withheld parts."""
+    """Mask an output whose lists are events that were passed on; return it with JSON Pointers to the withheld parts."""
     masked, withheld = mask.masked(output)
     found = dict(masked)
     for name, value in masked.items():
@@ -289,7 +290,7 @@ def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[
 
 
 def _least(low: int, high: int, is_so: Callable[[int], bool]) -> int:
-    """Return the least number from ``low`` to ``high`` for which something is so, if it is so for all above it."""
+    """Return the least number from ``low`` to ``high`` for which ``is_so`` is True, if it is True for all numbers above."""
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if is_so(middle) else (middle + 1, high)
@@ -297,7 +298,7 @@ def _least(low: int, high: int, is_so: Callable[[int], bool]) -> int:
 
 
 def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
-    """Yield the places of the texts in an event; of bytes also as such."""
+    """Yield the places of the strings in an event, and whether each contains bytes."""
     if isinstance(value, Mapping):
         for name, one in value.items():
             yield from _places(one, (*path, name))
@@ -309,7 +310,7 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
 
 
 def _text_at(event: Any, path: Path, is_bytes: bool) -> str:
-    """Return the text of an event at a place, bytes as one character each; empty if there is none."""
+    """Return the string at a place of an event, bytes as one character each; empty if there is none."""
     value = event
     for key in path:
         if isinstance(key, str):
@@ -329,7 +330,7 @@ def _decoded(text: str) -> str:
 
 
 def _replaced(value: Any, path: Path, text: str) -> Any:
-    """Return an event with another text at a place."""
+    """Return an event with another string at a place."""
     if not path:
         return text
     if isinstance(value, Mapping):

@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from jackfield.redaction.index import Index
 
 _ROUNDS = 8
-"""Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
+"""Maximum number of passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
 _FEW = 16
-"""Secrets up to which each needle is searched for by itself, which is as fast in long texts, and takes no preparation."""
+"""Maximum number of secrets whose needles are searched for separately, which is as fast in long texts, and needs no preparation."""
 _BEGINNING = 4
-"""Characters at the end of a text that may be the beginning of a secret."""
+"""Minimum number of characters at the end of a text that may be the beginning of a secret."""
 _BEFORE_INDEX = 30
 _SHORT_TEXT = 1000
-"""Searches without an index of more secrets, and the characters that count as one search."""
+"""Number of characters that count as one search, before ``_BEFORE_INDEX`` searches make an index worthwhile."""
 
 
 class Redactor(SecretHolder):
-    """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
+    """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` displays a count, pickle refuses.
 
     It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
     or more ASCII characters. It finds escaped forms for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable,
     whichever characters the encoder chose to escape. In texts of at most 256 Ki characters it also finds text that is escaped twice. It
     finds hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked
-    as one, so no rest of a longer one remains.
+    together, so that no part of the longer secret remains.
 
     A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither letters nor digits:
-    ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A Redactor without secrets costs nothing;
+    ``a`` must not destroy every text. Blank secrets, and secrets of asterisks only, are ignored. A Redactor without secrets costs nothing;
     needles are built for the first text that is long enough.
 
     It does not find parts of a secret, a short secret within a longer Base64 run, compressed, encrypted or hashed data, hexadecimal with
     separators, or Base64 of Base64.
 
-    :raises TypeError: if ``secrets`` is a single text, or contains something other than texts.
+    :raises TypeError: if ``secrets`` is a single string, or contains something other than strings.
     """
 
     __slots__ = ("_families", "_forms", "_index", "_least", "_searched", "_signs")
@@ -82,7 +82,7 @@ class Redactor(SecretHolder):
         return MASK
 
     def clean_json(self, value: Any) -> Any:
-        """Return the JSON value with its texts and member names redacted; the same object if it contains no secret.
+        """Return the JSON value with its strings and member names redacted; the same object if it contains no secret.
 
         All types and numbers are preserved. A member ``code`` with a code of the contract is preserved too, because programs match on it.
         Names that become equal get further asterisks, so no member is lost.
@@ -118,11 +118,11 @@ class Redactor(SecretHolder):
 
     @property
     def longest(self) -> int:
-        """Characters of the longest secret."""
+        """Number of characters of the longest secret."""
         return max(map(len, self._forms), default=0)
 
     def may_go_on(self, text: str) -> bool:
-        """Return whether a text ends with the beginning of a secret of 8 or more characters: with at least 4 of them."""
+        """Return whether a text ends with at least 4 characters of the beginning of a secret of 8 or more characters."""
         last = text[-_BEGINNING:]
         return len(last) == _BEGINNING and any(
             last in secret and any(text.endswith(secret[:size]) for size in range(_BEGINNING, len(secret)))
@@ -156,11 +156,11 @@ class Redactor(SecretHolder):
         return self.joined(Redactor(more))
 
     def limited_to(self, secrets: Iterable[str]) -> Redactor:
-        """Return a Redactor of exactly these secrets. Needles that this one has built for some of them are shared."""
+        """Return a Redactor of exactly these secrets. It shares the needles that this Redactor has built for them."""
         return Redactor.of({one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)})
 
     def joined(self, other: Redactor) -> Redactor:
-        """Return a Redactor of the secrets of both, or one of the two if it has them all. Built needles are shared."""
+        """Return a Redactor of the secrets of both, or one of the two if it has all secrets. Built needles are shared."""
         if other._forms.keys() <= self._forms.keys():
             return self
         if self._forms.keys() <= other._forms.keys():
@@ -169,14 +169,14 @@ class Redactor(SecretHolder):
 
     @classmethod
     def of(cls, forms: dict[str, Form]) -> Redactor:
-        """Return a Redactor that searches for these forms of secrets, and no others."""
+        """Return a Redactor that searches only for these forms of secrets."""
         found = cls()
         found._set_forms(forms)
         return found
 
     @property
     def forms(self) -> Mapping[str, Form]:
-        """The secrets with their forms, for a Redactor of some of them."""
+        """Secrets with their forms, for a Redactor of some of them."""
         return self._forms
 
     @staticmethod
@@ -185,7 +185,7 @@ class Redactor(SecretHolder):
         return Redactor.of(dict(chain.from_iterable(redactor.forms.items() for redactor in redactors)))
 
     def _indexed(self, size: int) -> Index | None:
-        """Return the index of the needles, or None as long as building it would take longer than the searches so far."""
+        """Return the index of the needles; None while building it would take longer than the searches so far."""
         if self._index is None:
             object.__setattr__(self, "_searched", self._searched + 1 + size // _SHORT_TEXT)
             if self._searched > _BEFORE_INDEX:
@@ -212,7 +212,7 @@ class Redactor(SecretHolder):
                             yield from (view.origin(*span) for span in needle.spans(text))
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
-        """Return the spans to mask, sorted and disjoint. None cuts an escape in two."""
+        """Return the spans to mask, sorted and disjoint. No span cuts an escape in two."""
         readings = list(self._readings(text))
         found = set(self._secret_spans(readings))
         for view in readings if found else ():
@@ -269,11 +269,13 @@ class Holder(Protocol):
 
     @property
     def redactor(self) -> Redactor:
-        """Redactor of the secrets that it holds now."""
+        """Redactor of the secrets that the object holds now."""
 
 
 _MOST_IN_FORCE = 100
-"""Holders whose secrets are masked in the log, the most recently used of the process: a search for the secrets of 1,000 takes 20 ms."""
+"""Maximum number of holders whose secrets are masked in the log, the most recently used of the process: a search for the secrets of 1,000
+takes 20 ms.
+"""
 
 
 class _InForce:
@@ -284,7 +286,7 @@ class _InForce:
         self._joint: tuple[frozenset[Redactor], Redactor] = (frozenset(), Redactor())
 
     def add(self, holder: Holder) -> None:
-        """Mask the secrets of a new holder in the log of this process for as long as it lives, and is one of the holders used last."""
+        """Mask the secrets of a new holder in the log of this process as long as it lives, and is one of the holders used last."""
         self._recent[id(holder)] = ref(holder)  # in the place of one that has died, if it had this ID
         self.use(holder)
 
@@ -298,7 +300,7 @@ class _InForce:
             self._recent.popitem(last=False)
 
     def redactor(self) -> Redactor:
-        """Return the Redactor of all holders; the same one while they and their secrets stay, so that it keeps its index."""
+        """Return the Redactor of all holders. While they and their secrets stay, it is the same object, which keeps its index."""
         holders = (reference() for reference in tuple(self._recent.values()))  # other threads may add some meanwhile
         found = frozenset(holder.redactor for holder in holders if holder is not None)
         known, joint = self._joint
@@ -313,5 +315,5 @@ put_in_force, keep_in_force = _IN_FORCE.add, _IN_FORCE.use
 
 
 def current_redactor() -> Redactor:
-    """Return the Redactor of all secrets in force in this process; without any, an empty one."""
+    """Return the Redactor of all secrets in force in this process; an empty one if there are none."""
     return _IN_FORCE.redactor()

@@ -27,9 +27,9 @@ class Schemas(ProcessLocal):
         self._lock = threading.Lock()
 
     def find(self, key: tuple[str, ...], schema: Mapping[str, Any], noun: str = "input") -> CompiledSchema:
-        """Return the compiled ``schema``. ``key`` identifies it for good: connector, version, role, and the key of the action or type.
+        """Return the compiled ``schema``. ``key`` identifies it permanently: connector, version, role, and the key of the action or type.
 
-        :raises UnknownConnector: if it is no valid schema, which means that the connector is broken.
+        :raises UnknownConnector: if it is not a valid schema, which means that the connector is broken.
         """
         with self._lock:
             found = self._compiled.get(key)
@@ -44,7 +44,7 @@ class Schemas(ProcessLocal):
         return found
 
     def takes_long(self, key: tuple[str, ...], value: Any) -> bool:
-        """Return True if judging a value by a schema may take long, or compiling it, because it is not compiled yet."""
+        """Return True if judging a value by a schema may take long, or if the schema is not compiled yet."""
         found = self._compiled.get(key)
         return found is None or steps_of(value, found.brief) > found.brief
 
@@ -69,7 +69,7 @@ def check_schemas(manifest: Manifest) -> None:
 
 
 def _patterns(raw: Any) -> Iterator[str]:
-    """Yield all that may be a pattern, wherever it is."""
+    """Yield all strings that may be a pattern, wherever they are."""
     left = [raw]
     for part in left:  # a list that grows meanwhile
         if isinstance(part, Mapping):
@@ -83,8 +83,8 @@ def _patterns(raw: Any) -> Iterator[str]:
 def _are_sound(manifest: Manifest) -> bool:
     """Return True if the schemas of all actions are valid together, each of their shared definitions checked once.
 
-    Where 400 actions share 700 definitions, checking each action with all its definitions takes a minute. False is no verdict: the schemas
-    are then checked one by one, as they are used.
+    If 400 actions share 700 definitions, checking each action with all its definitions takes a minute. False is no verdict: the schemas are
+    then checked one by one, as they are used.
     """
     from jackfield.schema.compiling import checked_schema
     from jackfield.schema.engine import DIALECT
@@ -103,7 +103,7 @@ def _are_sound(manifest: Manifest) -> bool:
 
 
 def _shared_name(reference: str) -> str | None:
-    """Return the name of the shared definition that a reference leads to; None for any other place."""
+    """Return the name of the shared definition that a reference leads to; None for any other reference."""
     names = pointers.names(reference.removeprefix("#")) if reference.startswith("#/$defs/") else ()
     return names[1] if len(names) == 2 else None
 

@@ -1,4 +1,4 @@
-"""A compiled schema: it prepares, validates and explains values."""
+"""A compiled schema, which prepares, validates and explains values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from jackfield.schema.plan import ValuePlan
 
 MAX_DETAILS = 100
-"""Limit of faults reported for one value; one more Detail states how many were left out."""
+"""Maximum number of faults reported for one value; one more Detail states how many were left out."""
 
 _ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"})
 """Keywords that validate an array or an object by its contents."""
 _STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
 _INLINE = 1 << 17
 _COPYING = 16
-"""Steps of a schema that an event loop may wait for, and steps that filling, masking and writing take for each part of a value."""
+"""Steps that filling, masking and writing take for each part of a value."""
 _NO_DEFAULTS: Mapping[str, Any] = {}
 
 
@@ -65,7 +65,7 @@ class CompiledSchema:
 
     @property
     def secret_places(self) -> SecretPlaces | None:
-        """Places of the secrets that it marks; None if it marks none."""
+        """Places of the secrets that the schema marks; None if it marks none."""
         if not self._places:
             root = self._facts.root
             found = SecretPlaces(root) if isinstance(root, dict) else None
@@ -96,7 +96,7 @@ class CompiledSchema:
             return _checked({}, (_STACK_IS_FULL,))
 
     def judge(self, value: Any) -> tuple[Detail, ...]:
-        """Return all faults of a value as it is, without preparing it first. For outputs, which must not be interpreted."""
+        """Return all faults of an unprepared value. For outputs, which must not be interpreted."""
         faults: tuple[Detail, ...] = ()
         try:
             if not is_json(value):
@@ -119,7 +119,9 @@ class CompiledSchema:
 
 
 def _is_valid(facts: SchemaFacts, value: Json) -> bool:
-    """Judge a value by a schema that takes many steps for each part of it: a value that is too large for them is not valid."""
+    """Return whether a value is valid by a schema that takes many steps for each part of it. A value that is too large for this is not
+    valid.
+    """
     _begin(facts)
     if _too_large(facts, value) is not None:
         return False
@@ -141,7 +143,9 @@ def _too_large(facts: SchemaFacts, value: Json) -> Detail | None:
 
 
 def _too_many_numbers(facts: SchemaFacts, value: Json, *, explains: bool = False) -> Detail | None:
-    """Return the fault of a value with more slow numbers than may be compared; to explain faults, the engine judges past a wrong type."""
+    """Return the fault of a value with more slow numbers than may be compared; else None. With ``explains``, the engine judges past a wrong
+    type.
+    """
     numbers = facts.numbers
     if not numbers:
         return None
@@ -156,7 +160,9 @@ def _too_many_numbers(facts: SchemaFacts, value: Json, *, explains: bool = False
 
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:
-    """Yield each fault once, without those caused only by the null that replaces something that is not JSON, there or below."""
+    """Yield each fault once. Leave out faults caused only by the null that replaces a part that is not JSON, at its place or in an
+    enclosing value.
+    """
     paths = {fault.path for fault in faults}
     above = {path[:end] for path in paths for end in range(len(path)) if path[end] == "/"}
     for detail in dict.fromkeys(found):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
-    """Check a schema, then compile the forms for preparing, validating and explaining."""
+    """Check a schema, then compile its forms for preparing, validating and explaining."""
     given, own = _outlined(schema)
     root = for_engine(given)
     outline = check_references(root, check_form)
@@ -50,9 +50,9 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
 
 
 def checked_schema(schema: Mapping[str, Any]) -> Outline:
-    """Check a schema as ``compiled_schema`` does, without the plan that calls need, and how long texts with slow patterns may be.
+    """Check a schema as ``compiled_schema`` does, but neither build the plan for calls nor check the lengths of texts with slow patterns.
 
-    :raises SchemaError: if it is invalid.
+    :raises SchemaError: if the schema is invalid.
     """
     given, found = _outlined(schema)
     refuse_slow_patterns(found)
@@ -67,7 +67,7 @@ def checked_schema(schema: Mapping[str, Any]) -> Outline:
 def check_cost(schema: Mapping[str, Any]) -> None:
     """Check a schema's cost without compiling it. A schema that is invalid in another way passes.
 
-    :raises SchemaError: if it takes too many steps.
+    :raises SchemaError: if the schema takes too many steps.
     """
     given, _ = to_json(schema)
     try:
@@ -94,7 +94,7 @@ def _outlined(schema: Mapping[str, Any]) -> tuple[Json, Outline]:
 
 _READABLE = frozenset({"boolean", "integer", "fraction"})
 _MOST_PLANS = 10_000
-"""Limit of the plans of one schema: n branches may combine in 2**n ways."""
+"""Maximum number of plans of one schema: n branches may combine in 2**n ways."""
 
 
 def plan_for(facts: SchemaFacts) -> ValuePlan:

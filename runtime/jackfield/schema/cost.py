@@ -1,9 +1,9 @@
 """The cost of a schema: how often it can make the engine judge one part of a value.
 
 Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value again, and so do the branches inside it. A few hundred bytes of schema
-can ask for more steps than a computer can take. The engine remembers its verdict on a reference back to an enclosing schema, so recursion
-costs nothing more. Every other reference counts as if its target were written in its place. The sum is taken over the graph, so it takes
-time linear in the schema.
+can require more steps than a computer can execute. The engine caches its verdict on a reference back to an enclosing schema, so recursion
+costs nothing more. Every other reference counts as if its target were written in its place. The sum is computed over the graph, in time
+linear in the schema.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ if TYPE_CHECKING:
     from jackfield.schema.references import Outline
 
 MAX_COST: Final = 10_000
-"""Limit of the steps that a schema may take for one part of a value. The largest of the shipped connectors takes 105."""
+"""Maximum number of steps of a schema for one part of a value. The largest of the shipped connectors takes 105."""
 _OF_CONTAINER = 8
 _OF_PART = 4
-"""Steps to compare a value with an array or an object of the schema, at least and for each part of it."""
+"""Steps to compare a value with an array or an object of the schema: the minimum, and for each part of it."""
 _OF_BOUND = 6
 """Steps to compare a number with a bound, which may be of another kind."""
 _OF_DIVISION = 24
 _OF_FRACTION = 100
 _OF_TINY_FRACTION = 2_000
-"""Steps to divide a number by an integer, by a fraction, and by a very small one: exactly, with the digits of both."""
+"""Steps to divide a number exactly by a very small fraction, with the digits of both."""
 _OF_FORMAT: Final[Mapping[str, int]] = dict.fromkeys(("email", "hostname", "idn-email", "idn-hostname"), 24)
 _BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``steps`` that judging one part of a value can take, and ``errors`` that it can have in the form that explains (``shallow``).
+    """Cost of a schema: ``steps`` that judging one part of a value can take, and ``errors`` that it can have in the form that explains
+    (``shallow``).
 
     ``again`` are the schemas (by ``id``) to which recursion leads back.
     """
@@ -56,7 +57,7 @@ class Cost:
 class Numbers:
     """Comparisons of numbers that the engine makes digit by digit, unless both are integers of 64 bits.
 
-    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be compared; where all ``take_integers``, the
+    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be compared; if all ``take_integers``, the
     type refuses other numbers first. ``unique`` items are compared with one another. Divisions (``multipleOf``) are steps of ``Cost``.
     """
 
@@ -69,7 +70,7 @@ class Numbers:
 
 
 def schema_numbers(root: Node, outline: Outline) -> Numbers:
-    """Sum up the numbers that a schema compares.
+    """Return the sum of the numbers that a schema compares.
 
     :raises SchemaError: if one part of a value may be compared with more than ``MAX_COST``.
     """
@@ -79,7 +80,7 @@ def schema_numbers(root: Node, outline: Outline) -> Numbers:
 
 
 def _numbers(node: Mapping[str, Json]) -> list[int | float]:
-    """Return the numbers of a schema's ``enum`` and ``const``, those in objects and arrays included."""
+    """Return the numbers of a schema's ``enum`` and ``const``, including numbers in objects and arrays."""
     found: list[int | float] = []
     waiting = [*node.get("enum", ()), *_some(node, "const")]
     for value in waiting:  # a list that grows meanwhile
@@ -96,9 +97,9 @@ def _takes_integers(node: Mapping[str, Json]) -> bool:
 
 
 def schema_cost(root: Node, outline: Outline) -> Cost:
-    """Sum up a schema's cost.
+    """Return a schema's total cost.
 
-    :raises SchemaError: if it takes more than ``MAX_COST`` steps; names the place where the branches multiply.
+    :raises SchemaError: if it takes more than ``MAX_COST`` steps; the error names the place where the branches multiply.
     """
     return _Costs(outline).total(root)
 
@@ -125,7 +126,7 @@ def _is_short(node: Mapping[str, Json]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Of:
-    """Of one schema: ``steps``, the errors at the value itself (``here``), and the most at any part inside it (``inside``)."""
+    """Cost within one schema: ``steps``, the errors at the value itself (``here``), and the maximum at any part inside it (``inside``)."""
 
     steps: int
     here: int
@@ -151,7 +152,9 @@ class _Costs:
         return Cost(self._within(steps, root), max(max(one.here, one.inside) for one in parts), frozenset(self._again))
 
     def _fill(self, root: Node) -> None:
-        """Sum up without recursion, since chains of references may be long. A schema that is being summed up leads back to itself."""
+        """Compute the sums without recursion, since chains of references may be long. A schema whose sum is not complete leads back to
+        itself.
+        """
         stack: list[tuple[Node, bool]] = [(root, False)]
         begun: set[int] = set()
         while stack:
@@ -217,7 +220,7 @@ class _Costs:
         yield from in_place(node, self._targets)
 
     def _reported(self, node: Mapping[str, Json]) -> Iterator[Node]:
-        """Yield the schemas whose errors are the node's own in the form that explains."""
+        """Yield the schemas whose errors count as the node's own in the form that explains."""
         yield from (self._targets[node[keyword]] for keyword in ("$ref", "$dynamicRef") if keyword in node)
         yield from node.get("allOf", ())
         yield from _some(node, "then", "else")
@@ -231,7 +234,7 @@ class _Costs:
 
 
 class _Compared(_Costs):
-    """Numbers with which one part of a value can be compared."""
+    """Counter of the numbers with which one part of a value can be compared."""
 
     def _own(self, node: Mapping[str, Json]) -> int:
         return len(_numbers(node))

@@ -1,8 +1,8 @@
-r"""The engine, ``jsonschema-rs``: it validates values and reports faults as typed errors.
+"""The engine, ``jsonschema-rs``: it validates values and reports faults as typed errors.
 
 The schema that it compiles differs from the author's in two points. Patterns are spelt for the engine, and slow ones are formats
-(``patterns``). And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error
-per bad name would take quadratic space.
+(``patterns``). And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error per bad
+name would take quadratic space.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Validator = rs.Draft202012Validator
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MASK: Final = "***"
 NAME: Final = "jackfield:///schema"
-"""URI by which the parts that are compiled alone refer to the whole schema."""
+"""URI by which separately compiled parts refer to the whole schema."""
 
 
 def check_form(schema: Json) -> None:
@@ -48,15 +48,15 @@ def check_form(schema: Json) -> None:
 
 
 def compile_validator(schema: Json, slow: Collection[str] = ()) -> Validator:
-    """Compile a schema. ``slow`` are its formats that stand for slow patterns.
+    """Compile a schema. ``slow`` are its formats for slow patterns.
 
-    :raises SchemaError: if the engine refuses it.
+    :raises SchemaError: if the engine refuses the schema.
     """
     return _compiled(schema, None, slow)
 
 
 def compile_part(schemas: Mapping[str, Json], reference: str, slow: Collection[str]) -> Validator:
-    """Compile the part of several schemas, known by their URIs, that ``reference`` leads to."""
+    """Compile the part of several schemas, given by their URIs, that ``reference`` leads to."""
     return _compiled({"$ref": reference}, rs.Registry(list(schemas.items())), slow)
 
 
@@ -109,7 +109,7 @@ def for_engine(node: Json) -> Json:
 
 
 def names_rule(node: Json) -> Node | None:
-    """Return the schema for names from the form into which ``for_engine`` brings ``propertyNames``, or None for other nodes."""
+    """Return the schema for names from the form that ``for_engine`` gives to ``propertyNames``; None for other nodes."""
     refused = node.get("not")
     inner = refused.get("not") if isinstance(refused, dict) and len(node) == len(refused) == 1 else None
     return inner["propertyNames"] if isinstance(inner, dict) and list(inner) == ["propertyNames"] else None

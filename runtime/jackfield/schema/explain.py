@@ -72,11 +72,11 @@ class Fault:
 
 
 _DESCENT = MAX_STEPS >> 8
-"""Least number of steps that the explanation of one branch counts as: it takes a fraction of a millisecond."""
+"""Minimum number of steps for the explanation of one branch, which takes a fraction of a millisecond."""
 
 
 class StepBudget:
-    """Steps left to explain branches of one value, and ``whole``, the size up to which a part is searched for all its faults."""
+    """Steps left to explain branches of one value, and ``whole``, the maximum size of a part that is searched for all its faults."""
 
     def __init__(self, cost: int, whole: int) -> None:
         self.whole = whole
@@ -84,7 +84,7 @@ class StepBudget:
         self._left = MAX_STEPS
 
     def take(self, value: Json) -> bool:
-        """Take the steps to judge a value; return False if fewer are left."""
+        """Use the steps for judging a value; return False if fewer are left."""
         self._left -= max(_DESCENT, steps_of(value, max(0, self._left) // self._cost) * self._cost)
         return self._left >= 0
 
@@ -125,7 +125,7 @@ class Explainer:
                 yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
 
     def _without_patterns(self, errors: list[Any]) -> list[Any]:
-        """Drop the faults of patterns of texts that are too long: nothing more is explained after a length fault."""
+        """Drop the faults of patterns of texts that are too long, since a length fault needs no further explanation."""
         long = {tuple(error.instance_path) for error in errors if error.kind.name == "maxLength"}
         return [error for error in errors if not (tuple(error.instance_path) in long and self._is_pattern(error))] if long else errors
 
@@ -161,13 +161,15 @@ class Explainer:
         return value
 
     def below(self, place: str, value: Json, path: str) -> Iterator[Detail]:
-        """Explain a value by the part of the schema at ``place``."""
+        """Yield the faults of a value by the part of the schema at ``place``."""
         validator = self.facts.validator_at(place)
         if not validator.is_valid(value):
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def piecewise(self, place: str, value: Json, path: str) -> Iterator[Detail]:
-        """Explain a large value by its invalid members and items; errors that none of these explains count once, by the first."""
+        """Yield the faults of a large value by its invalid members and items. Errors that none of them explains count once, by the first
+        error.
+        """
         wrong = False
         for sub, part, below in self._pieces(place, value, path):
             if self.fits(sub, part):
@@ -198,7 +200,7 @@ class Explainer:
         return bool(self.facts.validator_at(place).is_valid(value))
 
     def affords(self, value: Json) -> bool:
-        """Return True if there are steps left to explain a branch for this value, and take them."""
+        """Use the steps for explaining a branch for this value; return False if fewer are left."""
         return self._budget.take(value)
 
     def _scope(self, value: Json, base: str, errors: Sequence[Any] = ()) -> Explainer:
@@ -214,7 +216,7 @@ class Explainer:
         )
 
     def shown_value(self, fault: Fault) -> str | None:
-        """Return the value as a message may quote it; None if it is long, a container, or marked as secret (see ``is_secret``)."""
+        """Return the value as a quotation for a message; None if it is long, a container, or marked as secret (see ``is_secret``)."""
         return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
 
     def is_secret(self, path: str) -> bool:
@@ -223,7 +225,7 @@ class Explainer:
 
     @cached_property
     def failed(self) -> frozenset[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Failed branches and conditions: their places by way of references, each with the values at which, or inside which, they fail."""
+        """Failed branches and conditions: their paths through references, each with the value where, or inside which, they fail."""
         found: set[tuple[tuple[Any, ...], tuple[Any, ...]]] = set()
         for error in self._errors:
             way, values = self._way(error), tuple(error.instance_path)
@@ -233,7 +235,7 @@ class Explainer:
         return frozenset(found)
 
     def _way(self, error: Any) -> tuple[str | int, ...]:
-        """Return the way to an error's keyword by way of references, as in the schema itself."""
+        """Return the path to an error's keyword through references, as in the schema itself."""
         way = tuple(error.evaluation_path)
         keyword = self.facts.located(error.absolute_keyword_location)[0]
         return (*way[:-3], keyword) if keyword in JUDGED and way[-1:] == ("not",) else way
@@ -243,7 +245,7 @@ at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all inst
 
 
 def _without_repeats(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
-    """Drop errors that accompany a wrong type: they would only repeat it."""
+    """Drop errors that only repeat a wrong type."""
     if len(errors) == 1:
         return errors
     ways = {tuple(error.evaluation_path) for error in errors}
@@ -263,7 +265,7 @@ def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, An
 def written_path(message: str, value: Json) -> tuple[str | int, ...]:
     """Parse the path from an engine's message, as far as it leads into ``value``.
 
-    ``instance_path`` is no substitute: it turns names of digits into numbers (``007`` becomes 7) and lacks empty names.
+    ``instance_path`` is not a substitute: it converts names of digits into numbers (``007`` becomes 7) and lacks empty names.
 
     :raises LookupError, TypeError, ValueError: if the path leads nowhere, for example when a name contains a closing bracket.
     """

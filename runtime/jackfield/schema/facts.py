@@ -38,7 +38,7 @@ class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
     ``noun`` denotes its top-level members in messages. ``spread`` is roughly the maximum number of errors of one part of a value, ``cost``
-    the number of steps to judge one, ``numbers`` the values of its comparisons. ``slow`` are the formats of slow patterns, ``again`` the
+    the number of steps to judge it, ``numbers`` the values of its comparisons. ``slow`` are the formats of slow patterns, ``again`` the
     schemas (by ``id``) to which recursion leads back.
     """
 
@@ -61,7 +61,7 @@ class SchemaFacts:
     _applying: dict[tuple[int, ...], tuple[Nodes, bool]] = field(default_factory=dict)
 
     def applying(self, starts: tuple[object, ...]) -> tuple[Nodes, bool]:
-        """Collect the schemas with all that they refer to or combine, and report whether one of them marks a secret."""
+        """Return the schemas with all schemas that they refer to or combine, and whether one of them marks a secret."""
         key = tuple(map(id, starts))  # parts of the root, which lives as long as this object
         found = self._applying.get(key)
         if found is None:
@@ -70,7 +70,7 @@ class SchemaFacts:
         return found
 
     def validator_at(self, pointer: str) -> Any:
-        """Return the compiled part at a pointer, in the form that explains; each is compiled once."""
+        """Return the compiled part at a pointer, in the form that explains; each part is compiled once."""
         found = self._parts.get(pointer)
         if found is None:
             shallow = self.shallow
@@ -80,12 +80,12 @@ class SchemaFacts:
 
     @property
     def targets(self) -> Mapping[str, Node]:
-        """The target of each reference."""
+        """Target of each reference."""
         return self.outline.targets
 
     @property
     def shallow(self) -> Shallow:
-        """The form that explains, made at the first fault."""
+        """Form that explains, created at the first fault."""
         if not self._shallow:
             from jackfield.schema.shallow import Shallow
 

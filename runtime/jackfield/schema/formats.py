@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MAX_LOCAL = 64
-"""Maximum characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
+"""Maximum number of characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
 MAX_ADDRESS = 254
-"""Maximum characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
+"""Maximum number of characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and all that is neither ASCII nor blank
@@ -32,11 +32,11 @@ _FOREIGN_ATOM = r'[^\x00-\x20"(),.:;<>@\[\\\]\x7f-\xa0\s]+'  # an atom's charact
 _QUICK = r"[\w+-]++(?:\.[\w+-]++)*@(?:[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*\.)+[A-Za-z]{2,}+"
 _QUICK_MAILBOX = rf"(?:(?=[^,;<>]{{5,64}}(?:[,;]|\Z)){_QUICK}|[\w .]*+<(?=[^>]{{5,64}}>){_QUICK}>)"
 PLAIN = re.compile(rf"(?=.{{5,64}}\Z){_QUICK}", re.ASCII)
-"""Fast path: most common addresses match. Without a match the address needs the full check."""
+"""Regular expression of most common addresses. An address that does not match needs the full check."""
 PLAIN_MAILBOX = re.compile(_QUICK_MAILBOX, re.ASCII)
-"""A ``PLAIN`` address, with or without a display name of words."""
+"""Regular expression of a ``PLAIN`` address, with or without a display name of words."""
 PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*", re.ASCII)
-"""One or more addresses that match ``PLAIN_MAILBOX``."""
+"""Regular expression of one or more addresses that match ``PLAIN_MAILBOX``."""
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
@@ -46,7 +46,9 @@ _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _DROPPED = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
-"""Invisible characters that IDNA (UTS 46) drops. Domains that differ only in them are equal, and readers see no difference."""
+"""Regular expression of invisible characters that IDNA (UTS 46) drops. Domains that differ only in such characters are equal, and look
+equal.
+"""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _RUN = re.compile(r'(?:[^,;\r\n"<(]++|"(?:[^"\\]++|\\.)*"|<[^<>]*+>|\([^()]*+\)|[<(])*', re.DOTALL)
 _UNQUOTED_RUN = re.compile(r"(?:[^,;\r\n<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*")
@@ -62,17 +64,19 @@ _SEVERAL = "holds several addresses, where one is expected"
 
 
 def email_fault(text: str) -> str | None:
-    """Check one bare address, ``local@domain.tld``."""
+    """Return the fault of one bare address, ``local@domain.tld``; None if it is valid."""
     return _address_fault(text, foreign=False)
 
 
 def idn_email_fault(text: str) -> str | None:
-    """Check one bare address, with letters of any script before the ``@`` too."""
+    """Return the fault of one bare address, with letters of any script before the ``@`` too; None if it is valid."""
     return _address_fault(text, foreign=True)
 
 
 def mailbox_fault(text: str) -> str | None:
-    """Check one address with an optional display name: everything before the last ``<``, quoted or not."""
+    """Return the fault of one address with an optional display name (everything before the last ``<``, quoted or not); None if
+    it is valid.
+    """
     text = text.strip()
     control = _CONTROL.search(text)
     if control:
@@ -89,7 +93,9 @@ def mailbox_fault(text: str) -> str | None:
 
 
 def mailbox_list_fault(text: str) -> str | None:
-    """Check one or more mailboxes, separated by commas, semicolons or line breaks outside quotes, ``<>`` and comments."""
+    """Return the fault of one or more mailboxes, separated by commas, semicolons or line breaks outside quotes, ``<>`` and comments; None
+    if they are valid.
+    """
     found = False
     for parts in _mailboxes(text):
         fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
@@ -103,8 +109,8 @@ def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
     """Split a list at the commas, semicolons and line breaks outside quotes, ``<>`` and comments; yield each trimmed part and the separator
     after it.
 
-    Takes linear time: if one quote is not closed, no later quote is either, so the search for a closing quote runs once. The scan from the
-    first one reads the same characters in the same state.
+    It takes linear time: if one quote is not closed, no later quote is either, so the search for a closing quote runs once. The scan from
+    the first quote reads the same characters in the same state.
     """
     run, start, end = _RUN, 0, 0
     while end < len(text):
@@ -118,7 +124,7 @@ def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _mailboxes(text: str) -> Iterator[list[str]]:
-    """Group parts of a list that belong together because an unquoted comma in a name split them (``Ada, Countess <a@x.io>``)."""
+    """Yield groups of a list's parts that belong together because an unquoted comma in a name split them (``Ada, Countess <a@x.io>``)."""
     together: list[str] = []
     for part, separator in split_mailboxes(text):
         if part:
@@ -131,7 +137,7 @@ def _mailboxes(text: str) -> Iterator[list[str]]:
 
 
 def _names_another(name: str, address: str) -> bool:
-    """Return whether a display name has, outside quotes, an address of another: that recipient would get nothing."""
+    """Return whether a display name contains another address outside quotes: that recipient would get nothing."""
     parts = _ESCAPED.sub("", name).split('"')
     unquoted = [*parts[::2], *parts[-1:]]  # a quote that is not closed quotes nothing
     words = [word.strip("'`.\u2018\u2019").partition("@") for part in unquoted for word in _BETWEEN.split(part)]
@@ -139,7 +145,7 @@ def _names_another(name: str, address: str) -> bool:
 
 
 def _several(text: str) -> str | None:
-    """Return the fault of text in place of one address that names several, outside quotes."""
+    """Return the fault of a text that has several addresses outside quotes in place of one; None if it has at most one."""
     unquoted = " ".join(_ESCAPED.sub("", text).split('"')[::2])
     if sum(bool(before and after) for before, _, after in (word.partition("@") for word in _APART.split(unquoted))) < _PAIR:
         return None
@@ -203,7 +209,7 @@ class StringFormat:
 
     @property
     def holds(self) -> Callable[[str], bool]:
-        """Predicate for the engine."""
+        """Predicate of a valid string, for the engine."""
         fault, quick = self.fault, self.quick
         if quick is None:
             return lambda text: fault(text) is None
@@ -216,7 +222,7 @@ def _byte_fault(text: str) -> str | None:
 
 
 def _is_base64(text: str) -> bool:
-    """Check for padded Base64 (RFC 4648 §4), without decoding a copy: attachments can be several megabytes."""
+    """Return whether a text is padded Base64 (RFC 4648 §4), without decoding a copy: attachments can be several megabytes."""
     if len(text) % 4 or not text.isascii():
         return False
     padding = text.encode("ascii").translate(None, _BASE64)

@@ -16,7 +16,7 @@ Node: TypeAlias = bool | Mapping[str, Any]
 MAX_DEPTH = 100
 """Maximum nesting of arrays and objects (docs/reference/invocation.md)."""
 MAX_DIGITS = 308
-"""Maximum digits of an integer: as many as the largest double has. The engine's time to compare one grows with their square."""
+"""Maximum number of digits of an integer, as of the largest double. The engine's time to compare an integer grows with its square."""
 
 TYPES: Mapping[str, frozenset[str]] = {
     "null": frozenset({"null"}),
@@ -27,7 +27,7 @@ TYPES: Mapping[str, frozenset[str]] = {
     "array": frozenset({"array"}),
     "object": frozenset({"object"}),
 }
-"""The kinds of value that each type of JSON Schema accepts. ``fraction`` is a number that is not an integer."""
+"""Kinds of value that each type of JSON Schema accepts. ``fraction`` is a number that is not an integer."""
 ALL_KINDS: frozenset[str] = frozenset().union(*TYPES.values())
 
 _KINDS: Mapping[type, str] = {str: "string", dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
@@ -43,7 +43,7 @@ _TYPE_WORDS = {
 
 
 class Unreadable:
-    """Stands for a value whose own class raises an exception as it is read."""
+    """Placeholder for a value whose own class raises an exception when it is read."""
 
     __slots__ = ("name",)
 
@@ -52,7 +52,7 @@ class Unreadable:
 
 
 class SchemaError(ValueError):
-    """Invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema, ``reason`` describes it."""
+    """Error for an invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema, ``reason`` describes it."""
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(pointer, reason)
@@ -98,7 +98,7 @@ def is_same(one: Json, other: Json) -> bool:
 
 
 def first_twins(items: Sequence[Json]) -> tuple[int, int] | None:
-    """Return the indexes of the first item that occurs again and of its duplicate, or None. Takes linear time."""
+    """Return the indexes of the first item that occurs again and of its duplicate; None if there is no duplicate. It takes linear time."""
     seen: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         earlier = seen.setdefault(lookup_key(item), index)

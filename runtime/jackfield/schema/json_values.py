@@ -1,6 +1,6 @@
 """Check that Python objects are JSON, and conversion of other objects.
 
-Callers of the library may pass any object. Engines differ in how they treat it (one raises at a lone surrogate but passes NaN), so they
+Callers of the library may pass any object. Engines treat such objects differently (one raises at a lone surrogate but passes NaN), so they
 only get plain JSON.
 """
 
@@ -29,7 +29,7 @@ _TOO_LARGE: int = 10**MAX_DIGITS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_UNICODE = "contains a character that is not valid Unicode (a lone surrogate)"
 _BUILT_IN = frozenset({"bool", "bytes", "dict", "float", "int", "list", "str"})
-"""Names of types of JSON, which other packages have for types of their own, too."""
+"""Names of JSON's types, which other packages may use for their own types, too."""
 _NO_BYTES = 'bytes are not; decode text, or give a file as {"data": base64}'
 _WORDS: Mapping[type, str] = {
     bytes: _NO_BYTES,
@@ -46,7 +46,7 @@ _NO_DOUBLE = "a number of Python is one of JSON only if a double holds it unchan
 
 
 def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
-    """Return whether this is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. Never raises."""
+    """Return whether a value is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. It never raises."""
     kind = type(value)
     if kind is str:
         return value.isascii() or _is_unicode(value)
@@ -104,7 +104,7 @@ def to_json(value: object, *, keeps_exact: bool = False) -> tuple[Json, tuple[De
 
     Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become their base. Everything else is replaced by
     null, a lone surrogate by U+FFFD, so that the rest can be validated in the same pass. ``keeps_exact``: numbers with more digits than a
-    double stay as they are (``kernel.exact``); the engine does not take them.
+    double stay unchanged (``kernel.exact``); the engine does not accept them.
     """
     faults: list[Detail] = []
     return _Reader(faults, keeps_exact=keeps_exact).read(value, "", MAX_DEPTH), tuple(faults)
