@@ -1,5 +1,6 @@
 """Test support for connector authors, under the name that their tests import. The package that implements it declares it as the part
-``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` next to this file has the types."""
+``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` next to this file has the types.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""OpenTelemetry (extra ``otel``): a span per invocation, and within it spans of its stages and requests. No payload: only names, ids,
-effects and codes."""
+"""OpenTelemetry (extra ``otel``): a span per invocation, and within it spans of its stages and requests. Spans contain no payload, only
+names, IDs, effects and codes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None
 
 
 def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
-    """Return the tracing plugin if OpenTelemetry's variables ask for spans and nothing prevents it; else nothing."""
+    """Return the tracing plugin if OpenTelemetry's variables request spans and nothing prevents it; else an empty sequence."""
     if not exports_spans(environment):
         return ()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -41,7 +42,9 @@ def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
 
 
 def _session(environment: Mapping[str, str]) -> requests.Session | None:
-    """Return the session of an exporter that takes the operator's way out; None leaves that to the environment, as it is used to."""
+    """Return the HTTP session of an exporter that uses the operator's outbound proxy; None without a setting, so that the exporter uses the
+    environment's proxy.
+    """
     if not environment.get(VARIABLE):
         return None
     from requests import Session
@@ -64,13 +67,13 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
 
 
 def remarked(environment: Mapping[str, str]) -> Sequence[ShownRemarks]:
-    """Return the plugin that shows remarks on OpenTelemetry's variables; nothing if there are none."""
+    """Return the plugin that reports remarks on OpenTelemetry's variables; an empty sequence if there are none."""
     texts = remarks(environment)
     return (ShownRemarks(texts),) if texts else ()
 
 
 class ShownRemarks:
-    """Plugin that shows texts to operators, in ``/readyz`` of servers and workers."""
+    """Plugin that reports texts to operators, in ``/readyz`` of servers and workers."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = tuple(texts)
@@ -83,11 +86,11 @@ class ShownRemarks:
 
 class Tracing:
     """Tracing plugin: ``Jackfield(plugins=[Tracing()])``. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its
-    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, such as of
-    libraries that a connector uses, are its children.
+    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, such as
+    of libraries that a connector uses, are its children.
 
     Without a ``provider``, which only a server sets, spans go to the provider that the host, or OpenTelemetry's auto-instrumentation, has
-    set. A call is then one span with its requests as events, unless ``stages`` asks for spans of them.
+    set. A call is then one span with its requests as events, unless ``stages`` requests spans for them.
     """
 
     def __init__(self, provider: TracerProvider | None = None, *, stages: bool | None = None) -> None:
@@ -98,7 +101,7 @@ class Tracing:
         self._stages = provider is not None if stages is None else stages
 
     def close(self) -> None:
-        """Export the remaining spans, within a time limit in case the collector is down. The host's provider is the host's to close."""
+        """Export the remaining spans, within a time limit in case the collector is down. The host must close its own provider."""
         if self._provider is None:
             return
         closing = threading.Thread(target=self._provider.shutdown, name="jackfield-spans", daemon=True)
@@ -112,7 +115,7 @@ class Tracing:
 
     @hookimpl
     def stage(self, name: str) -> None:
-        """End the span of the previous stage and begin the next stage's."""
+        """End the span of the previous stage and start the next stage's."""
         spans = _CURRENT.get()
         if spans is not None:
             spans.begin(name)
@@ -157,7 +160,7 @@ class _InSpan:
 
 
 def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
-    """Mask the attributes of unknown names: they may be anything, even a secret in the wrong field."""
+    """Return masked attributes for unknown names, which may contain anything, even a secret in the wrong field."""
     connector = {"jackfield.connector": "unknown"} if meta.connector_version is None else {}
     return {**connector, "jackfield.action": "unknown"} if connector or isinstance(error, UnknownAction) else {}
 
@@ -172,7 +175,7 @@ class _Spans:
         self._stage: Span | None = None
 
     def begin(self, name: str) -> None:
-        """End the current stage's span and begin another."""
+        """End the current stage's span and start another."""
         if not self._stages:
             return
         if self._stage is not None:
@@ -197,7 +200,7 @@ class _Spans:
         span.end(ended)
 
     def end(self, error: BaseException | None) -> None:
-        """End the open spans; record the error's code, never its text."""
+        """End the open spans; record the error's code, never its message."""
         for span in (self._stage, self._whole):
             if span is not None and error is not None:
                 code = error.code if isinstance(error, JackfieldError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Places of members: the object that has an unknown name, and the required members of a missing object."""
+"""Search for the places of members: the objects that have an unknown name as a member, and the required members of a missing object."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _DEEPEST = 4
 _MOST_SEEN = 5_000
-"""Members of schemas that are looked at to find one name."""
+"""Maximum number of members of schemas that are searched for one name."""
 _MOST_LEAVES = 20
-"""Missing members that are listed for one missing object."""
+"""Maximum number of missing members that are listed for one missing object."""
 
 
 def parts_of(facts: SchemaFacts, node: Node) -> Sequence[Mapping[str, Json]]:
-    """Return a schema with all that it refers to or combines for the same value, each once."""
+    """Return a schema with all schemas that it refers to or combines for the same value, each once."""
     found: dict[int, Mapping[str, Json]] = {}
     waiting: list[Node] = [node]
     while waiting:
@@ -35,7 +35,9 @@ def parts_of(facts: SchemaFacts, node: Node) -> Sequence[Mapping[str, Json]]:
 
 
 def homes(facts: SchemaFacts, root: Node, name: str) -> Sequence[Steps]:
-    """Return the members of an object, at most four levels down, whose objects have a member of this name, on the highest such level."""
+    """Return the paths of an object's members, at most four levels down, whose objects have a member of this name: all of the highest such
+    level.
+    """
     level: list[tuple[Steps, Node]] = [((), root)]
     left, seen = _MOST_SEEN, set[int]()
     for _ in range(_DEEPEST + 1):

@@ -29,7 +29,7 @@ _LONGEST_BOOLEAN = len("false")
 def read_text(text: str, kinds: frozenset[str]) -> Json:
     """Return the value of ``text`` as one of these kinds (``boolean``, ``integer``, ``fraction``), or the text itself.
 
-    Surrounding blanks may be lost, digits that a double cannot hold may not. ``1.0`` reads as the integer 1 if only integers fit.
+    Surrounding blanks may be lost, digits that a double cannot hold may not. ``1.0`` becomes the integer 1 if only integers are allowed.
     """
     if len(text) > _LONGEST:
         return text
@@ -68,12 +68,12 @@ def _whole_from_decimal(text: str) -> int | None:
 
 
 ABSENT = object()
-"""Marks a missing member; None is a value."""
+"""Marker of a missing member, since None is a value."""
 _BLANKS: tuple[Json, ...] = ("", None, [], {})
 
 
 class ValuePlan:
-    """Preparation of the values at one place. ``steps`` maps a value's type to its conversion; other types stay as they are."""
+    """Preparation of the values at one place. ``steps`` maps a value's type to its conversion; other types stay unchanged."""
 
     __slots__ = ("blank_is_absent", "default", "source", "steps")
 
@@ -111,14 +111,16 @@ class ValuePlan:
 
 
 def _copied(value: Json) -> Json:
-    """Copy a default, so that the schema's own is never changed."""
+    """Copy a default, so that the schema's own object is never changed."""
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
-    """Return the conversion for strings, or None. ``kinds`` are those to read a string as; empty if the schema accepts strings."""
+    """Return the conversion for strings; None if there is none. ``kinds`` are the kinds to parse a string as; empty if the schema accepts
+    strings.
+    """
     if kinds:
         return lambda text: read_text(trimmed(text) if trim else text, kinds)
     if lowercase:
@@ -132,7 +134,7 @@ def _lowered(text: str) -> str:
 
 
 class Items:
-    """Preparation of an array: the first items have plans of their own, the others share one."""
+    """Preparation of an array: the first items have their own plans, the others share one."""
 
     __slots__ = ("first", "rest")
 
@@ -159,14 +161,14 @@ class Items:
         return [plan for plan in (*self.first, self.rest) if plan is not None]
 
     def keep(self, active: Callable[[ValuePlan | None], ValuePlan | None]) -> bool:
-        """Drop idle plans; return False if none is left."""
+        """Drop idle plans; return False if no plan remains."""
         self.first = [active(plan) for plan in self.first]
         self.rest = active(self.rest)
         return bool(self.plans())
 
 
 class Members:
-    """Preparation of an object: convert members, by name or by pattern, then fill in missing ones."""
+    """Preparation of an object: convert members, by name or by pattern, then fill in missing members."""
 
     __slots__ = ("by_name", "fills", "patterns", "rest")
 
@@ -179,7 +181,9 @@ class Members:
         self.fills = [(name, plan) for name, plan in by_name.items() if plan is not None and plan.fills]
 
     def __call__(self, value: dict[str, Json], defaults: Mapping[str, Json] | None = None) -> dict[str, Json]:
-        """Return the prepared object, or the same one if unchanged. ``defaults`` (the connection's values) apply at the top level only."""
+        """Return the prepared object, or the same object if unchanged. ``defaults`` (the connection's values) apply at the top
+        level only.
+        """
         result = value
         find = self.by_name.get if self.rest is None and not self.patterns else self._find
         for name, item in value.items():
@@ -216,7 +220,7 @@ class Members:
         return [plan for plan in (*self.by_name.values(), *patterns, self.rest) if plan is not None]
 
     def keep(self, active: Callable[[ValuePlan | None], ValuePlan | None]) -> bool:
-        """Drop idle plans; return False if none is left."""
+        """Drop idle plans; return False if no plan remains."""
         self.by_name = {name: active(plan) for name, plan in self.by_name.items()}
         self.patterns = [(matches, active(plan)) for matches, plan in self.patterns]
         self.rest = active(self.rest)

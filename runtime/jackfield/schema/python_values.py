@@ -1,7 +1,7 @@
-"""Python values in the inputs of a caller of the library, as the JSON that the schema describes at their place.
+"""Conversion of Python values in a library caller's inputs to the JSON that the schema describes at their place.
 
-They equal the same values over HTTP: dates and times are written as in RFC 3339, and a number that a double would change stays exact. A
-value that cannot be converted without a guess stays as it is, so that the check refuses it at its place.
+The result equals the same values over HTTP: dates and times have the form of RFC 3339, and a number that a double would change stays exact.
+A value that cannot be converted without a guess stays unchanged, so that the check refuses it at its place.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def as_json(inputs: Any, schema: Schema) -> Any:
-    """Return the inputs with JSON in place of the values of Python that the schema takes there. Files stay as they are."""
+    """Return the inputs with Python values converted to the JSON that the schema accepts there. Files stay unchanged."""
     return _Reader(schema).read(inputs, nodes(schema, schema), MAX_DEPTH)
 
 
 def built_in(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return a value of Python with the types of JSON in place of a host's classes that extend them, or are mappings or tuples. From then
-    on, none of the host's code is called. Other objects stay as they are."""
+    """Return a Python value with JSON's types in place of a host's classes that extend them, or are mappings or tuples. From then on, none
+    of the host's code is called. Other objects stay unchanged.
+    """
     kind = type(value)
     return value if kind in _ATOMS or depth <= 0 else _convert_value(value, _built_in, value, kind, depth)
 
@@ -47,8 +48,9 @@ def _built_in(value: Any, kind: type, depth: int) -> Any:
 
 
 def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
-    """Read a value. A value whose own class fails stays as it is, since the check refuses it by its type; for a type of JSON, a placeholder
-    is refused instead."""
+    """Convert a value. If its own class fails, it stays unchanged, since the check refuses it by its type; a subclass of a JSON type
+    becomes a placeholder, which is refused.
+    """
     found = attempt(reader, *given)
     if not isinstance(found, Raised):
         return found
@@ -57,7 +59,7 @@ def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
 
 
 def moment(value: object) -> str | None:
-    """Return a date and time as RFC 3339 writes it; None for other values, and without a time zone."""
+    """Return a date and time in RFC 3339 form; None for other values, and without a time zone."""
     if not isinstance(value, datetime) or (offset := value.utcoffset()) is None:
         return None
     known = value if not offset.total_seconds() % 60 else value.astimezone(UTC)
@@ -70,7 +72,7 @@ class _Reader:
         self._open: set[int] = set()
 
     def read(self, value: Any, applying: Nodes, depth: int, *, drops: bool = False) -> Any:
-        """Convert a value. ``drops``: it is of an object whose members may be None for nothing."""
+        """Convert a value. With ``drops``, it comes from an object whose None members count as missing."""
         kind = type(value)
         if kind in _ATOMS or depth <= 0 or id(value) in self._open:
             return value
@@ -102,7 +104,7 @@ class _Reader:
 
 
 def _object(value: Any) -> Any:
-    """Return the members of a dataclass or of a pydantic model; any other value as it is."""
+    """Return the members of a dataclass or of a pydantic model; any other value unchanged."""
     kind = type(value)
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
         return value.model_dump(by_alias=True, warnings=False)
@@ -123,7 +125,7 @@ class _SchemaAt:
         self.takes_null = not (self.types or chosen) or "null" in self.types or None in chosen
 
     def takes(self, *types: str) -> bool:
-        """Return whether one of the types is allowed here."""
+        """Return whether one of the types is allowed at this place."""
         return not self.types or not self.types.isdisjoint(types)
 
 
@@ -142,7 +144,7 @@ def _scalar(value: Any, place: _SchemaAt) -> Any:
 
 
 def _of_flag(value: Any) -> Any:
-    """Return a truth value of numpy, its only scalar whose class has no abstract class in Python."""
+    """Return a Boolean of numpy as a ``bool``. It is numpy's only scalar without an abstract class in Python."""
     found = value.item()
     return found if type(found) is bool else value
 
@@ -196,7 +198,7 @@ def _of_decimal(value: Decimal, place: _SchemaAt) -> Any:
 
 
 def _number(value: Decimal) -> int | float | None:
-    """Return the number of JSON that equals a decimal; None if a double would change it."""
+    """Return the JSON number that equals a decimal; None if a double would change it."""
     if value == value.to_integral_value():
         return int(value)
     found = float(value)

@@ -26,7 +26,9 @@ SUBSCHEMA_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "pattern
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Schemas inside a schema with their places, the targets of its references, and its patterns, those for names apart."""
+    """Schemas inside a schema with their places, the targets of its references, and its patterns, with those for names listed
+    separately.
+    """
 
     placed: tuple[tuple[str, Mapping[str, Json]], ...]
     targets: Mapping[str, Node]
@@ -35,7 +37,7 @@ class Outline:
 
     @property
     def nodes(self) -> list[Mapping[str, Json]]:
-        """The schemas without their places."""
+        """Schemas without their places."""
         return [node for _, node in self.placed]
 
 
@@ -114,7 +116,10 @@ class _Check:
         return target
 
     def refuse_loops(self) -> None:
-        """Refuse a schema that refers to itself at the same place of the value: walking it would never end."""
+        """Refuse a schema that refers to itself at the same place of the value, since traversing it would never end.
+
+        :raises SchemaError: if there is such a reference.
+        """
         done: set[int] = set()
         for place, node in self.nodes:
             self._walk(node, place, done)

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json, Node
 
 _MARKS = "[.'\u2019\\s]"
-"""Marks between groups of digits in numbers with a decimal comma."""
+"""Regular expression of separators between groups of digits in numbers with a decimal comma."""
 _COMMA = f"([+-]?[0-9]+|[+-]?[0-9]{{1,3}}(?:{_MARKS}[0-9]{{3}})+),([0-9]+)"
 _GROUPED = "[+-]?[0-9]{1,3}(?:[,'\u2019\\s][0-9]{3})+(?:[.][0-9]+)?"
 _SAYS_NOTHING = frozenset({"title", "description", "$comment", "type", "properties", "required"})
 
 
 def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain why no branch fits."""
+    """Explain why no branch matches."""
     branches = fault.node[str(fault.keyword)]
     if _only_names(branches) and isinstance(fault.value, dict):
         yield from _missing_names(scope, branches, fault)
@@ -55,15 +55,18 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
-    """Return whether a description of these forms would be true of the value: it has the type and the members that they require."""
+    """Return whether a description of these branches would not distinguish the value, which has the type and the members that
+    they require.
+    """
     if isinstance(value, dict) and all(_names_present(facts, node, value) for node in nodes):
         return True
     return isinstance(value, dict | list) and described_each(facts, nodes) == value_word(value)
 
 
 def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Detail]:
-    """Return the faults of the branch that has the fewest, without faults that an equally near branch lacks; none if that costs too
-    much."""
+    """Return the faults of the branch with the fewest, without faults that an equally near branch lacks; none if the search
+    costs too much.
+    """
     found: list[list[Detail]] = []
     for index in likely:
         if not scope.affords(fault.value):
@@ -75,7 +78,7 @@ def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Deta
 
 
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain why no branch fits, or which of the fitting branches exclude each other."""
+    """Explain why no branch matches, or which of the matching branches exclude each other."""
     branches = fault.node["oneOf"]
     fitting = [sub for index, sub in enumerate(branches) if scope.fits(_branch(fault, index), fault.value)]
     if not fitting:
@@ -168,15 +171,15 @@ def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 MAX_PARTS = 1 << 13
 """Limit for a complete search for faults: the value's parts times the errors that each may have. Each error takes kilobytes."""
 MOST_SEARCHED = 99
-"""Maximum faults that are searched for in a value that is too large for a complete search."""
+"""Maximum number of faults that are searched for in a value that is too large for a complete search."""
 MAX_TEXT = 32 << 20
-"""Limit for a complete search: characters in the value."""
+"""Maximum number of characters in a value that is searched completely."""
 MAX_COPIED = 512 << 20
-"""Limit for a complete search: estimated bytes that the engine copies into errors (a part for each level above it and each error)."""
+"""Maximum estimated bytes that the engine copies into errors in a complete search (a part for each level above it and each error)."""
 _PART = 100
-"""Estimated bytes of the engine for a number, a name, or an array."""
+"""Estimated bytes in the engine for a number, a name, or an array."""
 MAX_PATTERN = 200
-"""Longest pattern that a message shows whole."""
+"""Maximum length of a pattern that a message quotes whole."""
 MAX_HOMES = 3
 """Maximum number of objects that are named as places of a member."""
 MAX_SUGGESTED = 20
@@ -184,7 +187,9 @@ MAX_SUGGESTED = 20
 
 
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
-    """Explain every fault of a value, in the engine's order, with possible duplicates. A very large value gets its first faults only."""
+    """Explain every fault of a value, in the engine's order, with possible duplicates. For a very large value, explain only the first
+    faults.
+    """
     extent = _Extent(value)
     explainer = Explainer(facts, SENTENCES, value, odd=extent.odd, budget=StepBudget(facts.cost, MAX_PARTS // facts.spread))
     if extent.copied > MAX_COPIED:
@@ -232,7 +237,7 @@ def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _number_meant(value: Json) -> str | None:
-    """Return the JSON form of a number written as in another language: with a decimal comma, or with groups of digits."""
+    """Return the JSON form of a number in another notation, with a decimal comma or groups of digits; None for any other value."""
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_NAME else ""
     if found := re.fullmatch(_COMMA, text):
         whole, decimals = re.sub(_MARKS, "", found[1]), found[2]
@@ -305,7 +310,7 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain ``items: false``: the engine's errors for further items are one fault of the array."""
+    """Explain ``items: false``. The engine's errors for further items count as one fault of the array."""
     path, _, index = fault.path.rpartition("/")
     array = scope.value_at(fault.steps[:-1])
     yield from _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items") if index else ()
@@ -351,7 +356,7 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _required(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain each missing member, at its own name; for a missing object, its required members."""
+    """Explain each missing member, with its own name; for a missing object, its required members."""
     name = fault.error.kind.property
     for steps in missing_leaves(scope.facts, fault.node.get("properties", {}).get(name, True), (name,)):
         yield Detail(shown(fault.path + pointer(*steps)), f"{name_of(steps[-1])} is missing", "required")
@@ -380,7 +385,7 @@ def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _unexpected(fault: Fault) -> Iterable[str]:
-    """List the members that the schema does not define. If it defines none, the engine does not list them."""
+    """Return the members that the schema does not define. If it defines none, the engine does not list them."""
     kind = fault.error.kind
     return list(kind.unexpected if hasattr(kind, "unexpected") else fault.value)
 
@@ -403,7 +408,7 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _elsewhere(facts: SchemaFacts, fault: Fault, name: str) -> str | None:
-    """Name the members below in which an unknown name is known, if these are few."""
+    """Return a sentence about the nested members in which an unknown name is defined, if these are few; else None."""
     found = homes(facts, fault.node, name)
     if not 0 < len(found) <= MAX_HOMES:
         return None
@@ -418,9 +423,9 @@ def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
 
 
 def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]]:
-    """Find the failed parts that apply in place, the only reason for which the engine calls their members unevaluated.
+    """Yield the failed parts of a schema for the same value, the only reason for which the engine calls their members unevaluated.
 
-    Their own faults are reported already; reporting every member as unknown would bury those.
+    Their own faults are reported already; reporting every member as unknown would hide these.
     """
     values = tuple(fault.error.instance_path)
     pending = [(tuple(fault.error.evaluation_path[:-1]), fault.node)]
@@ -461,7 +466,7 @@ def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _recursive(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain a value by the schema that a recursive reference leads to, as long as there are steps left."""
+    """Explain a value by the target of a recursive reference, as long as there are steps left."""
     reference = fault.node[str(fault.keyword)]
     if scope.affords(fault.value):
         yield from scope.below(scope.facts.shallow.place_of(reference), fault.value, fault.path)
@@ -510,4 +515,4 @@ SENTENCES: Mapping[str | None, Sentence] = {
     "$ref": _recursive,
     "$dynamicRef": _recursive,
 }
-"""Sentence for each keyword; None for ``false`` and for keywords without a sentence of their own."""
+"""Functions that explain a fault, by keyword; None for ``false`` and for keywords without their own sentence."""

@@ -1,9 +1,9 @@
 """The form of a schema for explanations: one level of branches.
 
 The engine's error for ``anyOf`` or ``oneOf`` holds the errors of every branch, of the branches inside it, and so on: exponential in the
-depth of the value. So is the number of errors where two parts of ``allOf`` refer to one recursive schema. Here unions and recursive
-references become ``not not``, whose error holds nothing; the branch or target worth explaining is explained separately. They are judged by
-the original schema, in which the engine remembers its verdicts.
+depth of the value. So is the number of errors if two parts of ``allOf`` refer to one recursive schema. Here unions and recursive references
+become ``not not``, whose error holds nothing; the branch or target worth explaining is explained separately. The original schema, whose
+verdicts the engine caches, judges them.
 
 The form is a flat list of parts: the root, the targets of references, branches, and the schemas of members and items.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json, Node
 
 SHALLOW = "jackfield:///shallow"
-"""URI of the form; ``NAME`` is the schema's."""
+"""URI of the form for explanations; ``NAME`` is the schema's."""
 UNIONS = ("anyOf", "oneOf")
 JUDGED = (*UNIONS, "$ref", "$dynamicRef")
 """Keywords that the form only judges: unions, and references that lead back to an enclosing schema."""
 _IN_PLACE = frozenset({"allOf", "dependentSchemas", "else", "if", "not", "then"})
-"""Keywords whose schemas stay where they are; others become parts, which can be explained by themselves."""
+"""Keywords whose schemas stay in place; others become parts, which can be explained separately."""
 _NAMING = frozenset({"$anchor", "$defs", "$dynamicAnchor", "$id", "$schema", "definitions"})
 
 
@@ -56,7 +56,7 @@ class Shallow:
         self._places_of = {str(number): place for place, number in self._numbers.items()}
 
     def reference(self, place: str) -> str:
-        """Return the URI of the part that explains the schema at ``place``; true and false are none, and stay where they are."""
+        """Return the URI of the part that explains the schema at ``place``. The schemas true and false have no parts, and stay in place."""
         number = self._numbers.get(place)
         return f"{NAME}#{quote(place)}" if number is None else f"{SHALLOW}#/$defs/{number}"
 
@@ -113,7 +113,7 @@ class Shallow:
         return value
 
     def _judged(self, node: Mapping[str, Json], place: str, judged: Iterable[str]) -> list[Json]:
-        """Return the parts of a node's ``allOf`` that are only judged, and note their places there."""
+        """Return the parts of a node's ``allOf`` that are only judged, and record their places in the form."""
         parts: list[Json] = []
         for keyword in judged:
             if keyword in UNIONS:

@@ -1,4 +1,4 @@
-"""Values, names and lists in messages: quoted, shortened, escaped, and grammatical."""
+"""Wording of values, names and lists in messages: quoted, shortened, escaped, and grammatical."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json
 
 MAX_QUOTED = 60
-"""Maximum characters of a value that a message shows."""
+"""Maximum number of characters of a value in a message."""
 MAX_SHORT = 200
-"""Maximum length of a string to be quoted. Longer ones are content (an email's text), not values."""
+"""Maximum length of a string to be quoted. A longer string is content (an email's text), not a value."""
 MAX_LISTED = 10
 """Maximum number of allowed values that a message lists."""
 
@@ -23,14 +23,16 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    """Escape characters that could steer a terminal or hide: controls, format characters, surrogates, unusual blanks."""
+    """Return a text in which characters that could control a terminal or hide are escaped: controls, format characters, surrogates, unusual
+    blanks.
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)
 
 
 def quote(value: Json) -> str:
-    """Quote a value as JSON, but strings in single quotes. Shows at most ``MAX_QUOTED`` characters, and no password of a URL."""
+    """Return a value quoted as JSON, but strings in single quotes. It has at most ``MAX_QUOTED`` characters, and no password of a URL."""
     if isinstance(value, str):
         value = without_password(value)
         text = escaped(value[:MAX_QUOTED])
@@ -40,7 +42,7 @@ def quote(value: Json) -> str:
 
 
 def may_quote(value: Json) -> bool:
-    """Return whether a message may show a value of this kind and length; it may still be a secret."""
+    """Return whether a message may quote a value of this kind and length; the value may still be a secret."""
     return len(value) <= MAX_SHORT if isinstance(value, str) else not isinstance(value, dict | list)
 
 
@@ -50,25 +52,25 @@ def name_of(name: str, limit: int = 80) -> str:
 
 
 def count(number: float, noun: str) -> str:
-    """Return ``1 item``, ``2 items``."""
+    """Return a number with its noun: ``1 item``, ``2 items``."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:.0f} {noun if number == 1 else plural}"
 
 
 def listed(words: Sequence[str], last: str) -> str:
-    """Join words: ``a, b and c`` for the last word ``and``."""
+    """Return words joined as ``a, b and c``, if ``last`` is ``and``."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def either(words: Sequence[str]) -> str:
-    """Join words: ``a, b or c``, with commas throughout if one of the words is itself a choice (``true or false``)."""
+    """Return words joined as ``a, b or c``, with commas throughout if one of the words is itself a choice (``true or false``)."""
     if len(words) > 1 and any(" or " in word for word in words):
         return f"{', '.join(words[:-1])}, or {words[-1]}"
     return listed(words, "or")
 
 
 def one_of(allowed: Sequence[Json]) -> str:
-    """List the allowed values, at most ``MAX_LISTED`` of them."""
+    """Return the allowed values as a list in words, at most ``MAX_LISTED`` of them."""
     words = [quote(value) for value in allowed[:MAX_LISTED]]
     more = len(allowed) - len(words)
     return f"{', '.join(words)} and {more} more" if more else either(words)

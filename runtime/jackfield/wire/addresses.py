@@ -1,4 +1,4 @@
-"""Look-up of a name's addresses, and connection to the first that accepts, both within the deadline."""
+"""Look-up of a name's addresses, and connection to the first address that accepts, both within the deadline."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.interrupts import let_out
 
 Address = tuple[int, tuple[Any, ...]]
-"""Family and address, as ``socket.connect`` takes it."""
+"""Family and address, in the form for ``socket.connect``."""
 _Question = tuple[str, int | None]
 
 _LONGEST = 15.0
-"""Seconds for a look-up whose caller names none."""
+"""Default timeout of a look-up, in seconds."""
 _MOST_THREADS, _MOST_NAMES = 64, 1_000
-"""Limits of concurrent look-ups, and of requested names."""
+"""Maximum number of concurrent look-ups, and of requested names."""
 _NEXT = 0.25
 """Seconds after which the next address is tried in parallel (RFC 8305 §5)."""
 _REMEMBERED, _MOST = 600.0, 1_000
-"""Seconds for which an address that did not accept comes last, and number of such addresses."""
+"""Seconds for which an address that did not accept comes last, and maximum number of such addresses."""
 _UNROUTED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""Faults of this machine's network. Another address's failure says more: a name often has unusable IPv6 addresses."""
+"""Error numbers of faults in this machine's network. Another address's failure says more: a name often has unusable IPv6 addresses."""
 
 
 class Asking:
-    """Question to the resolver, whose answer several callers may wait for."""
+    """Question to the resolver, whose answer several callers may await."""
 
     __slots__ = ("_answer", "_done")
 
@@ -43,15 +43,15 @@ class Asking:
         self._answer: list[Address] | Raised = []
 
     def answered(self, answer: list[Address] | Raised) -> None:
-        """Give the answer to all who wait."""
+        """Pass the answer to all waiting callers."""
         self._answer = answer
         self._done.set()
 
     def wait(self, seconds: float) -> list[Address]:
         """Return the addresses.
 
-        :raises OSError: if there are none, or no answer within ``seconds``; ``TimeoutError`` is the latter.
-        :raises UnicodeError: if it is no name.
+        :raises OSError: if there are none; ``TimeoutError`` if there is no answer within ``seconds``.
+        :raises UnicodeError: if the host is not a valid name.
         """
         if not self._done.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise TimeoutError("the resolver did not answer in time")
@@ -59,10 +59,10 @@ class Asking:
 
 
 class LookUps(ProcessLocal):
-    """Look-ups of a process, in threads of their own: the system's resolver keeps no deadline. Each name and port has one at a time. A
-    look-up whose callers have given up goes on, and the next caller joins it: so a slow resolver still answers.
+    """Look-ups of a process, in separate threads, since the system's resolver has no deadline. Each name and port has one at a time. A
+    look-up whose callers have given up goes on, and the next caller joins it, so that a slow resolver still answers.
 
-    Tenants choose names, so one look-up per name is no bound: at most 64 look-ups run at a time, for at most 1,000 requested names.
+    Tenants choose names, so one look-up per name is no limit: at most 64 look-ups run at a time, for at most 1,000 requested names.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class LookUps(ProcessLocal):
         self._lock = threading.Lock()
 
     def ask(self, host: str, port: int | None = None) -> Asking:
-        """Ask for the addresses of a name; do not wait for them."""
+        """Start or join a look-up of a name's addresses; return without waiting for it."""
         question = (host, port)
         with self._lock:
             if question in self._asked:
@@ -94,7 +94,7 @@ class LookUps(ProcessLocal):
         return asking
 
     def _work(self) -> None:
-        """Look up names until none waits."""
+        """Look up the waiting names until no name waits."""
         with OnFailure(self._leave):
             while (question := self._next()) is not None:
                 self._look_up(question)
@@ -121,14 +121,14 @@ class LookUps(ProcessLocal):
 
 
 LOOK_UPS = LookUps()
-"""Look-ups of this process: names and addresses are no tenant's data."""
+"""Look-ups of this process, shared by all tenants, since names and addresses are no tenant's data."""
 
 
 def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
     """Return the addresses of a host, within ``seconds``.
 
     :raises OSError: if it has none, or the resolver does not answer in time, which is ``EAI_AGAIN``.
-    :raises UnicodeError: if it is no name.
+    :raises UnicodeError: if the host is not a valid name.
     """
     name = host.strip("[]")
     try:
@@ -145,7 +145,7 @@ def _resolved(name: str, port: int | None) -> list[Address]:
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a host is written as; None for a name."""
+    """Return the IP address that a host consists of; None for a name."""
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
@@ -153,14 +153,14 @@ def literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 _FAILED: dict[tuple[Any, ...], float] = {}
-"""Addresses that did not accept while another one did, and when."""
+"""Addresses that did not accept while another address of the name did, with the time."""
 
 
 def first_connected(addresses: Sequence[Address], seconds: float | None) -> socket.socket:
-    """Connect to the address that accepts first. Each gets its turn once the one before has failed, or in parallel after 250 ms; addresses
-    that failed lately come last.
+    """Connect to the address that accepts first. The next address is tried when the previous one has failed, or in parallel after 250 ms;
+    addresses that failed lately come last.
 
-    :raises OSError: if none accepts within ``seconds``.
+    :raises OSError: if no address accepts within ``seconds``.
     """
     if len(addresses) == 1:
         return connected(*addresses[0], seconds)
@@ -181,7 +181,7 @@ def _failed_at(address: tuple[Any, ...], now: float) -> float:
 
 
 class _Race:
-    """Connections to several addresses that are being made, of which one is wanted."""
+    """Concurrent connection attempts to several addresses, the first of which wins."""
 
     def __init__(self, addresses: list[Address], until: float | None) -> None:
         self._waiting, self._until = addresses, until
@@ -191,7 +191,10 @@ class _Race:
         self._failure: OSError | None = None
 
     def winner(self) -> socket.socket:
-        """Return the first established connection."""
+        """Return the first established connection.
+
+        :raises OSError: if no address accepts in time.
+        """
         while self._waiting or self._begun:
             found = self._begin() if self._waiting else None
             if found is None and self._begun:
@@ -206,7 +209,10 @@ class _Race:
             sock.close()
 
     def _patience(self) -> float:
-        """Return the seconds until the next address has its turn, or the deadline passes."""
+        """Return the seconds until the next address is tried, or the deadline passes.
+
+        :raises TimeoutError: if the deadline has passed.
+        """
         left = float("inf") if self._until is None else self._until - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
@@ -249,7 +255,7 @@ class _Race:
             self._failure = error
 
     def _won(self, sock: socket.socket, address: tuple[Any, ...]) -> socket.socket:
-        """Remember which addresses an accepted one has overtaken."""
+        """Record the addresses that an accepted address has overtaken; return its connection."""
         if len(_FAILED) > _MOST:
             _FAILED.clear()
         _FAILED.pop(address, None)
@@ -258,10 +264,10 @@ class _Race:
 
 
 def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
-    """Open a TCP connection to a checked address. A failure concerns this address alone: on a machine without IPv6, the name's next address
+    """Open a TCP connection to a checked address. A failure concerns only this address: on a machine without IPv6, the name's next address
     may be IPv4.
 
-    :raises OSError: if it is not accepted.
+    :raises OSError: if the connection is not accepted.
     """
     made = socket.socket(family, socket.SOCK_STREAM)
     with OnFailure(made.close):

@@ -1,5 +1,6 @@
-"""A request from its first byte to the head of its response, over a kept or new connection. This module decides how much of it has been
-sent."""
+"""A request from its first byte to the head of its response, over a pooled or new connection. This module decides how much of the request
+has been sent.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from jackfield.wire.head import Fields, Proxy, Target, values_of, write_head
 from jackfield.wire.reply import Reply
 
 _AT_ONCE = 65_536
-"""Longest body that is written together with the head."""
+"""Maximum size, in bytes, of a body that is written together with the head."""
 _FIRST_FINAL = 200
 _MISDIRECTED = 421
 """Status of a server that was reached by mistake, and has not processed the request (RFC 9110 §15.5.20)."""
@@ -34,8 +35,9 @@ _REDIRECTION = 300
 
 
 class Pool(ProcessLocal):
-    """Idle connections, kept for the next request to the same server: at most ``kept``, each for ``idle`` seconds. Thread-safe; closed with
-    its last reference."""
+    """Pool of idle connections for later requests to the same server: at most ``kept``, each for ``idle`` seconds. Thread-safe; closed with
+    its last reference.
+    """
 
     def __init__(self, kept: int, idle: float) -> None:
         self._kept = kept
@@ -43,7 +45,7 @@ class Pool(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin without connections, also in a forked child: the existing ones belong to its parent."""
+        """Reset to no connections, also in a forked child: the existing connections belong to its parent."""
         self._waiting: dict[tuple[str, str, int], deque[Connection]] = {}
         self._count = 0
         self._lock = threading.Lock()
@@ -71,7 +73,7 @@ class Pool(ProcessLocal):
             found.close()
 
     def put(self, target: Target, connection: Connection) -> None:
-        """Keep a connection on which a whole response has been read."""
+        """Return a connection to the pool after a whole response has been read on it."""
         connection.used = True
         connection.idle_since, connection.idle_at = monotonic(), time.time()
         with self._lock:
@@ -82,7 +84,7 @@ class Pool(ProcessLocal):
             one.close()
 
     def _outdated(self, now: float) -> list[Connection]:
-        """Remove the connections that have been idle for too long; at least the one that has been idle longest."""
+        """Remove and return the connections that have been idle for too long; at least the longest idle one."""
         oldest = min((waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now)
         last = max(oldest, now - self._idle)
         dropped = []
@@ -112,8 +114,8 @@ class Wire(SecretHolder):
 
     @staticmethod
     def stand_in(_target: Target) -> str | None:
-        """Return the address of the server that answers in the place of a target's, for clients that send over connections of their own.
-        None is that server itself: only a test that mocks servers names another.
+        """Return the substitute server's address for a target, for clients with their own connections. None means the target itself; only a
+        test that mocks servers returns another.
 
         :raises InvalidConnection: if the test mocks other servers.
         """
@@ -134,7 +136,7 @@ class Wire(SecretHolder):
         ``path`` is the request's target, and ``fields`` are sent as given: the caller sets ``Host`` and the fields that frame the body.
         ``limit`` returns the seconds left. ``begin`` is called once, after the connection is established and before the first byte.
 
-        :raises WireFault: if there is no response; its ``sent`` says how far the request got.
+        :raises WireFault: if there is no response; its ``sent`` says how much of the request may have been sent.
         :raises InvalidConnection: if the guard does not permit the server, or the attempt is limited to other hosts.
         """
         require_reachable(target.host, self._settings.guard_path)  # also where a connection is kept
@@ -202,7 +204,9 @@ class Wire(SecretHolder):
                 connection.close()
 
     def _started(self, connection: Connection, target: Target, first: bytes, limit: Limit) -> bool:
-        """Write the beginning of a request. A kept connection that takes none of it had ended, and is opened again."""
+        """Write the first bytes of a request; return False if the server has begun to refuse it. A pooled connection that had ended is
+        opened again.
+        """
         try:
             return connection.write(first, limit)
         except WireFault as fault:
@@ -217,7 +221,9 @@ class Wire(SecretHolder):
         connection.sock, connection.used = connect(target, self._settings, limit).sock, False
 
     def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool, proxy: Proxy | None) -> Reply:
-        """Read the head of the response. A server may refuse a request before it has read it, but its success would say nothing."""
+        """Read the head of the response. A server may refuse a request before it has read the whole request, but a success then proves
+        nothing.
+        """
         reply = Reply(connection.head(limit), method, connection, limit, partial(self._pool.put, target) if whole else None)
         if reply.status < _FIRST_FINAL:
             raise garbled("it speaks another protocol than was asked for")
@@ -231,7 +237,7 @@ class Wire(SecretHolder):
 
 
 def _framed(body: Iterable[bytes], fields: Fields) -> Iterator[bytes]:
-    """Return the body's pieces as they are written: in chunks if the fields say so, else as many bytes as they say."""
+    """Return the body's pieces with their framing: in chunks if the fields say so, else as many bytes as they declare."""
     if b"chunked" in values_of(fields, b"transfer-encoding"):
         return _chunked(body)
     return _counted(body, int((values_of(fields, b"content-length") or [b"0"])[0]))

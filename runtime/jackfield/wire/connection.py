@@ -1,4 +1,6 @@
-"""One connection to a server: opened within a deadline, to an address that a guard has checked. No other module here moves bytes."""
+"""One connection to a server: opened within a deadline, to an address that a guard has checked. No other module here reads or writes
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -34,35 +36,38 @@ from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, no_h
 from jackfield.wire.tls import client_context, described, unverified_context
 
 Limit = Callable[[], float]
-"""Returns the seconds left for a request; 0 or less once its deadline has passed."""
+"""Function that returns the seconds left for a request; 0 or less once its deadline has passed."""
 Resolve = Callable[[str, int, str, float], list[Address]]
-"""Returns the addresses of a host and port that are allowed; the last text points at the value that names it. The look-up gets so many
-seconds."""
+"""Function that returns the permitted addresses of a host and port. The string after the port points at the connection value that names the
+host; the number is the timeout of the look-up, in seconds.
+"""
 
 _READ = 65_536
 _RECORD = 16_384
-"""Longest piece that TLS seals in one record (RFC 8446 §5.1). Of a longer one, records may have left when it reports a failure."""
+"""Maximum bytes that TLS seals in one record (RFC 8446 §5.1). Of more bytes, some records may have been sent when TLS reports a failure."""
 _SUCCESS = range(200, 300)
 _HTTP = b"HTTP/"
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
-"""Beginning of a response that another one follows; 101 would switch protocols, which no request asks for."""
+"""Regular expression of the beginning of an interim response; 101 would switch protocols, which no request asks for."""
 _MOST_INTERIM = 1_000
 _GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
 _ANY_SUCCESS = b"HTTP/1.1 2"
 _TCP_INFO, _COUNTED = (getattr(socket, "TCP_INFO", 0) if sys.platform == "linux" else 0), 216
 _SEGMENTS, _WAITING, _SENT, _AGAIN = slice(136, 140), (144, 4), (200, 8), (208, 8)
-"""Size of Linux's ``struct tcp_info`` that is read, and offsets of the segments sent, the bytes waiting, the bytes sent, and the bytes sent
-again (tcp(7), linux/tcp.h)."""
+"""Slice of the segments sent in Linux's ``struct tcp_info``, and offset and size of the bytes waiting, the bytes sent, and the bytes sent
+again (tcp(7), linux/tcp.h).
+"""
 _MOST_EARLY = 1_048_576
-"""Bytes of a response that are read while its request is still being written."""
+"""Maximum bytes of a response that are read while its request is still being written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WireSettings:
-    """Settings of a wire: the check of servers (``guard``; ``guard_path`` points at the connection value that names the server), and the
-    way to them: ``tls`` returns the context, ``route`` the proxy, always the same for a server; without a route, no proxy is used. At most
-    ``kept`` connections are kept, each for ``idle`` seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in
-    seconds; a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a kept connection."""
+    """Settings of a wire. ``guard`` checks servers; ``guard_path`` points at the connection value that names the server. ``tls`` returns
+    the TLS context. ``route`` returns the proxy, always the same for a server; without a route, no proxy is used. At most ``kept``
+    connections are pooled, each for ``idle`` seconds. ``connect_timeout`` limits a TCP connection and a TLS handshake each, in seconds;
+    a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a pooled connection.
+    """
 
     guard: Guard = ANYWHERE
     guard_path: str = ""
@@ -74,8 +79,9 @@ class WireSettings:
     fresh_writes: bool = False
 
     def forwarder(self, target: Target) -> Proxy | None:
-        """Return the proxy that takes the requests for a server themselves: in clear text, where every address is permitted. All others
-        pass a tunnel, whose end is an address that was checked; a request in clear text would be forwarded by its name."""
+        """Return the proxy that forwards requests to a server itself: in clear text, if every address is permitted; else None. Other
+        requests use a tunnel to a checked address, since a proxy would forward a request in clear text by its name.
+        """
         return self.route(target) if self.route is not None and target.scheme == "http" and self.guard.internal else None
 
 
@@ -83,7 +89,7 @@ class Connection:
     """TCP or TLS connection, and received bytes that are still unread. One thread uses it at a time.
 
     ``idle_since`` and ``idle_at``: time at which it became idle, by the monotonic clock and by the wall clock. ``torn``: it ended without
-    TLS's close message, so anything on the way may have cut it.
+    TLS's close message, so an attacker on the network may have cut it.
     """
 
     __slots__ = ("buffer", "idle_at", "idle_since", "sock", "torn", "used")
@@ -99,7 +105,7 @@ class Connection:
         self.sock.close()
 
     def abort(self) -> None:
-        """Break the connection under a thread that reads it."""
+        """Shut down the connection while another thread reads it."""
         attempt(self.sock.shutdown, socket.SHUT_RDWR)  # it may be closed by now
 
     def is_idle(self) -> bool:
@@ -132,7 +138,7 @@ class Connection:
         return bool(found)
 
     def take(self, size: int) -> bytes:
-        """Remove ``size`` bytes, or as many as there are, from the beginning of the received bytes, and return them."""
+        """Remove up to ``size`` bytes from the beginning of the received bytes, and return them."""
         with memoryview(self.buffer) as view:
             found = bytes(view[:size])
         del self.buffer[:size]
@@ -141,7 +147,7 @@ class Connection:
     def write(self, data: bytes, limit: Limit) -> bool:
         """Write the beginning of a request; return False as ``write_on`` does.
 
-        :raises WireFault: if the connection had ended, or the deadline passes. ``NOTHING`` of the data was sent if it took none of it.
+        :raises WireFault: if the connection had ended, or the deadline passes; with ``NOTHING`` as ``sent`` if no byte was accepted.
         """
         before = None
         try:
@@ -162,8 +168,8 @@ class Connection:
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
     def write_on(self, data: bytes | memoryview, limit: Limit) -> bool:
-        """Write more of a request, and listen meanwhile: a server that refuses it may stop reading. Return False if it has begun to refuse,
-        or closed the connection, before it took all of it.
+        """Write more of a request, and read meanwhile, since a server that refuses it may stop reading. Return False if the server has
+        begun to refuse it, or closed the connection, before it accepted all data.
 
         :raises WireFault: if the deadline passes, or the server refuses the client's certificate.
         """
@@ -193,7 +199,7 @@ class Connection:
         return True
 
     def _took_nothing_since(self, before: bytes) -> bool:
-        """Return True if the system knows that nothing was written since: an exception in place of a write may come after the write."""
+        """Return True if the system reports that nothing was written since ``before``: an exception in a write may come after the write."""
         try:
             now = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED)
         except (OSError, TypeError):  # the latter where there is no such option
@@ -201,7 +207,7 @@ class Connection:
         return len(before) == len(now) == _COUNTED and _bytes_taken(before) == _bytes_taken(now) is not None
 
     def _alert(self) -> OSError | None:
-        """Return the alert by which TLS ended the connection, if that is why nothing can be written."""
+        """Return the alert by which TLS ended the connection, if it is why nothing can be written; else None."""
         try:
             self.sock.settimeout(0)
             self.sock.recv(1)
@@ -219,15 +225,16 @@ class Connection:
 
     def _is_refused(self) -> bool:
         """Return True if the received bytes are neither an interim response, nor a success, nor the beginning of one. A refusal may come
-        before its request was read, and the server may wait for ever for the rest of it."""
+        before its request was read, and the server may wait for ever for the rest of the request.
+        """
         while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
             framing_of(read_head(self.take(end))[2])
         return not _GOES_ON.match(self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :])
 
     def head(self, limit: Limit) -> bytes:
-        """Return the head of a final response, with its empty line. Interim responses are passed over.
+        """Return the head of a final response, with its empty line. Interim responses are skipped.
 
-        :raises WireFault: if the connection ends before, the deadline passes, or it is no head.
+        :raises WireFault: if the connection ends before, the deadline passes, or the bytes are not a head.
         """
         for _ in range(_MOST_INTERIM):
             head = self._one_head(limit)
@@ -258,7 +265,7 @@ class Connection:
 
 
 def _bytes_taken(about: bytes) -> int | None:
-    """Return how many bytes the system has accepted for a connection; None if it counts nothing."""
+    """Return the number of bytes that the system has accepted for a connection; None if it does not count them."""
     waiting, sent, again = (int.from_bytes(about[place : place + size], sys.byteorder) for place, size in (_WAITING, _SENT, _AGAIN))
     return waiting + sent - again if any(about[_SEGMENTS]) else None
 
@@ -266,7 +273,7 @@ def _bytes_taken(about: bytes) -> int | None:
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
-    :raises WireFault: if it cannot be opened, for any exception: no byte of a request has left.
+    :raises WireFault: if it cannot be opened, for any exception: no byte of a request was sent.
     :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
     """
     found = attempt(_connection, target, settings, limit)
@@ -293,16 +300,17 @@ def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connect
 
 
 def _presented(target: Target, settings: WireSettings, limit: Limit) -> str:
-    """Describe the refused certificate, which the failed handshake does not show. One more handshake is made for it, and no request is
-    sent."""
+    """Return a description of the refused certificate, which the failed handshake does not reveal. One more handshake is made, and no
+    request is sent.
+    """
     with _tls(reached(target, settings, limit), target.host, unverified_context, settings, limit) as sock:
         return described(sock.getpeercert(binary_form=True) or b"")
 
 
 def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
-    """Open a TCP connection to ``target``, or to the proxy on the way to it: a tunnel, unless that takes the requests themselves.
+    """Open a TCP connection to ``target``, or to its proxy: through a tunnel, unless the proxy forwards requests itself.
 
-    :raises WireFault: if it cannot be opened.
+    :raises WireFault: if the connection cannot be opened.
     :raises InvalidConnection: if the guard does not permit the server or the proxy.
     """
     proxy = None if settings.route is None else settings.route(target)
@@ -330,7 +338,7 @@ def _tcp(target: Target, resolve: Resolve, path: str, settings: WireSettings, li
 
 
 def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSettings, limit: Limit) -> socket.socket:
-    """Ask the proxy for a tunnel to a server (RFC 9110 §9.3.6)."""
+    """Request a tunnel to a server from the proxy (RFC 9110 §9.3.6)."""
     connection = Connection(sock)
     deadline = monotonic() + settings.connect_timeout
 
@@ -364,7 +372,7 @@ def _tls(sock: socket.socket, host: str, context: Callable[[], ssl.SSLContext], 
 def _seconds_left(limit: Limit) -> float:
     """Return the seconds left.
 
-    :raises TimeoutError: if there are none.
+    :raises TimeoutError: if no time is left.
     """
     left = limit()
     if left <= 0:

@@ -1,7 +1,7 @@
-"""Exchanges of an attempt with its provider: requests and responses, kept in memory until the call has ended.
+"""Exchanges of an attempt with its provider: requests and responses, held in memory until the call has ended.
 
-A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that keeps them. Nothing is
-masked yet: the code that stores an exchange masks it.
+A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that records them. Nothing
+is masked yet: the code that stores an exchange masks it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.wire.head import Fields, Target
 
 MOST, LARGEST_BODY = 20, 64 * 1024
-"""Exchanges of a call that are kept, the last ones, and bytes of each body."""
+"""Maximum number of exchanges recorded for a call, the last ones, and maximum bytes of each body."""
 _WORDS: Mapping[str, str] = {
     "resolve": "the name did not resolve", "refused": "the connection was refused", "unreachable": "the server could not be reached",
     "connect-late": "no connection in time", "certificate": "the certificate could not be verified", "tls": "the TLS handshake failed",
@@ -28,19 +28,19 @@ _WORDS: Mapping[str, str] = {
     "client-certificate": "the client's certificate was refused", "cut": "the connection broke", "late": "no answer in time",
     "garbled": "the answer is no HTTP", "large": "the answer is too large",
 }  # fmt: skip
-"""Kinds of faults in words."""
+"""Sentences for kinds of faults."""
 _PORTS = {"http": 80, "https": 443}
 
 
 class Seen(Protocol):
-    """Attempt whose exchanges are kept in ``exchanges``, with their bodies if it ``sees_bodies``; None keeps none."""
+    """Attempt whose exchanges are recorded in ``exchanges``, with their bodies if it ``sees_bodies``; None records no exchanges."""
 
     exchanges: list[Exchange] | None
     sees_bodies: bool
 
 
 class ExchangeBody:
-    """Body of a message: its size as far as it went over the wire, and its beginning if that is kept."""
+    """Body of a message: its size as transferred, and its beginning if bodies are recorded."""
 
     __slots__ = ("_keeps", "_pieces", "size")
 
@@ -49,18 +49,18 @@ class ExchangeBody:
         self._pieces: list[bytes] = []
 
     def add(self, piece: bytes) -> None:
-        """Count a piece."""
+        """Count a piece, and store the beginning of the body if bodies are recorded."""
         if self._keeps and self.size < LARGEST_BODY:
             self._pieces.append(bytes(piece[: LARGEST_BODY - self.size]))
         self.size += len(piece)
 
     @property
     def beginning(self) -> bytes | None:
-        """At most 64 KiB of it; None if bodies are not kept."""
+        """Beginning of the body, at most 64 KiB; None if bodies are not recorded."""
         return b"".join(self._pieces) if self._keeps else None
 
     def counting(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the pieces, and count each that is taken."""
+        """Yield the pieces, and count each when it is yielded."""
         for piece in pieces:
             self.add(piece)
             yield piece
@@ -68,8 +68,9 @@ class ExchangeBody:
 
 class Exchange(SecretHolder):
     """One request and its response. ``number`` counts the exchanges of the call; ``given`` are the request's header fields, ``fields`` the
-    response's. ``started`` is in seconds since 1970, ``took`` in seconds until the head of the response, or the fault. Without a response,
-    ``status`` is None. ``sent`` says how much of the request may have left."""
+    response's. ``started`` is in seconds since 1970, ``took`` in seconds until the head of the response, or the fault. Without a
+    response, ``status`` is None. ``sent`` says how much of the request may have been sent.
+    """
 
     __slots__ = (
         "_begun",
@@ -108,27 +109,28 @@ class Exchange(SecretHolder):
         return f"{target.scheme}://{authority}{path.decode('latin-1')}"
 
     def answered(self, status: int, fields: Fields) -> None:
-        """Note the head of the response."""
+        """Record the head of the response."""
         self.took = time.perf_counter() - self._begun
         self.status, self.fields = status, fields
 
     def failed(self, fault: WireFault) -> None:
-        """Note why there is no response, or no whole one."""
+        """Record why there is no response, or no complete response."""
         if self.status is None:
             self.sent = fault.sent
         words = _WORDS.get(fault.kind, fault.kind.value)
         self.ended(f"{words}: {fault.reason}" if fault.reason else words)
 
     def ended(self, fault: str) -> None:
-        """Record in words why a request got no response; the first record stays."""
+        """Record a sentence that says why a request got no response; the first record stays."""
         if self.status is None:
             self.took = time.perf_counter() - self._begun
         self.fault = self.fault or fault
 
 
 def seen_exchange(method: str, where: str | tuple[Target, bytes], given: Fields) -> Exchange | None:
-    """Begin an exchange of the attempt that this thread or task runs, with a URL, or a server and the request's target; None if its
-    exchanges are not kept."""
+    """Start an exchange of the attempt that this thread or task runs, with a URL, or a server and the request's target. None if its
+    exchanges are not recorded.
+    """
     call = cast("Seen | None", CURRENT.get())
     found = None if call is None else call.exchanges
     if call is None or found is None or UNSEEN.get():

@@ -1,4 +1,4 @@
-"""Failures of a request, each with the state of the bytes that have left."""
+"""Failures of a request, each with the state of the bytes that were sent."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from jackfield.wire.tls import certificate_refusal
 _CLIENT_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
                   "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
 """TLS alerts by which a server refuses a client's certificate. With TLS 1.3 they arrive after the first request was written, which the
-server has not read."""
+server has not read.
+"""
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SCHEME = re.compile(r"(?:^|,)[ \t]*([A-Za-z][A-Za-z0-9-]{0,30})(?=[ \t]*(?:,|$)|[ \t]+[^=, \t])")
-"""Schemes of challenges, whose quoted strings are gone (RFC 9110 §11.6.1)."""
+"""Regular expression of schemes in challenges whose quoted strings are removed (RFC 9110 §11.6.1)."""
 _MOST_SCHEMES, _LONGEST = 10, 4_096
 LOGIN_WANTED = 407
-"""Status of a proxy that does not take the login, or wants one."""
+"""Status of a proxy that refuses the login, or requires a login."""
 _DENIED = (401, 403)
 """Statuses with which a proxy refuses a client or a destination: another attempt cannot change that."""
 _FAILURE = 400
@@ -90,7 +91,7 @@ _SYSTEM: Mapping[int | None, str] = {
     **dict.fromkeys((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN), _ROUTE),
     **dict.fromkeys((errno.EPERM, errno.EACCES), _BARRED),
 }
-"""Places to look, by the operating system's reason for a failed connection."""
+"""Hints by the operating system's reason for a failed connection."""
 _AT_ONCE = "Look at the server, and at a load balancer or firewall before it: its name and the way to it are right."
 _CLEAR = "Check scheme and port in {url}: the server does not speak TLS there."
 _OLD = "Have TLS 1.2 or 1.3 switched on at the server; {url} is right."
@@ -107,9 +108,9 @@ _HANDSHAKES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "INSUFFICIENT_SECURITY"), ("it refused", _TERMS)),
     "EOF": ("it ended the connection", _ENDED),
 }
-"""Sentence about a failed handshake, and places to look, by a part of OpenSSL's reason."""
+"""Sentence about a failed handshake, and hint, by a part of OpenSSL's reason."""
 _NO_CERTIFICATE = "none was given"
-"""Reason of a server that wants a client's certificate (RFC 8446 §6.2, certificate_required)."""
+"""Reason of a server that requires a client's certificate (RFC 8446 §6.2, certificate_required)."""
 _WANTED = "Use a type of connection that has one, and ask whoever runs the server for a certificate and its key."
 _SAID: Mapping[Kind, tuple[str, str]] = {
     Kind.RESOLVE: ("the host '{host}' does not resolve to an address", _NETWORK),
@@ -137,17 +138,20 @@ _SAID: Mapping[Kind, tuple[str, str]] = {
     Kind.GARBLED: ("{server} answered, but not in HTTP: {reason}", _OTHER),
     Kind.LARGE: ("the answer of {server} is too large: {reason}", ""),
 }  # fmt: skip
-"""Sentences for people: whose machine failed, and the places to look there. A hint leaves the names of a path's settings open."""
+"""Sentences and hints for people: which machine failed, and where to look. The hints have placeholders for the names of a
+path's settings.
+"""
 NAMES: Mapping[str, str] = {
     "url": "the URL", "authority": "SSL_CERT_FILE", "proxy": "JACKFIELD_OUTBOUND_PROXY", "login": "user name and password of the proxy",
     "certificate": "the client's certificate and its key",
 }  # fmt: skip
-"""Names of the settings of a path that has none of its own."""
+"""Names of settings for a path that has none of its own."""
 
 
 class WireFault(Exception):
-    """A request without a whole response. ``sent`` says whether the server may have read any of it; ``reason`` is printable and without
-    secrets. ``hint`` is advice for the reason why a certificate is refused. The operating system's exception is its cause."""
+    """Failure of a request without a complete response. ``sent`` says whether the server may have read a part of the request; ``reason`` is
+    printable and without secrets. ``hint`` is advice for a refused certificate. The operating system's exception is its cause.
+    """
 
     def __init__(self, kind: Kind, sent: Sent, reason: str = "", hint: str = "") -> None:
         super().__init__(kind.value, sent.value, reason)
@@ -159,25 +163,25 @@ class WireFault(Exception):
         """Of the server that was asked, once it is known."""
 
     def about(self, host: str, port: int) -> Self:
-        """Name the server that was asked, and return the fault."""
+        """Set the server's name, and return the fault."""
         self.host, self.place = printable(host), printable(f"{host}:{port}")
         return self
 
     @property
     def words(self) -> str:
-        """Sentences about the failure and places to look, for paths without settings of their own."""
+        """Sentences about the failure with a hint, for paths without their own settings."""
         hint = self.advice(NAMES).rstrip(".")
         return f"{self.said}. {hint}" if hint else self.said
 
     @property
     def said(self) -> str:
-        """Sentence that says what failed, and on whose machine."""
+        """Sentence about the failure, and on which machine it happened."""
         text, _ = self._meaning()
         server = f"'{self.place}'" if self.place else "the server"
         return text.format(server=server, host=self.host or "its name", reason=self.reason or "it did not say why")
 
     def advice(self, names: Mapping[str, str]) -> str:
-        """Return the hint with places to look. ``names`` are the names of the settings in the place where the request came from."""
+        """Return the hint where to look. ``names`` are the names of the settings at the place from which the request came."""
         _, hint = self._meaning()
         hint = self.hint or (_REACHED if hint is _NETWORK and self.sent is Sent.UNKNOWN else hint)
         for name, meant in names.items():
@@ -185,7 +189,7 @@ class WireFault(Exception):
         return hint
 
     def _meaning(self) -> tuple[str, str]:
-        """Return the sentence and the hint of the fault's kind, or more specific ones where its details allow them."""
+        """Return the sentence and the hint of the fault's kind, or more specific ones if its details allow them."""
         text, hint = _SAID[self.kind]
         if self.kind is Kind.CUT and self.reason in (NO_ANSWER, NO_TLS_ANSWER):
             return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint
@@ -219,14 +223,15 @@ _OF_PROXY = {
 
 
 def printable(text: bytes | str) -> str:
-    """Return the beginning of a text from outside, without control characters."""
+    """Return the beginning of a foreign text, without control characters."""
     text = text.decode("latin-1") if isinstance(text, bytes) else text
     return "".join(character if character.isprintable() else " " for character in text[:200])
 
 
 def proxy_refused(proxy: str, status: int, line: bytes, fields: Iterable[tuple[bytes, bytes]]) -> WireFault:
     """Return the fault for a proxy that answers in place of the server, which got nothing. ``line`` is the status with its phrase. As with
-    each fault of a proxy, the reason ends a sentence that begins with "the proxy"."""
+    each fault of a proxy, the reason ends a sentence that begins with "the proxy".
+    """
     if status != LOGIN_WANTED:
         kind = Kind.PROXY_DENIED if status in _DENIED else Kind.PROXY
         return WireFault(kind, Sent.NOTHING, printable(f"'{proxy}' answered {line.decode('latin-1')}"))
@@ -258,7 +263,7 @@ def proxy_unreached(proxy: str, fault: WireFault) -> WireFault:
 
 
 def not_connected(error: BaseException) -> WireFault:
-    """Return the fault for an exception while connecting: no byte of a request has left."""
+    """Return the fault for an exception while connecting: no byte of a request was sent."""
     if exhausted(error) is not None:
         kind = Kind.EXHAUSTED
     elif isinstance(error, socket.gaierror | UnicodeError):
@@ -271,7 +276,7 @@ def not_connected(error: BaseException) -> WireFault:
 
 
 def _words(error: BaseException) -> str:
-    """Return the message of another guard in this process that forbids connections."""
+    """Return the message of an exception by another guard in this process, which forbids connections."""
     return f"{type(error).__name__}: {error}"
 
 
@@ -298,7 +303,7 @@ def refuses_client(error: BaseException) -> bool:
 
 
 def broken(error: BaseException) -> WireFault:
-    """Return the fault for an exception after the request's first byte: it is unknown how much of it the server has read."""
+    """Return the fault for an exception after the request's first byte: it is unknown how much of the request the server has read."""
     if isinstance(error, TimeoutError):
         return WireFault(Kind.LATE, Sent.UNKNOWN)
     if exhausted(error) is not None:
@@ -309,5 +314,5 @@ def broken(error: BaseException) -> WireFault:
 
 
 def garbled(reason: str) -> WireFault:
-    """Return the fault for bytes that are no HTTP/1.1 response."""
+    """Return the fault for bytes that are not an HTTP/1.1 response."""
     return WireFault(Kind.GARBLED, Sent.UNKNOWN, reason)

@@ -1,4 +1,4 @@
-"""Documents that jackfield itself fetches: by GET, within a time and a size, over the one way out."""
+"""Documents that jackfield itself fetches: by GET, within a time and a size, over the outbound route."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _SUCCESS = 2
 
 
 def follow_all(_old: str, _new: str) -> None:
-    """Follow every redirect."""
+    """Accept every redirect."""
 
 
 def fetched(wire: Wire, url: str, accept: str, within: float, most: int, follow: Callable[[str, str], None] = follow_all) -> bytes:
-    """Return the content of a URL, which has at most ``most`` bytes and arrives ``within`` so many seconds.
+    """Return the content of a URL, at most ``most`` bytes, ``within`` this number of seconds.
 
     :raises WireFault: if there is no answer.
-    :raises InvalidConnection: if the guard does not permit the server, or the proxy on the way cannot be used.
-    :raises ValueError: if it is no URL, or the answer is none that can be used.
+    :raises InvalidConnection: if the guard does not permit the server, or the proxy cannot be used.
+    :raises ValueError: if the URL is not valid, or the answer cannot be used.
     """
     until = monotonic() + within
     reply = opened(wire, url, accept, lambda: until - monotonic(), follow)
@@ -37,7 +37,8 @@ def fetched(wire: Wire, url: str, accept: str, within: float, most: int, follow:
 
 
 def opened(wire: Wire, url: str, accept: str, limit: Limit, follow: Callable[[str, str], None] = follow_all) -> Reply:
-    """Return the answer to a GET, whatever its status, after redirects. ``follow`` may raise, to refuse one from one URL to another.
+    """Return the answer to a GET, whatever its status, after redirects. ``follow`` gets the old and the new URL, and may raise to refuse a
+    redirect.
 
     :raises: as ``fetched``.
     """

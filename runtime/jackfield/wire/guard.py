@@ -40,9 +40,11 @@ _EMBEDDING_NETWORKS = tuple(
 )
 """Networks whose last 32 bits hold an IPv4 address."""
 _GLOBAL_UNICAST = ip_network("2000::/3")
-"""RFC 4291 §2.4: the IPv6 addresses of the public internet. ``is_global`` is also true of others, such as site-local ``fec0::/10``."""
+"""Network of the IPv6 addresses of the public internet (RFC 4291 §2.4). ``is_global`` is also true of others, such as site-local
+``fec0::/10``.
+"""
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
-"""RFC 8215: NAT64 inside the operator's network. The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
+"""Network of NAT64 inside the operator's network (RFC 8215). The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
 _INNER = frozenset(["corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private", "test", "arpa", "onion"])
 """Last labels of names that no public resolver has (RFC 6761, RFC 6762, RFC 8375, ICANN's list of collisions)."""
 
@@ -60,14 +62,14 @@ class Limited(Protocol):
 CURRENT: ContextVar[Limited | None] = ContextVar("jackfield_call", default=None)
 """Attempt that this thread or task runs; ``connector.context`` sets it."""
 _OPENING: ContextVar[OnlyHosts | None] = ContextVar("jackfield_only_hosts", default=None)
-"""The hosts that the opening of a connection, which no attempt runs, is limited to."""
+"""Hosts to which the opening of a connection outside of an attempt is limited; None for no limit."""
 UNSEEN: ContextVar[bool] = ContextVar("jackfield_unseen", default=False)
 """True while credentials are requested: their requests and responses must not be stored as exchanges."""
 
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Store no exchanges of this thread or task: its requests ask for credentials, and the responses contain them."""
+    """Store no exchanges of this thread or task within the block, since they request credentials, and the responses contain them."""
     token = UNSEEN.set(True)
     try:
         yield
@@ -77,18 +79,18 @@ def unseen() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class OnlyHosts:
-    """Names (``*.example.com`` too), addresses and networks. A host is judged as it is written: nothing is resolved for that."""
+    """Set of permitted hosts: names (``*.example.com`` too), addresses and networks. A host is judged as written: nothing is resolved."""
 
     patterns: tuple[str, ...]
     owner: str = "this runtime"
-    """Owner of the limit on hosts."""
+    """Owner of the limit on hosts, for messages."""
     within: OnlyHosts | None = None
-    """Hosts that must have each of them, too."""
+    """Further set of hosts in which each host must be, too."""
 
     def require(self, host: str, path: str = "") -> None:
-        """Refuse a host that is not named. ``path`` points at the connection value that names it.
+        """Refuse a host that is not in the set. ``path`` points at the connection value that names the host.
 
-        :raises InvalidConnection: if it is not.
+        :raises InvalidConnection: if the host is not in the set.
         """
         plain = host.strip("[]").rstrip(".").lower()
         if not any(_matches(pattern, plain, literal(plain)) for pattern in self.patterns):
@@ -113,9 +115,9 @@ class OnlyHosts:
 
 
 def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> OnlyHosts | None:
-    """Return the hosts that a runtime is limited to: those ``given``, else those of the environment; None for no limit.
+    """Return the hosts that a runtime is limited to: the ``given`` hosts, else the environment's; None for no limit.
 
-    :raises InvalidInvocation: if they are one text instead of several.
+    :raises InvalidInvocation: if ``given`` is one string instead of several.
     """
     if isinstance(given, str):
         raise InvalidInvocation("'only_hosts' is one text, and must be a list of hosts", hint=f"Write only_hosts=[{given[:80]!r}].")
@@ -126,8 +128,9 @@ def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> O
 
 
 def allowed_hosts(given: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the internal hosts that an operator allows: those ``given`` to a command, and those of the environment, which must be the same
-    for all processes of a database."""
+    """Return the internal hosts that an operator allows: the hosts ``given`` to a command, and those of the environment, which must be
+    equal for all processes of a database.
+    """
     return tuple(dict.fromkeys((*given, *_words(environment, _ALLOWED))))
 
 
@@ -138,7 +141,7 @@ def _words(environment: Mapping[str, str], variable: str) -> list[str]:
 def require_reachable(host: str, path: str = "") -> None:
     """Refuse a host that the current attempt may not reach.
 
-    :raises InvalidConnection: if its runtime is limited to others.
+    :raises InvalidConnection: if its runtime is limited to other hosts.
     """
     only, call = _OPENING.get(), CURRENT.get()
     if only is None and call is not None:
@@ -153,8 +156,8 @@ class Guard:
 
     ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
     ``allowed`` or currently returned by ``shared``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set,
-    cloud metadata services are refused even if one of these matches them. In any case, an attempt of a runtime that is limited to some
-    hosts (``only_hosts``) reaches no others.
+    cloud metadata services are refused even if a rule matches them. In any case, an attempt of a runtime that is limited to some hosts
+    (``only_hosts``) reaches no others.
     """
 
     internal: bool = False
@@ -202,9 +205,9 @@ class Guard:
 
     def resolve(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
         """Resolve ``host`` once, check every address, and return pairs of address family and address for ``socket.connect``. ``seconds``
-        bounds the look-up.
+        limits the look-up.
 
-        Connect to these addresses, not to the name: by then it may resolve to others (DNS rebinding).
+        Connect to these addresses, not to the name, which may then resolve to others (DNS rebinding).
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
@@ -213,8 +216,7 @@ class Guard:
         return self.addresses(host, port, path, seconds)
 
     def addresses(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
-        """Resolve the host of a proxy as ``resolve`` does, but also where the attempt is limited to some hosts, which the proxy is to
-        reach.
+        """Resolve the host of a proxy as ``resolve`` does, but ignore ``only_hosts``, which limits the proxy's targets, not the proxy.
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
@@ -225,11 +227,12 @@ class Guard:
         return found
 
     def at_proxy(self, host: str, path: str = "", *, resolves: bool = False, seconds: float | None = None) -> str:
-        """Return the destination for a proxy: ``host`` itself if every address is permitted, else one checked address of it.
+        """Return the destination for a proxy: ``host`` itself if every address is permitted, else one of its checked addresses.
 
-        ``resolves``: a name without an address here may be left to the proxy, unless it looks like a name of an internal network.
+        ``resolves``: a name without an address on this machine may be left to the proxy, unless it looks like a name of an internal
+        network.
 
-        :raises InvalidConnection: if one of the addresses is not permitted, or there is none to check.
+        :raises InvalidConnection: if one of the addresses is not permitted, or there is no address to check.
         """
         require_reachable(host, path)
         if self.internal:
@@ -246,7 +249,10 @@ class Guard:
         return host
 
     def _check_unresolved(self, host: str, path: str, *, resolves: bool) -> None:
-        """Refuse a name that only a proxy can resolve, unless the operator has named it, or lets such names go to the proxy."""
+        """Refuse a name that only a proxy can resolve, unless the operator has allowed the name, or lets the proxy resolve names.
+
+        :raises InvalidConnection: if the name is refused.
+        """
         if any(_matches(pattern, host, None) for pattern in (*self.allowed, *(self.shared or tuple)())):
             return
         if not resolves:
@@ -258,8 +264,8 @@ class Guard:
         raise InvalidConnection("the connection is not allowed to reach this host", details=[Detail(path, text)], hint=hint)
 
     def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
-        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``. ``timeout`` bounds the look-up and
-        the connecting, each.
+        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``. ``timeout`` limits the look-up and the
+        connecting, each.
 
         :raises InvalidConnection: if the host is not permitted.
         :raises OSError: if none of its addresses accepts the connection.
@@ -281,7 +287,7 @@ ANYWHERE = Guard(internal=True)
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address. An IPv6 address that embeds an IPv4 address yields the IPv4 address."""
+    """Parse an address; None if it is not one. An IPv6 address that embeds an IPv4 address gives the IPv4 address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Heads of HTTP/1.1 messages (RFC 9112), read strictly: two readers of the same bytes must not see different messages in them."""
+"""Heads of HTTP/1.1 messages (RFC 9112), read strictly, so that two readers of the same bytes never see different messages in them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.faults import Kind, WireFault, garbled
 
 Fields = list[tuple[bytes, bytes]]
-"""Header fields as sent: names in their own case, values without the spaces around them."""
+"""Header fields as sent: names in their own case, values without surrounding spaces."""
 
 MAX_HEAD = 65_536
-"""Longest head of a response in bytes."""
+"""Maximum size of a response's head, in bytes."""
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-"""Value of a field as sent."""
+"""Regular expression of a field's value in a request."""
 VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
-"""Value of a field as read, with h11's rule: RFC 9110 §5.5 lets a recipient keep control characters that end no line. Refusing a write's
-response for one would leave the write in doubt."""
+"""Regular expression of a field's value in a response, by h11's rule. RFC 9110 §5.5 lets a recipient accept control characters that end no
+line. Refusing a write's response for such a character would leave the write in doubt.
+"""
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + VALUE_READ + rb")?\r?\n")
 _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + VALUE_READ + rb"\r?\n)*\r?\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SHOWN, _TLS_RECORDS = 40, (b"\x15\x03", b"\x16\x03")
-"""Bytes quoted from a response without a valid head, and the first bytes of an alert and a handshake of TLS (RFC 8446 §5.1)."""
+"""Number of bytes quoted from a response without a valid head, and the first bytes of an alert and a handshake of TLS (RFC 8446 §5.1)."""
 _REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
 
 
@@ -49,10 +50,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proxy(SecretHolder):
-    """HTTP proxy, and the login for it. It is also a route that uses the proxy for every server.
+    """HTTP proxy, and its login. It is also a route that uses the proxy for every server.
 
-    ``guarded``: a connection's value names it, so the connection's guard must permit its address; an operator's proxy may be anywhere.
-    ``resolves``: it may get names without an address here, although a guard cannot judge their targets.
+    ``guarded``: a connection's value names the proxy, so the connection's guard must permit its address; an operator's proxy may be
+    anywhere. ``resolves``: it may get names without an address on this machine, although a guard cannot judge their targets.
     """
 
     at: Target
@@ -61,7 +62,7 @@ class Proxy(SecretHolder):
     resolves: bool = False
 
     def __call__(self, _target: Target) -> Proxy:
-        """Return itself."""
+        """Return the proxy itself, for every server."""
         return self
 
     @property
@@ -77,13 +78,13 @@ class Proxy(SecretHolder):
 
 
 Route = Callable[[Target], Proxy | None]
-"""Returns the proxy that a server is reached through; None if it is connected to directly."""
+"""Function that returns the proxy for a server; None if the connection is direct."""
 
 
 def head_end(buffer: bytes | bytearray, seen: int) -> int:
-    """Return the length of the head that ``buffer`` begins with, or 0 if its end has not arrived. ``seen`` bytes were looked at before.
+    """Return the length of the head at the beginning of ``buffer``, or 0 if its end has not arrived. ``seen`` bytes were searched before.
 
-    :raises WireFault: if the head is longer than a head may be.
+    :raises WireFault: if the head is too long.
     """
     found = _END.search(buffer, max(0, seen - 3))
     end = 0 if found is None else found.end()
@@ -95,7 +96,7 @@ def head_end(buffer: bytes | bytearray, seen: int) -> int:
 def read_head(head: bytes) -> tuple[int, int, Fields]:
     """Return the minor version of HTTP/1, the status and the fields of a response's head.
 
-    :raises WireFault: if the bytes are no such head.
+    :raises WireFault: if the bytes are not such a head.
     """
     first = _STATUS.match(head)
     if first is None:
@@ -104,7 +105,7 @@ def read_head(head: bytes) -> tuple[int, int, Fields]:
 
 
 def no_head(found: bytes | bytearray) -> WireFault:
-    """Return the fault for bytes that are no head of a response; it quotes the greeting of another protocol."""
+    """Return the fault for bytes that are not the head of a response; it quotes the greeting of another protocol."""
     line = found.split(b"\n", 1)[0][:_SHOWN].decode("latin-1").strip()
     return garbled(f"its first line is no status line of HTTP/1, but {'a record of TLS' if found[:2] in _TLS_RECORDS else repr(line)}")
 
@@ -112,7 +113,7 @@ def no_head(found: bytes | bytearray) -> WireFault:
 def read_fields(block: bytes) -> Fields:
     """Return the fields of a head without its first line, or of a chunked body's end. A folded line continues its field (RFC 9112 §5.2).
 
-    :raises WireFault: if a line is no field.
+    :raises WireFault: if a line is not a field.
     """
     if b"\n " in block or b"\n\t" in block:
         block = _FOLD.sub(b" ", block)
@@ -124,7 +125,7 @@ def read_fields(block: bytes) -> Fields:
 def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the head of a request.
 
-    :raises WireFault: if a part of it would end its line, or is not allowed in its place.
+    :raises WireFault: if a part of the head contains a line end or another forbidden character.
     """
     lines = [b"%b %b HTTP/1.1\r\n" % (method.encode("latin-1", "replace"), target)]
     lines += [b"%b: %b\r\n" % field for field in fields]
@@ -138,7 +139,7 @@ def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]
 def framing_of(fields: Fields) -> tuple[list[bytes], list[bytes]]:
     """Return the lengths and the codings by which a head frames its body.
 
-    :raises WireFault: if there are several lengths, or a coding that is not chunked.
+    :raises WireFault: if there are several lengths, or a coding other than chunked.
     """
     lengths, codings = values_of(fields, b"content-length"), values_of(fields, b"transfer-encoding")
     if codings and codings != [b"chunked"]:

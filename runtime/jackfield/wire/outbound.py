@@ -1,6 +1,6 @@
 """The outbound route: the proxy for a URL, by a connection's own value, the operator's setting, or the environment.
 
-``JACKFIELD_OUTBOUND_PROXY`` is ``environment``, ``none`` or the URL of a proxy. Without it, each path keeps its default: some use the
+``JACKFIELD_OUTBOUND_PROXY`` is ``environment``, ``none`` or the URL of a proxy. Without it, each path has its default: some use the
 environment's proxy, and the others none. All of them share one grammar of ``NO_PROXY``.
 """
 
@@ -48,7 +48,8 @@ class _Exception:
 
 class Outbound(SecretHolder):
     """Route by proxy URLs for the schemes of servers, with exceptions: loopback, and the entries of ``NO_PROXY``. Each proxy has the name
-    of its setting, for messages."""
+    of its setting, for messages.
+    """
 
     def __init__(self, proxies: Mapping[str, tuple[str, str]], exceptions: str, *, resolves: bool) -> None:
         self._proxies, self._resolves = proxies, resolves
@@ -58,7 +59,7 @@ class Outbound(SecretHolder):
         """True if a proxy is used for the requests to any server."""
 
     def __call__(self, target: Target) -> Proxy | None:
-        """Return the proxy for a server.
+        """Return the proxy for a server; None if the connection is direct.
 
         :raises InvalidConnection: if the URL of the proxy cannot be used.
         """
@@ -71,7 +72,7 @@ class Outbound(SecretHolder):
         return found
 
     def named(self, target: Target) -> tuple[str, str] | None:
-        """Return the setting that names the proxy for a server, and its text; None if the server is connected to directly."""
+        """Return the setting that names the proxy for a server, and its value; None if the connection is direct."""
         named = self._proxies.get(target.scheme)
         return None if named is None or self._is_excepted(target.host.strip("[]").rstrip(".").lower(), target.port) else named
 
@@ -95,7 +96,7 @@ def way_out(environment: Mapping[str, str], own: Proxy | None = None, *, usual: 
 
 
 def outbound(environment: Mapping[str, str], usual: str = NONE) -> Outbound:
-    """Return the route by the operator's setting, else the ``usual`` one."""
+    """Return the route by the operator's setting, else by the default ``usual``."""
     chosen = environment.get(VARIABLE) or usual
     proxies = {} if chosen == NONE else _named(environment) if chosen == ENVIRONMENT else dict.fromkeys(_PORTS, (VARIABLE, chosen))
     return Outbound(proxies, _variable(environment, "no_proxy")[1], resolves=resolves_at_proxy(environment))
@@ -107,7 +108,7 @@ def variables() -> tuple[str, ...]:
 
 
 def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that lead another program by the way out of this one."""
+    """Return the variables that make another program use the same proxies as this program."""
     chosen = environment.get(VARIABLE) or ENVIRONMENT
     given = {name: environment[name] for name in _VARIABLES if name.lower().endswith("_proxy") and name in environment and name != VARIABLE}
     if chosen == ENVIRONMENT:
@@ -117,7 +118,7 @@ def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def resolves_at_proxy(environment: Mapping[str, str]) -> bool:
-    """Return whether names that have no address here may be left to a proxy."""
+    """Return whether a proxy may resolve names that have no address on this machine."""
     return environment.get(RESOLVE, "").lower() in _YES
 
 
@@ -138,8 +139,9 @@ def check_outbound(environment: Mapping[str, str]) -> None:
 
 
 def ignored_proxy(environment: Mapping[str, str]) -> str | None:
-    """Return the sentence about a proxy of the environment that some paths do not use; None if there is none, or the operator's setting
-    decides."""
+    """Return a sentence about a proxy of the environment that some paths do not use; None if there is none, or the operator's setting
+    decides.
+    """
     named = sorted({name for name, _ in _named(environment).values()})
     if environment.get(VARIABLE) or not named:
         return None
@@ -148,7 +150,7 @@ def ignored_proxy(environment: Mapping[str, str]) -> str | None:
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the proxy that the environment names for each scheme, and the variable that does."""
+    """Return the environment's proxy for each scheme, with the variable that names it."""
     found = {}
     for scheme in _PORTS:
         named = next((one for name in (f"{scheme}_proxy", "all_proxy") if (one := _variable(environment, name))[1]), None)
@@ -190,7 +192,7 @@ def _unusable(named: str, reason: str) -> InvalidConnection:
 
 
 def _exception(word: str) -> _Exception | None:
-    """Read an entry of ``NO_PROXY``; None for one without meaning."""
+    """Parse an entry of ``NO_PROXY``; return None for a meaningless entry."""
     text, port = word.lower(), None
     network = _network(text)
     if network is None and (split := _PORT.fullmatch(text)) is not None:

@@ -1,4 +1,4 @@
-"""A response whose head has arrived: its body without the framing, and whether its connection is kept."""
+"""A response whose head has arrived: its body without the framing, and whether its connection returns to the pool."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _UNTIL_CLOSE = -2
 
 
 class Reply:
-    """Response whose body is still to be read, once. Close it: its connection then serves the next request, or is closed."""
+    """Response whose body is still to be read, once. Close it, so that its connection serves the next request, or is closed."""
 
     __slots__ = ("_connection", "_framing", "_keep", "_limit", "_whole", "fields", "reusable", "seen", "status", "version")
 
     def __init__(self, head: bytes, method: str, connection: Connection, limit: Limit, keep: Callable[[Connection], None] | None) -> None:
-        """``keep`` takes the connection back once the whole response was read; None if it may not be used again.
+        """Read the head of a response. ``keep`` returns the connection to the pool after the whole response; None closes it.
 
-        :raises WireFault: if it is no response, or its body has no certain end.
+        :raises WireFault: if the bytes are not a response, or the body has no certain end.
         """
         minor, self.status, self.fields = read_head(head)
         self.version = f"HTTP/1.{minor}"
@@ -76,7 +76,7 @@ class Reply:
     def read(self, most: int) -> bytes:
         """Return the whole body and close the response.
 
-        :raises WireFault: as ``raw``, and if it is larger than ``most`` bytes.
+        :raises WireFault: as ``raw``, and if the body is larger than ``most`` bytes.
         """
         pieces, size = [], 0
         try:
@@ -90,8 +90,9 @@ class Reply:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
-        """End the response; the rest of a body is not read. A connection on which more has arrived than the response is not used again: the
-        next request would take that for its own response."""
+        """End the response; the rest of a body is not read. A connection with bytes after the response is not used again, since the next
+        request would read them as its own response.
+        """
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -101,7 +102,7 @@ class Reply:
             connection.close()
 
     def abort(self) -> None:
-        """End the response under the thread that reads it: to that one, the connection has broken."""
+        """End the response while another thread reads it, which then sees a broken connection."""
         connection = self._connection
         if connection is not None:
             connection.abort()
@@ -116,7 +117,10 @@ class Reply:
             yield piece
 
     def _rest(self, connection: Connection) -> Iterator[bytes]:
-        """Yield everything up to the connection's end, which TLS must confirm."""
+        """Yield all bytes up to the connection's end, which TLS must confirm.
+
+        :raises WireFault: if the connection was cut.
+        """
         while connection.buffer or connection.fill(self._limit):
             yield connection.take(len(connection.buffer))
         if connection.torn:
@@ -142,7 +146,10 @@ class Reply:
         read_fields(b"".join([*trailer, b"\r\n"]))
 
     def _line(self, connection: Connection, most: int) -> bytes:
-        """Return a line with its end."""
+        """Return a line with its line end.
+
+        :raises WireFault: if it is longer than ``most`` bytes.
+        """
         while (end := connection.buffer.find(b"\n") + 1) == 0:
             if len(connection.buffer) >= most:
                 raise garbled("a line of its body's framing is too long")
@@ -154,7 +161,7 @@ class Reply:
 
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:
-    """Return the length of the body in bytes, or how its end is found (RFC 9112 §6.3)."""
+    """Return the length of the body in bytes, or a constant for the way to find its end (RFC 9112 §6.3)."""
     if method == "HEAD" or status in _BODILESS:
         return 0
     if codings:

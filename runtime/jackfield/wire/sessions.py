@@ -1,4 +1,4 @@
-"""Idle sessions of one server and one login, kept for the next call, for protocols whose sign-in costs more than a request."""
+"""Pools of idle sessions of one server and one login, for protocols whose sign-in costs more than a request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jackfield.kernel.failures import OnFailure, Raised, attempt, contained
 from jackfield.kernel.secrecy import SecretHolder
 
 IDLE_SECONDS = 30.0
-"""Maximum idle time of a session; servers and firewalls close idle ones by themselves."""
+"""Maximum idle time of a session, in seconds; servers and firewalls close idle sessions by themselves."""
 PROOF_SECONDS = 2.0
-"""Longest wait for an idle session's proof: a connection that ended silently must not use up the whole deadline."""
+"""Maximum seconds of the check of an idle session: a connection that ended silently must not use up the whole deadline."""
 KEPT = 64
 """Maximum number of idle sessions: one per worker thread."""
 
@@ -28,10 +28,10 @@ class Session(Protocol):
 
     @property
     def worn(self) -> bool:
-        """True if the session should be ended rather than kept."""
+        """True if the session should be ended instead of returning to the pool."""
 
     def leave(self) -> None:
-        """End the session as the protocol asks for."""
+        """End the session as the protocol requires."""
 
     def close(self) -> None:
         """End the session at once."""
@@ -41,7 +41,7 @@ S = TypeVar("S", bound=Session)
 
 
 class SessionPool(SecretHolder, Generic[S]):
-    """Pool of idle sessions; thread-safe. A session in use belongs to its user."""
+    """Thread-safe pool of idle sessions. A session in use belongs to its user."""
 
     def __init__(self, connect: Callable[[Deadline], S], clock: Clock) -> None:
         self._connect = connect
@@ -51,7 +51,7 @@ class SessionPool(SecretHolder, Generic[S]):
         self._closing = weakref.finalize(self, _close, self._idle)
 
     def take(self, deadline: Deadline) -> S | None:
-        """Return the most recently used session, with a new ``deadline``; None if none is fresh enough."""
+        """Return the most recently used session, with a new ``deadline``; None if no session is fresh enough."""
         now, at = self._clock.monotonic(), self._clock.time()
         with self._lock:
             stale = []
@@ -68,7 +68,7 @@ class SessionPool(SecretHolder, Generic[S]):
     def fresh(self, deadline: Deadline) -> S:
         """Open a new session.
 
-        :raises JackfieldError: if that fails; nothing was sent then.
+        :raises JackfieldError: if the session cannot be opened; nothing was sent then.
         """
         return self._connect(deadline)
 
@@ -90,8 +90,9 @@ class SessionPool(SecretHolder, Generic[S]):
         return self.fresh(deadline)
 
     def give(self, session: S) -> None:
-        """Return a session without a request in progress to the pool; end it if it is worn. An error here does not affect the finished work
-        of the session."""
+        """Return a session without a request in progress to the pool; end it if it is worn. An error of this does not affect the session's
+        finished work.
+        """
         with self._lock:
             if not session.worn and len(self._idle) < KEPT:
                 self._idle.append((session, self._clock.monotonic(), self._clock.time()))

@@ -20,12 +20,12 @@ _BYTES = 32
 
 
 def new_secret(kind: Literal["hmac", "ed25519"]) -> str:
-    """Make a secret: of 32 random bytes, or an Ed25519 private key."""
+    """Return a new secret: 32 random bytes, or an Ed25519 private key."""
     return f"{SYMMETRIC if kind == 'hmac' else PRIVATE}{b64encode(os.urandom(_BYTES)).decode()}"
 
 
 def public_key(secret: str) -> str:
-    """Return the public key of an Ed25519 secret, as receivers need it."""
+    """Return the public key of an Ed25519 secret, in the form for receivers."""
     return PUBLIC + b64encode(_private(secret).public_key().public_bytes_raw()).decode()
 
 

@@ -1,4 +1,4 @@
-"""TLS contexts of clients, and why a server's certificate is refused."""
+"""TLS contexts of clients, and the reasons why a server's certificate is refused."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _DATES = frozenset({9, 10, 11, 12, 13, 14})
 _NAMES = frozenset({62, 63, 64})
 _ISSUERS = frozenset({2, 18, 19, 20, 21, 27, 33})
 _STRICT = range(80, 94)
-"""Codes of OpenSSL's x509_vfy.h: dates, names, chains without a trusted authority, and certificates that only its strict rules refuse."""
+"""Codes of OpenSSL's x509_vfy.h for certificates that only its strict rules refuse."""
 
 _MOST_NAMES, _LONGEST_NAME = 2, 60
-"""Names of a refused certificate that are shown, and their length."""
+"""Maximum number of quoted names of a refused certificate, and maximum length of each."""
 
 
 def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
@@ -30,8 +30,9 @@ def client_context(cafile: str | None = None, capath: str | None = None, cadata:
 
 
 def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
-    """Return why a certificate is refused, and the hint that fits: about the clock, the name, the authority, or Python's strict rules. In
-    the hint, ``{authority}`` is a placeholder for the setting that names a private authority."""
+    """Return why a certificate is refused, and the matching hint: about the clock, the name, the authority, or Python's strict rules. In
+    the hint, ``{authority}`` is a placeholder for the setting that names a private authority.
+    """
     reason, code = (error.verify_message or "it is not valid").rstrip("."), error.verify_code
     if code in _DATES:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -48,7 +49,7 @@ def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate: to look at one, and send nothing."""
+    """Return a context that accepts any certificate, for reading a certificate without sending anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -66,8 +67,9 @@ def described(certificate: bytes) -> str:
 
 
 def broken_authorities() -> str | None:
-    """Return the fault of the certificate authorities that OpenSSL's variables name, which OpenSSL silently ignores; None if they are in
-    order."""
+    """Return the fault of the certificate authorities that OpenSSL's variables name, which OpenSSL silently ignores; None if there is no
+    fault.
+    """
     file, folder = os.environ.get(_FILE), os.environ.get(_FOLDER)
     if file:
         try:

@@ -13,7 +13,7 @@ _PORTS = {"http": 80, "https": 443}
 def target_of(url: str) -> tuple[Target, bytes, bytes]:
     """Return server, path and ``Host`` of a URL.
 
-    :raises ValueError: if it is no URL of an HTTP server.
+    :raises ValueError: if it is not the URL of an HTTP server.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0 or (parts.username, parts.password) != (None, None):
