@@ -4,20 +4,28 @@ write that was answered in full is in no doubt for a formality."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from html import unescape
+from itertools import chain, groupby, islice
 from typing import Any
 
 from jackfield.connector import TooCostly, current_call
 from jackfield_http.charsets import codec_of
 from jackfield_http.event_streams import Event, EventReader
-from jackfield_http.parsing import parsed
+from jackfield_http.parsing import error_body, parsed, text_of
 from jackfield_mcp.messages import Message, messages_in
+from jackfield_mcp.texts import one_line
 
 _BEGINS = (b"{", b"[")
 _LOOSE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\\?\Z)|-?(?:NaN|Infinity)\b', re.DOTALL)
 """Matches JSON's strings, also one that the end cuts off, and the literals NaN and Infinity, which JSON does not allow."""
 _CONTROLS = re.compile(rb"[\x00-\x1f]")
+_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|data|id|retry): ?[^\r\n]*[\r\n]")
+_MOST_EVENTS = 100
+_LARGEST_PAGE = 16 * 1024
+_LONGEST_WORDS = 160
+_MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
+"""Matches an element that is not shown, a comment, and any other tag, also a cut one."""
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
 
@@ -59,6 +67,46 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
     last = reader.last_id
     yield from reader.rest()
     reader.last_id = last  # the last line may be the beginning of an ID
+
+
+def refusal_body(content: bytes, content_type: str) -> Any:
+    """Return the body of a refusal, which may be an answer's in each form: an event, a batch, a page, of which the text is returned.
+
+    :raises ValueError: if a stream has too many values.
+    """
+    if "event-stream" in content_type.lower() or _EVENTS.match(content):
+        return _in_events(content)
+    found = error_body(content, content_type)
+    if isinstance(found, list):
+        return _error_among(found) or found
+    is_page = found is None and ("html" in content_type.lower() or content.lstrip(_PADDING).startswith(b"<"))
+    return _text_of_page(content, content_type) if is_page else found
+
+
+def _in_events(content: bytes) -> Any:
+    """Return the first error in a stream of events, else its first message or text."""
+    reader, others = EventReader(), list[Any]()
+    for event in islice(filter(None, (one.data for one in chain(reader.feed(content), reader.rest()))), _MOST_EVENTS):
+        try:
+            found = parsed(event)
+        except ValueError:
+            found = event.decode("utf-8", "replace")
+        if (error := _error_among(found if isinstance(found, list) else [found])) is not None:
+            return error
+        others.append(found)
+    return next(iter(others), None)
+
+
+def _error_among(rows: list[Any]) -> Any:
+    return next((row for row in rows if isinstance(row, Mapping) and row.get("error") is not None), None)
+
+
+def _text_of_page(content: bytes, content_type: str) -> str | None:
+    """Return what a page says, which may be a proxy's; None if it has no text."""
+    pieces = _MARKUP.sub("\n", text_of(content[:_LARGEST_PAGE], content_type)).split("\n")
+    words = [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
+    text = one_line(" ".join(piece for piece, _ in groupby(words)), _LONGEST_WORDS)
+    return f'a page that says "{text}"' if text else None
 
 
 def _in_utf8(content: bytes, charset: str | None) -> bytes:

@@ -101,7 +101,7 @@ class McpClient(SecretHolder):
         self._url: Url = replace(settings.server, query="") if settings.server.query else settings.server
         self._peer = peer
         self._declares = declares
-        self._wire = Exchanges(context, settings, self._url, sign_in, on_missing)
+        self._wire = Exchanges(context, settings, self._url, sign_in, on_missing, peer.forget_tools)
 
     @property
     def renewable(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -56,9 +56,11 @@ _ENDPOINT_WITHIN = 3.0
 LONGEST_ID = 1_024
 """Characters of an ID that a server gives: of a session, a request, a task."""
 _LONGEST_PROGRESS = 200
+_ACCEPTED = 202
 _MESSAGE_EVENTS = (None, "", "message")
 """Types of the events that have messages."""
 _PROGRESS = "notifications/progress"
+_TOOLS_CHANGED = "notifications/tools/list_changed"
 _NO_MESSAGE = Message("", {}, None)
 
 Json = Mapping[str, Any]
@@ -73,18 +75,30 @@ class _Cut(Exception):
         self.error = error
 
 
+class _PutOff(Exception):
+    """A message was accepted, and its answer is not in the response: it may come on the server's own stream."""
+
+
 class Exchanges:
     """Exchanges with one server within one attempt. Exchanges of ``quiet`` change nothing, and do not count as requests of the action.
-    ``on_missing`` gets the scopes that the server asks for beyond the sign-in's."""
+    ``on_missing`` gets the scopes that the server asks for beyond the sign-in's; ``on_changed`` is called if the server's tools change."""
 
     def __init__(
-        self, context: OpenContext, settings: ClientSettings, url: Url, sign_in: SignIn, on_missing: Callable[[Sequence[str]], object]
+        self,
+        context: OpenContext,
+        settings: ClientSettings,
+        url: Url,
+        sign_in: SignIn,
+        on_missing: Callable[[Sequence[str]], object],
+        on_changed: Callable[[], object],
     ) -> None:
         self._context = context
         self._settings = settings
         self._url = url
         self._sign_in = sign_in
         self._on_missing = on_missing
+        self._on_changed = on_changed
+        self._listens = False
         self.http = HttpClient(context, settings, sign_in)
         self._quiet: HttpClient | None = None
         self.questions = Questions.of(context)
@@ -118,13 +132,41 @@ class Exchanges:
         :raises JackfieldError: for every other outcome but a result.
         """
         try:
-            try:
-                with self._sent(http, session, message, headers or {}, safe=safe) as answer:
-                    return into(result_of(self._read_reply(answer, session, message), message))
-            except _Cut as cut:
-                return into(result_of(self._resumed(cut, session, message), message))
+            with self._awaiting(session, message):
+                try:
+                    with self._sent(http, session, message, headers or {}, safe=safe) as answer:
+                        return into(result_of(self._read_reply(answer, session, message), message))
+                except _Cut as cut:
+                    return into(result_of(self._resumed(cut, session, message), message))
+                except _PutOff:
+                    if not safe or self._listens:
+                        return into(result_of(self._put_off(session, message), message))
+            session.mailbox.is_used = True  # the answer may be gone already: the message, which changes nothing, is sent again
+            return self.exchange(http, session, message.again(), into, headers, safe=safe)
         except JackfieldError as error:
             raise judged(error, session) from error.__cause__
+
+    @contextmanager
+    def _awaiting(self, session: Session, message: Message) -> Iterator[None]:
+        """Within the block, accept the answer to a message on the server's own stream, too, if the server has used it."""
+        if session.is_modern:
+            yield
+            return
+        listening = self.listening(session) if session.mailbox.is_used else nullcontext()
+        with session.mailbox.awaiting(message), listening:
+            yield
+
+    def _put_off(self, session: Session, message: Message) -> Any:
+        """Return the answer to an accepted message from the server's own stream."""
+        session.mailbox.is_used = True
+        with self.listening(session):
+            found = session.mailbox.wait(message, self.seconds_left())
+        if found is not None:
+            return found
+        error = garbled("is empty, and none came on its stream")
+        if self.seconds_left() <= 0:
+            raise self._call().deadline.passed(Sent.UNKNOWN, error)
+        raise error
 
     def begun(self, message: Message) -> tuple[Json, str | None, SessionCookies]:
         """Send the request that begins a session; return its result, the session's ID if the server gives one, and its cookies."""
@@ -164,24 +206,37 @@ class Exchanges:
 
     @contextmanager
     def listening(self, session: Session) -> Iterator[None]:
-        """Within the block, answer questions that a server of an older revision asks outside of a call's answer, if there is someone to
-        answer."""
-        if session.is_modern or session.id is None or not self.answers_at_once:
+        """Within the block, read the stream of a server of an older revision: it asks questions there outside of a call's answer, if there
+        is someone to answer, or sends answers."""
+        is_wanted = session.mailbox.is_used or (session.id is not None and self.answers_at_once)
+        if session.is_modern or self._listens or not is_wanted:
             yield
             return
-        with Listener(partial(self._listen, session)).listening():
-            yield
+        self._listens = True
+        try:
+            with Listener(partial(self._listen, session)).listening():
+                yield
+        finally:
+            self._listens = False
 
     def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
         """Read the server's own stream to its end, in a thread that has no call of its own."""
         headers, reader, replies = {**_NO_MESSAGE.headers(session), "Accept": "text/event-stream"}, EventReader(), 0
-        began = self._context.clock.monotonic()
-        with suppress(JackfieldError), self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer:
+        began, is_open = self._context.clock.monotonic(), False
+        with (
+            suppress(JackfieldError),
+            self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer,
+            session.mailbox.reading(),
+        ):
+            is_open = True
             opened(answer)
             for event in chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST))):
-                replies += sum(self._reply(session, found) for found in _messages(event, _NO_MESSAGE))
+                for found in _messages(event, _NO_MESSAGE):
+                    session.mailbox.deliver(found)
+                    replies += self._heard(session, found, _NO_MESSAGE)
                 if self._are_many(replies, began):
                     break
+        session.mailbox.is_used = session.mailbox.is_used and is_open
 
     def seconds_left(self) -> float:
         """Return the seconds until the deadline of the call."""
@@ -216,6 +271,8 @@ class Exchanges:
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
         content = whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json")
+        if answer.status == _ACCEPTED and not content.strip() and session is not None and not session.is_modern:
+            raise _PutOff
         try:
             return _parsed(content, message, charset)
         except Garbled:
@@ -283,9 +340,11 @@ class Exchanges:
 
     def _heard(self, session: Session | None, found: Json, message: Message) -> int:
         """Process a server's messages before the answer. Return the number of answers that it got."""
-        if found.get("method") == _PROGRESS:
+        method = found.get("method")
+        if method == _PROGRESS:
             self._tell(found, message)
-            return 0
+        elif method == _TOOLS_CHANGED:
+            self._on_changed()
         return 0 if session is None else self._reply(session, found)
 
     def _tell(self, found: Json, message: Message) -> None:

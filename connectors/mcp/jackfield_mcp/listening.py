@@ -1,16 +1,74 @@
-"""The stream on which a server of an older revision asks questions outside of a call's answer: it is read while the call goes on."""
+"""The stream on which a server of an older revision asks questions outside of a call's answer, or sends the answer: it is read while the
+call goes on."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from jackfield_http.answers import StreamedAnswer
+
+if TYPE_CHECKING:
+    from jackfield_mcp.messages import Message
 
 _OPENS_WITHIN = 2.0
 """Seconds to wait at most until the server has opened the stream: many have none."""
 _ENDS_WITHIN = 1.0
+
+Json = Mapping[str, Any]
+
+
+class Mailbox:
+    """Answers on the stream of one session, for the exchanges that wait for them. Any open stream may get the answer to any exchange.
+    ``is_used``: the server sends answers there, so that the stream must be open before a message is sent."""
+
+    def __init__(self) -> None:
+        self.is_used = False
+        self._changed = threading.Condition()
+        self._awaited: dict[Message, Json | None] = {}
+        self._streams = 0
+
+    @contextmanager
+    def awaiting(self, message: Message) -> Iterator[None]:
+        """Keep the answer to a message within the block."""
+        with self._changed:
+            self._awaited[message] = None
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._awaited[message]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count a stream as open within the block."""
+        with self._changed:
+            self._streams += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._streams -= 1
+                self._changed.notify_all()
+
+    def deliver(self, found: Json) -> None:
+        """Store a message of the server for the exchange whose answer it is."""
+        with self._changed:
+            for message in self._awaited:
+                if message.is_answered_by(found):
+                    self._awaited[message] = found
+                    self._changed.notify_all()
+                    return
+
+    def wait(self, message: Message, seconds: float) -> Json | None:
+        """Return the answer to an awaited message; None if all streams have ended without it, or after so many seconds."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._awaited[message] is not None or not self._streams, min(max(0.0, seconds), threading.TIMEOUT_MAX)
+            )
+            return self._awaited[message]
 
 
 class Listener:

@@ -13,6 +13,7 @@ from typing import Any
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.pointers import find as at_pointer
 from jackfield_mcp.cookies import SessionCookies
+from jackfield_mcp.listening import Mailbox
 from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"
@@ -50,6 +51,7 @@ class Session:
     about: Json = field(default_factory=dict)
     """Name and version of the server, as it says."""
     cookies: SessionCookies = field(default_factory=SessionCookies, compare=False, repr=False)
+    mailbox: Mailbox = field(default_factory=Mailbox, compare=False, repr=False)
 
     @property
     def is_modern(self) -> bool:
@@ -71,7 +73,7 @@ class Session:
 TASKS = f"{_META}tasks"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """One request: its method, its parameters, an ID that no server can guess (None for a notification), and the client's capabilities."""
 
@@ -86,6 +88,10 @@ class Message:
         identifier = secrets.randbelow(9 * _LEAST_ID) + _LEAST_ID
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
+
+    def again(self) -> Message:
+        """Return the same request with a new ID."""
+        return Message.request(self.method, {**self.params}, self.offers)
 
     def is_answered_by(self, found: Json) -> bool:
         """Return whether a message is the answer to this one: it has its ID, and a result or an error. No other message is an answer.

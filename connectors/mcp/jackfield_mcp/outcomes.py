@@ -24,6 +24,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 from jackfield_http.rate_limits import told_in
 from jackfield_http.urls import UrlError, parse_url
+from jackfield_mcp.bodies import refusal_body
 from jackfield_mcp.messages import Message, Session, messages_in, present
 from jackfield_mcp.naming import READ
 from jackfield_mcp.texts import one_line, plain
@@ -107,7 +108,12 @@ class McpErrors(HttpErrors):
 
     def explain(self, refusal: Refusal) -> JackfieldError:
         """Return the error for a response that is no success."""
-        error, status = refusal.body.get("error") if isinstance(refusal.body, Mapping) else None, refusal.status
+        body, status = refusal.body if isinstance(refusal.body, Mapping) else {}, refusal.status
+        error = body.get("error")
+        if error is None and body.get("jsonrpc") == "2.0" and body.get("result") is not None:
+            unclear = garbled(f"has a result, and the status {status} of a failure")
+            unclear.provider = Provider(http_status=status)
+            return unclear
         if isinstance(error, Mapping) and isinstance(_code_of(error), int) and status in (400, 404):
             return explained(error, status)
         found = HttpErrors.explain(self, refusal)
@@ -118,7 +124,9 @@ class McpErrors(HttpErrors):
 
 
 MCP_ERRORS = McpErrors(
-    rows={**ROWS, **dict.fromkeys((404, 405, 406, 409, 410, 412), Row(Rejected, "Check the server's URL."))}, details=False
+    rows={**ROWS, **dict.fromkeys((404, 405, 406, 409, 410, 412), Row(Rejected, "Check the server's URL."))},
+    details=False,
+    read=refusal_body,
 )
 
 

@@ -72,6 +72,10 @@ class Peer(ProcessLocal):
         finally:
             self._lock.release()
 
+    def forget_tools(self) -> None:
+        """Forget the list of tools: the next call reads it again."""
+        self.tools = None
+
     def forget(self, session: Session) -> None:
         """Forget an ended session, unless another thread has begun a new one meanwhile."""
         if self.session is session:

@@ -86,18 +86,17 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     :raises Unfit: if it is too large, or has a schema that cannot be used.
     """
     require_small(tool)
-    given, out = tool.get("inputSchema"), tool.get("outputSchema")
-    given = present(given) if isinstance(given, Mapping) else {} if given in (None, []) else given
-    if not isinstance(given, Mapping) or "object" not in map(_lower, _alone(given.get("type", "object"))):
-        raise Unfit("the schema of its inputs is not that of an object")
+    notes: list[str] = []
+    given, out = _of_object(tool.get("inputSchema"), notes), _read(tool.get("outputSchema"))
     headers = _headers(given)
     inputs = _Conversion(given, f"{prefix}.in", "/inputSchema")
+    inputs.notes += notes
     made = {"type": "object", **inputs.root()}
     made["type"] = "object"
     inputs.drop_defaults(made)
     if "additionalProperties" not in made:
         made["additionalProperties"] = _is_open(made, given)
-    if out is None:
+    if out is None or out is True:
         return Schemas(made, None, inputs.definitions(), headers, _bounded(inputs.notes))
     output = _Conversion(out if isinstance(out, Mapping) else {}, f"{prefix}.out", "/outputSchema")
     structured = output.root()
@@ -105,6 +104,34 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     if not isinstance(out, Mapping):
         return Schemas(made, None, inputs.definitions(), headers, _bounded([*notes, "/outputSchema: is no object"]))
     return Schemas(made, structured, {**inputs.definitions(), **output.definitions()}, headers, _bounded(notes))
+
+
+def _read(schema: Any) -> Any:
+    """Return a schema; the one in a text of JSON, as some servers send it."""
+    if not isinstance(schema, str):
+        return schema
+    try:
+        found = json.loads(schema)
+    except (ValueError, RecursionError):
+        return schema
+    if isinstance(found, Mapping):
+        require_small(found)
+    return found
+
+
+def _of_object(schema: Any, notes: list[str]) -> Json:
+    """Return a schema of inputs without what admits no object: arguments are always one, and the server judges them. A schema that is left
+    out, or empty, or true, admits all."""
+    given = _read(schema)
+    if not isinstance(given, Mapping):
+        if given not in (None, []) and given is not True:
+            notes.append("/inputSchema: is no schema of an object")
+        return {}
+    given = present(given)
+    if "object" in map(_lower, _alone(given.get("type", "object"))):
+        return given
+    notes.append("/inputSchema/type: arguments are an object")
+    return {name: value for name, value in given.items() if name != "type"}
 
 
 def _is_open(made: Json, given: Json) -> bool:

@@ -90,8 +90,8 @@ BOMBS: dict[str, dict[str, Any]] = {
     "header twice": tool(
         inputSchema={"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "Same"} for name in ("a", "b")}}
     ),
-    "no object": tool(inputSchema={"type": "string"}),
-    "text": tool(inputSchema="object"),
+    "deep as text": tool(inputSchema=json.dumps(_deep(200))),
+    "wide as text": tool(inputSchema=json.dumps({"type": "object", "anyOf": [{"const": n} for n in range(8_000)]})),
 }  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from jackfield.kernel.errors import JackfieldError
-from jackfield_mcp.schemas import Schemas, schemas_of
+from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
 from mcp_rig import ToolServer, call, generate, said, serving, stage, tool
 
 ANY: dict[str, Any] = {}
 TEXT = {"type": "string"}
+HEADER_TWICE = {"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "H"} for name in "ab"}}
+"""A schema that cannot be kept: it says of two inputs that the same header field repeats them."""
 
 
 def _made(**schema: Any) -> Schemas:
@@ -170,12 +172,55 @@ def test_a_circle_is_opened() -> None:
     assert found.notes == ("/inputSchema/$defs/a: its references lead back to it without a step into the value",)
 
 
-@pytest.mark.parametrize("schema", [{}, [], {"properties": {"text": TEXT}}, {"type": None}, {"type": ["object", "null"]}, None])
+@pytest.mark.parametrize(
+    "schema", [{}, [], True, "true", "null", "{}", {"properties": {"text": TEXT}}, {"type": None}, {"type": ["object", "null"]}, None]
+)
 def test_a_root_without_its_type(tmp_path: Path, schema: object) -> None:
-    """Arguments are an object whether the schema says so or not; without a schema they are any."""
+    """Arguments are an object whether the schema says so or not; without a schema they are any. There is nothing to note."""
     server = ToolServer(tool(inputSchema=schema))
     with stage(tmp_path, server) as jackfield:
         assert (call(jackfield).status, server.count("tools/call")) == ("succeeded", 1)
+    assert schemas_of(server.tools[0], "a").notes == ()
+
+
+def test_an_absent_schema(tmp_path: Path) -> None:
+    """A tool without one takes any arguments."""
+    server = ToolServer({"name": "add_note"})
+    with stage(tmp_path, server) as jackfield:
+        assert (call(jackfield).status, server.requests[-1][0]["params"]["arguments"]) == ("succeeded", {"text": "hello"})
+
+
+@pytest.mark.parametrize("spaces", ["", " \n"])
+def test_a_schema_as_text(tmp_path: Path, spaces: str) -> None:
+    """Its JSON judges as the schema itself would."""
+    schema = {"type": "object", "properties": {"text": {**TEXT, "maxLength": 3}}, "required": ["text"]}
+    server = ToolServer(tool(inputSchema=spaces + json.dumps(schema), outputSchema=json.dumps({"type": "object", "required": ["n"]})))
+    server.on_call = lambda talk: talk.result(said("done", structuredContent={"n": 1}))
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).error.details[0].path == "/text"
+        assert call(jackfield, inputs={"text": "abc"}).output["structuredContent"] == {"n": 1}
+    assert schemas_of(server.tools[0], "a").notes == ()
+
+
+@pytest.mark.parametrize("schema", [
+    False, "x", "", "[1]", 5, ["a"], {"type": "array", "items": TEXT}, {"type": "string", "minLength": 2}, {"type": "null"},
+    {"type": "poem"}, {"type": ["array", "null"]}, {"type": 5},
+])  # fmt: skip
+def test_a_schema_that_admits_no_object(tmp_path: Path, schema: object) -> None:
+    """It costs itself, with a note: the server judges the arguments, which are always an object."""
+    server = ToolServer(tool(inputSchema=schema))
+    with stage(tmp_path, server) as jackfield:
+        assert (call(jackfield).status, server.requests[-1][0]["params"]["arguments"]) == ("succeeded", {"text": "hello"})
+    report = json.loads((tmp_path / "made/mcp.report.json").read_bytes())
+    assert report["leftOut"] == []
+    assert [row["notes"][-1].partition(":")[0] for row in report["leftOff"]] in (["/inputSchema"], ["/inputSchema/type"])
+
+
+def test_a_large_schema_as_text() -> None:
+    """It is bounded as any schema is."""
+    deep = '{"properties":{"a":' * 70 + "{}" + "}}" * 70
+    with pytest.raises(Unfit, match="nested more than 64 levels"):
+        schemas_of(tool(inputSchema=deep), "a")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +256,7 @@ def test_references_that_repeat_too_much(tmp_path: Path) -> None:
 def test_the_report_says_what_is_missing(tmp_path: Path) -> None:
     """The project's report and its manifest have the notes; the others are kept as they are."""
     odd = tool("odd", inputSchema={"type": "object", "properties": {"x": {"type": "string", "pattern": "("}}})
-    with serving(ToolServer(tool(), odd, tool("none", inputSchema={"type": "array"}))) as server:
+    with serving(ToolServer(tool(), odd, tool("none", inputSchema=HEADER_TWICE))) as server:
         manifest = generate(tmp_path, server.url)
     report = json.loads((tmp_path / "made/mcp.report.json").read_bytes())
     notes = ["/inputSchema/properties/x/pattern: the pattern '(' is of another dialect"]
@@ -231,7 +276,7 @@ def test_a_row_that_is_no_tool(tmp_path: Path, row: object) -> None:
     assert (report["tools"], report["leftOut"]) == (2, [{"tool": "", "reason": "it has no name"}])
 
 
-@pytest.mark.parametrize("tools", [[], [tool("a", inputSchema={"type": "array"}), tool("b", inputSchema={"type": "string"})]])
+@pytest.mark.parametrize("tools", [[], [tool("a", inputSchema=HEADER_TWICE), tool("b", description="x" * 200_000)]])
 def test_no_tool_is_left(tmp_path: Path, tools: list[Any]) -> None:
     """The reasons come first."""
     server = ToolServer()
@@ -241,7 +286,7 @@ def test_no_tool_is_left(tmp_path: Path, tools: list[Any]) -> None:
     if not tools:
         assert caught.value.message == "the server lists no tools"
         return
-    assert "none of the server's 2 tools can be used: 'a' is left out: the schema of its inputs" in caught.value.message
+    assert "none of the server's 2 tools can be used: 'a' is left out: it names the header field" in caught.value.message
     assert [one.message[:16] for one in caught.value.details] == ["'a' is left out:", "'b' is left out:"]
 
 
