@@ -30,9 +30,7 @@ _LOST = 3.0
 """Seconds after which an invocation is released again if the broker holds fewer messages than were released. A worker claims each message
 at once, and a second message for the same invocation runs nothing."""
 _LOST_ANYWAY = 60.0
-"""Seconds after which an invocation is released again if the broker holds as many messages, or does not answer: some messages may be
-duplicates, or belong to others.
-"""
+"""Seconds after which an invocation is released again in any case: the broker's messages may be duplicates, or belong to others."""
 _DEAD_AT_ONCE = 100
 _NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
 _NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"

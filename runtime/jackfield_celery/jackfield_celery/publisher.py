@@ -58,9 +58,7 @@ class CeleryPublisher:
         self._unreadable = 0
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages and wait until the broker has confirmed all of them. With Redis, the answer to each command is the
-        confirmation.
-        """
+        """Publish messages and wait for the broker's confirmation of all of them; Redis answers each command instead."""
         with self._connected() as channel:
             for workspace, identifier in messages:
                 self._send(channel, workspace, identifier)

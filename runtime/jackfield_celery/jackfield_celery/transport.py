@@ -195,7 +195,6 @@ def _is_base64(text: str) -> bool:
 
 
 def _wrapped(item: bytes) -> Mapping[str, Any]:
-    """Return a message that wraps an invalid item of a queue."""
     about = {"delivery_tag": str(uuid.uuid4()), "body_encoding": "base64", "delivery_info": {"exchange": "", "routing_key": DEAD}}
     body = base64.b64encode(bytes(item[:LONGEST_BODY])).decode()
     kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}

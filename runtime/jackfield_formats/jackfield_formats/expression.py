@@ -155,7 +155,6 @@ def _is_readable(text: str) -> bool:
 
 
 def _compile_expression(text: str) -> None:
-    """Compile an expression with all the variables that it names."""
     _compiled(text, tuple(dict.fromkeys(_VARIABLE.findall(text))))
 
 

@@ -51,7 +51,6 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
 
 
 def _variables(content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the content of each configuration variable."""
     if isinstance(content, list):
         yield from ((f"[{number}]", item) for number, item in enumerate(content))
         return
@@ -128,7 +127,6 @@ def _alias(kind: str, component: str | None, around: Surroundings) -> Alias:
 
 
 def _inputs_by_name(given: object) -> dict[str, Any]:
-    """Return the inputs by name, from any of their formats."""
     if isinstance(given, str):
         try:
             given = json.loads(given)

@@ -27,7 +27,6 @@ _USER_PROVIDED = "user-provided"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Binding:
-
     at: str
     label: str
     name: str

@@ -53,7 +53,7 @@ class DatabaseRow:
     """
 
     def __init__(self, database: Database, clock: Clock, workspace: str, key: str, about: Callable[[], Mapping[str, str]] = dict) -> None:
-        """Set the row's place; ``about`` returns the connector and further data about the account for the event ``quota.low``."""
+        """Set the row's place; ``about`` returns the connector and more about the account for the event ``quota.low``."""
         self._database = database
         self._clock = clock
         self._key = {"workspace": workspace, "key": key}
@@ -67,7 +67,7 @@ class DatabaseRow:
         self._ahead, self._measured_at = float("-inf"), 0.0
 
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` to the state in a transaction; return its result, the new state and the time."""
+        """Apply ``change`` in a transaction; return its result, the state and the time."""
         if self._alone is not None and self._clock.monotonic() < self._alone_until:
             return self._alone.change(change)
         try:
@@ -81,8 +81,8 @@ class DatabaseRow:
         return found
 
     def ahead(self, now: float) -> float:
-        """Return the difference of the database's clock to this process's monotonic one. For a server, return the largest recent
-        difference, because the answer takes time to arrive.
+        """Return the difference of the database's clock to this process's monotonic one; for a server, the largest recent difference, since
+        answers take time.
         """
         if self._local:
             return self._time.now() - self._clock.monotonic()
@@ -92,7 +92,7 @@ class DatabaseRow:
         return self._ahead
 
     def joined(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` to the state in the given transaction; return its result, the new state and the time."""
+        """Apply ``change`` in the given transaction; return its result, the state and the time."""
         at = {"now": self._time.now()} if self._local else {}
         now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
         rows = transaction.execute(_LOCK.format(now=now), values)

@@ -72,7 +72,6 @@ def _shown(value: object) -> str:
 
 
 def _attribute(value: object) -> dict[str, Any]:
-    """Return a JSON value as an attribute value of DynamoDB."""
     if isinstance(value, Mapping):
         return {"M": {str(name): _attribute(item) for name, item in value.items()}}
     if isinstance(value, list):

@@ -72,8 +72,8 @@ class Providers:
             raise InvalidInvocation(f"no matching provider found for name: {name[:100]}{off}", hint=hint) from None
 
     def _alias(self, stored: NamedConnection) -> Alias | None:
-        """Return the alias by which a provider was read. For jackfield's own connections, return the alias of a connector that accepts the
-        connection; None if there is none.
+        """Return the alias by which a provider was read; for jackfield's own connections, that of a connector that accepts the connection;
+        None if there is none.
         """
         known = self._aliases.all(_FORMAT)
         if stored.foreign is not None and stored.foreign.format == _FORMAT:

@@ -155,7 +155,6 @@ class Run:
 
 
 def _causes(bad: Sequence[Delivery]) -> str:
-    """List the failed recipients and the reasons."""
     causes = []
     for item in bad:
         to = item.to if isinstance(item.to, str) else ", ".join(item.to)

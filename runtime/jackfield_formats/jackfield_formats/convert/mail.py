@@ -121,7 +121,7 @@ class Mail:
                 self.differ(f"{path}{pointer(name)}", reason)
 
     def dry_run(self, path: str) -> None:
-        """Make the invocation a dry run: it is validated, and nothing is sent."""
+        """Make the invocation a dry run, which sends nothing."""
         self._members["dryRun"] = True
         self.differ(path, "is 'dryRun': the message is validated and not sent; there are no events about it")
 

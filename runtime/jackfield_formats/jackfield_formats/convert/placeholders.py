@@ -82,7 +82,7 @@ _INSTEAD: Mapping[str, str] = {
 
 
 def foreign_field(name: str) -> str | None:
-    """Return the reason why a header field is left out, if it has a meaning at one provider only; else None."""
+    """Return the reason for leaving a header field out, if it has a meaning at one provider only; else None."""
     key = name.lower()
     by = next((by for start, by in FOREIGN_FIELDS.items() if key.startswith(start)), None)
     if by is None:

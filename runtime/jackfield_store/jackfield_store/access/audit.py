@@ -354,7 +354,6 @@ def _named(text: str) -> str:
 
 
 def _condition(column: str, text: str) -> tuple[str, str]:
-    """Return the condition of a filter, and its value."""
     if _is_part(text):
         return f"LOWER({column}) LIKE :{column} ESCAPE '!'", f"%{like_literal(text[1:-1].lower())}%"
     if text.endswith("*"):
@@ -379,9 +378,7 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
 
 
 def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int, str], known: tuple[int, str] | None) -> str | None:
-    """Return the fault at the end of the chain; None if there is none. The head is read before and after the entries, since others may
-    write meanwhile.
-    """
+    """Return the fault at the end of the chain; None if there is none. The head is read twice, since others may write meanwhile."""
     if known is not None and known[0] > count:
         return f"entry {known[0]:,} is missing: the log ends with entry {count:,}"
     if count < before[0]:

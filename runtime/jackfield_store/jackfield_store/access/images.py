@@ -22,9 +22,7 @@ _PASSIVE = "must be an SVG without scripts, events, animations, entities and ref
 
 
 def image_fault(value: object, largest: int) -> str | None:
-    """Return the fault of an image of at most ``largest`` characters; None if it is valid. Browsers run no scripts of images either: this
-    is a second lock.
-    """
+    """Return the fault of an image of at most ``largest`` characters; None if it is valid. Browsers run no scripts of images either."""
     fits = isinstance(value, str) and len(value) <= largest
     match, drawn = (_IMAGE.fullmatch(value), _DRAWN.fullmatch(value)) if isinstance(value, str) and fits else (None, None)
     if drawn is not None:

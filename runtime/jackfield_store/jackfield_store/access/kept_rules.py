@@ -40,8 +40,8 @@ def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
 
 
 def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a new workspace, combined with the rules stored for its name. Given rules replace stored ones; given patterns
-    under which calls wait for a person are added to the stored patterns.
+    """Return the settings of a new workspace, combined with the rules stored for its name. Given rules replace them, but ``approve``
+    patterns are added.
     """
     known = kept.to_json()
     if not any(known.values()):

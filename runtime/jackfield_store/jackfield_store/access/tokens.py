@@ -172,7 +172,6 @@ def read_token(row: Row, vault: Vault | None) -> Token:
 
 
 def _usual_name(created: float) -> str:
-    """Return the name of a token that was created without one."""
     return f"token of {(iso(created) or '')[:19].replace('T', ' ')} UTC"
 
 

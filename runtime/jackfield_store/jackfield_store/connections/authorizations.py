@@ -108,8 +108,8 @@ class Pending:
 
 
 _PLACE = "begun authorization"
-"""First part of the place that the members are sealed for. Versions that completed an authorization in any browser use another place and
-cannot open these members. The seal also binds the columns by which an answer finds its authorization, the connection, and the expiry.
+"""Start of the place that the members are sealed for. Versions that completed an authorization in any browser use another and cannot open
+these members. The seal also binds the columns by which an answer finds its authorization, the connection, and the expiry.
 """
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")

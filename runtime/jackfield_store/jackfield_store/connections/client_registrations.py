@@ -28,7 +28,7 @@ _LASTS = 30 * 86_400.0
 _SPARE = 3_600.0
 """Seconds for which a client's secret must still be valid to be used."""
 _MOST = 1_000
-"""Maximum number of stored clients of a workspace; beyond it, each connection registers a client of its own."""
+"""Maximum number of a workspace's stored clients; further ones are registered for each connection."""
 _FIND = "SELECT workspace, digest, sealed, created_at FROM client_registrations WHERE workspace = :workspace AND digest = :digest"
 _COUNT = "SELECT COUNT(*) AS n FROM client_registrations WHERE workspace = :workspace"
 _PUT = """
@@ -64,7 +64,7 @@ class ClientRegistrationTable(SealedTable):
         return RegistrationsAt(self, redirect_uri, document["client_id"] if document is not None and known else "")
 
     def find(self, digest: str) -> dict[str, Any] | None:
-        """Return a client that is valid for a while yet; None if there is none.
+        """Return a client that is valid for a while; None if there is none.
 
         :raises InvalidConnection: if its row was changed in the database.
         """

@@ -151,7 +151,6 @@ class ConnectionRow:
 
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Parse the values and the last test of a row."""
     document = parsed(row.public_values)
     sealed, last_test = document["sealed"], parsed(row.last_test) if row.last_test is not None else None
     if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):

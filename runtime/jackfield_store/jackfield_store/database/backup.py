@@ -237,7 +237,7 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
 
 
 def _ran(command: list[str], dialect: PostgresDialect | None, failed: str) -> None:
-    """Run a program of PostgreSQL to its end, for as long as the server of ``dialect`` answers; None if the program uses no server.
+    """Run a program of PostgreSQL to its end, for as long as its server answers; ``dialect`` is None if it uses no server.
 
     :raises Unavailable: if the program fails.
     """

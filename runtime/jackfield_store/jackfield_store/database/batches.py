@@ -270,8 +270,8 @@ class Batches:
         self._turn.acquire()
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False, until: float | None = None) -> T:
-        """Run ``unit`` and return its value once it is committed. With ``ahead`` the unit overtakes the queue in a transaction of its own;
-        otherwise it shares a commit with others. ``until`` overrides the time until which the caller waits.
+        """Run ``unit`` and return its value once it is committed: with ``ahead``, before the queue and in a transaction of its own; else
+        with others. ``until`` overrides the time until which the caller waits.
         """
         item, batch = Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits), list[Unit]()
         item.ahead, item.quick = ahead, quick
@@ -634,7 +634,7 @@ def _despite_interrupts(step: Callable[[], object]) -> None:
 
 
 class _Tries:
-    """Iterable context of a step's tries; the iteration ends with the first try that was not interrupted."""
+    """Context of a step's tries, which end with the first one not interrupted."""
 
     are_over = False
 

@@ -41,8 +41,8 @@ def above_lost(last: int, now: float) -> int:
 
 
 def note_place(transaction: Transaction, dialect: Dialect, since: float = _NEVER) -> None:
-    """Record that this database is at another place: it was restored, or is a copy. With ``since``, do nothing if another process has
-    recorded that after this time of the database's clock.
+    """Record that this database was restored, or is a copy; with ``since``, unless another process has recorded that after this time of the
+    database's clock.
     """
     transaction.change(*noting(dialect, since))
 

@@ -26,7 +26,7 @@ __all__ = ["BASELINE", "UNFINISHED", "Migration", "Migrations", "declared", "kno
 BASELINE = 66
 """Version of the baseline. Its tables equal the result of 65 earlier changes, which were never released."""
 _FIRST = "engine"
-"""Subject whose text of the baseline runs first, since the others need its tables."""
+"""Subject whose tables the other texts of the baseline need."""
 _CHANGE = re.compile(r"(\d{4})_(\w+)\Z")
 _ONLY = re.compile(r"-- (sqlite|postgresql):\n")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")

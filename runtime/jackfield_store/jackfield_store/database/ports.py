@@ -1,4 +1,4 @@
-"""Port to the keys of workspaces, which belong to a layer above the database. It contains only types."""
+"""Port to the keys of workspaces, which belong to a higher layer. Types only."""
 
 from __future__ import annotations
 

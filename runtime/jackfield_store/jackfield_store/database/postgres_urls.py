@@ -15,9 +15,7 @@ _FOREIGN = frozenset({
     "schema", "currentSchema", "search_path", "connection_limit", "pool_size", "pool_timeout", "pool_mode", "max_overflow",
     "socket_timeout", "sslaccept", "statement_cache_size", "prepared_statements", "charset", "idle_timeout", "max_lifetime", "endpoint",
 })  # fmt: skip
-"""Parameters of other libraries in the URLs of hosting providers. An error names only these: any other name could be a part of
-a password.
-"""
+"""Parameters of other libraries in hosting providers' URLs. Errors name only these: other names could be a part of a password."""
 
 
 _POOLER = re.compile(r"[?&]pgbouncer=(true|false)(?=&|$)")

@@ -163,7 +163,7 @@ def checked_settle(text: str) -> str:
 def checked_mcp_servers(text: str) -> str:
     """Check and return the persons who may add MCP servers.
 
-    :raises InvalidInvocation: if the text is neither ``operator`` nor ``workspaces``.
+    :raises InvalidInvocation: if it is neither ``operator`` nor ``workspaces``.
     """
     found = text.strip()
     if found not in ("", *MCP_RULES):

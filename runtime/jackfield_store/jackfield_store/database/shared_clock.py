@@ -100,7 +100,6 @@ class Agreed:
         )  # fmt: skip
 
     def _set(self, seconds: float, reading: ClockReading) -> Agreed:
-        """Return the agreed time after a reading has set it."""
         leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
         return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
 

@@ -55,8 +55,8 @@ class FileTable:
     def begin(
         self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int, invocation: str | None
     ) -> None:
-        """Record a file whose content arrives from now on; the upload is given up at ``about['until']`` unless data arrive. ``announced``
-        is the size in bytes, if known. The queued ``invocation`` returns the file, if any.
+        """Record a file whose content arrives from now on, up to ``about['until']`` without progress: ``announced`` bytes, if known. The
+        queued ``invocation`` returns the file, if any.
 
         :raises NoRoom: if the workspace has ``limit`` files, or its files would exceed the server's quota.
         :raises LimitReached: if the files would exceed the workspace's own limit.

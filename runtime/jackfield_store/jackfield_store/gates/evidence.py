@@ -47,7 +47,7 @@ class _Evidence(Passing):
         return unit if self._expected is None else self._expected.ending(unit, result)
 
     async def answer(self, ended: Ended) -> Ended:
-        """Add to the Result whether evidence may still settle a doubt, or the finding if one arrives within the caller's time."""
+        """Add to the Result whether evidence may still settle a doubt, or the finding within the caller's time."""
         if ended.result.status != "in_doubt":
             return ended
         from jackfield_store.recording.settling import settled

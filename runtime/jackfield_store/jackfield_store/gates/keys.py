@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Key(Passing):
-    """Part of the gate of keys in one call. ``_was_looked_for`` is True if a query has found its key free."""
+    """Part of the gate of keys in one call; ``_was_looked_for`` is True if a query has found its key free."""
 
     __slots__ = ("_policies", "_was_looked_for")
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from jackfield.call.reached import Terms
 
 _SOON, _LATER = 1.0, 30.0
-"""Seconds after which a queued call is tried again: after the limit of calls, which end soon, and after the limit of files, which are
-deleted later.
-"""
+"""Seconds after which a queued call is tried again: calls end soon, and files are deleted later."""
 
 
 class _Limit(Passing):
@@ -57,7 +55,6 @@ class _Limit(Passing):
             pipe.dependencies.files.storage.limits.ends(pipe.workspace)
 
     def _refusal(self, error: LimitReached, seconds: float) -> LimitReached | PostponedError:
-        """Return the error that ends a call before its begin."""
         if self.asked.how.claimed is not None:
             return PostponedError(self.found.pipe.dependencies.files.time.now() + seconds)
         if self.row is not None:

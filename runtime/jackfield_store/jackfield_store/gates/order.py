@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
-    """Return the gates in order, each with its points and the reason for its place; ``rides`` is True if the database has one writer at a
-    time.
-    """
+    """Return the gates in order, each with its points and the reason for its place. ``rides``: the database has one writer at a time."""
     return (
         Limits(),  # admit, before_begin, leave: first, since it costs nothing: what does not begin is counted nowhere
         Judging(policies),  # admit, check, output: nothing of the workspace is looked up for who may not call

@@ -63,9 +63,7 @@ class _Pace(Passing):
 
 
 class Paces(Gate):
-    """Gate that takes the turns of an account in the transactions of its calls. ``rides`` is True if the database has one
-    writer at a time.
-    """
+    """Gate that takes the turns of an account in the transactions of its calls, if the database has one writer at a time (``rides``)."""
 
     part = _Pace
 

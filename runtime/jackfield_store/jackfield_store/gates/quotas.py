@@ -18,7 +18,7 @@ class Quotas(Gate):
 
     @property
     def part(self) -> type[Passing]:  # type: ignore[override]  # it is known where there is a quota
-        """Class of the gate's part in a call, which counts it."""
+        """Class of the gate's part in a call."""
         found: type[Passing] = _counting().Counting
         return found
 

@@ -38,8 +38,8 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 
 
 def expired(entry: Entry) -> Result:
-    """Return the Result of a queued invocation whose time has passed: failed if it was not begun by its ``notAfter`` time, cancelled if it
-    was not approved in time.
+    """Return the Result of a late queued invocation: failed if it was not begun by its ``notAfter`` time, cancelled if it was not approved
+    in time.
     """
     if entry.status == "waiting":
         text = f"nobody approved it before {iso(entry.not_after)}; nothing was sent"

@@ -29,9 +29,7 @@ VALUES (:workspace, :id, 'waiting', :rule, :requested_by, :requested_at, :expire
 """
 _STATUS = f"""CASE WHEN a.status = 'waiting' AND NOT ({IS_WAITING}) THEN 'cancelled'
     WHEN a.status = 'approved' AND i.error_code = 'cancelled' THEN 'cancelled' ELSE a.status END"""
-"""SQL expression of an approval's status: ``cancelled`` also for a call that was cancelled by other means, or differed from the approved
-one when it began.
-"""
+"""SQL expression of an approval's status: ``cancelled`` also for a call that ended by other means, or differed from the approved one."""
 _COLUMNS = f"""a.id, {_STATUS} AS status, a.rule, a.requested_by, a.requested_at, a.expires_at, a.decided_by, a.decided_at, a.why,
     a.status AS kept, a.seal, a.about,
     i.connector, i.connector_version, i.action, i.effect, i.connection, i.caller, i.status AS invocation_status"""

@@ -40,7 +40,7 @@ def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds:
     """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved to another entry.
 
     A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. The JSON also
-    says whether the Result ``binds`` its key. ``about`` holds the columns and the output of a success that waits for a policy's decision.
+    says whether the Result ``binds`` its key. ``about`` has the columns, and the output of a success without a policy's decision.
     """
     if binds:
         return {**result, _AGAIN: True}

@@ -66,7 +66,7 @@ def ended(
 
 
 def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, str]) -> None:
-    """Delete the exchanges of entries that are deleted; ``identifiers`` has the entries' IDs by the names of parameters."""
+    """Delete the exchanges of deleted entries; ``identifiers`` are their IDs by parameter."""
     ids = ", ".join(f":{name}" for name in identifiers)
     transaction.change(_REMOVE.format(ids=ids), {"workspace": workspace, **identifiers})
 

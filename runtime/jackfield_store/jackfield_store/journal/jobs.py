@@ -33,7 +33,7 @@ UPDATE invocations SET job = :job, job_until = :until, owner = NULL, available_a
     attempts = :attempts, attempt_log = :attempt_log, request_id = :request_id, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND job IS NULL
 """
-"""Statement that stores a job's handle. A request to cancel that came while the job started is for the first poll."""
+"""Statement that stores a job's handle; a request to cancel that came before is for the first poll."""
 GIVE_BACK = f"""
 UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THEN NULL ELSE cancel_at END,
     available_at = CASE WHEN cancel_at IS NOT NULL AND cancel_at <> :told AND :tried = 0 THEN :now ELSE :due END,
@@ -41,10 +41,10 @@ UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THE
     progress_text = COALESCE(:text, progress_text)
 WHERE {_OURS}
 """
-"""Statement that returns a job to wait for its next poll. A request to cancel that came meanwhile makes the job due at once."""
+"""Statement that returns a job to wait for its next poll; a request to cancel that came meanwhile makes the job due at once."""
 _ONE_WAITS = "status || '' = 'running' AND job IS NOT NULL AND COALESCE(owner, '') = ''"
-"""SQL condition of a job between two polls, for statements that name a job by its ID. It is hidden from PostgreSQL's planner, which would
-otherwise prefer the index of the few waiting jobs.
+"""SQL condition of a job between two polls, for statements that name a job by its ID. PostgreSQL's planner cannot use it, since it would
+prefer the index of the few waiting jobs.
 """
 _DUE = "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE available_at <= :now AND"
 SOME_DUE = f"{_DUE} {WAITS}{{without}} ORDER BY available_at LIMIT :limit"
@@ -123,6 +123,6 @@ class JobUnits:
         return replace(unit, statement=FINISH)
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Request the cancellation of a job from the process that polls it next; return False if the job has ended."""
+        """Request a job's cancellation from the process that polls it next; return False if the job has ended."""
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.now()}
         return bool(self.database.record(lambda transaction: transaction.change(CANCEL, values)))

@@ -412,7 +412,6 @@ class Journal(ProcessLocal):
         return self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier}) is not None
 
     def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
-        """Return the ids of the invocations that are recorded."""
         with self.database.read() as transaction:
             asked = [{"workspace": self.workspace, "id": draft.id} for draft in drafts]
             return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)

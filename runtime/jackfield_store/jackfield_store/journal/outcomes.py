@@ -75,7 +75,7 @@ def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, foun
 
 
 def part_of(vault: Vault, workspace: str, name: str) -> str:
-    """Return the keyed digest of a part's name, equal for each spelling. It is keyed because addresses are few enough to be guessed."""
+    """Return the keyed digest of a part's name, equal for each spelling; keyed, since addresses can be guessed."""
     return vault.hmac(workspace, _bare(name).encode("utf-8", "surrogatepass"))
 
 
@@ -95,7 +95,6 @@ def _bare(name: str) -> str:
 
 
 def _without_comment(text: str) -> str:
-    """Remove a comment from the end."""
     depth = 0
     for place in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
         depth += (text[place] == ")") - (text[place] == "(")
@@ -152,7 +151,7 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete the rows of deleted invocations; ``ids`` has their IDs by the names of parameters."""
+    """Delete the rows of deleted invocations; ``ids`` are their IDs by parameter."""
     names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
     transaction.change(_REMOVE.format(ids=names), values)
     transaction.change(_REMOVE_REFERENCES.format(ids=names), values)

@@ -71,9 +71,7 @@ _AT_ONCE = 500
 
 
 def digest(vault: Vault, workspace: str, value: Any) -> str:
-    """Return the keyed digest of a quota's name, or of the key of one of its counts. It is keyed because callers and recipients can be
-    guessed.
-    """
+    """Return the keyed digest of a quota's name or of a count's key, since callers and recipients can be guessed."""
     return vault.hmac(workspace, b"quota\0" + json.dumps(value).encode("utf-8", "surrogatepass"))
 
 

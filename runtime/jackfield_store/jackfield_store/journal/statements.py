@@ -19,8 +19,8 @@ VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effe
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
 _QUEUED = "status || '' = 'queued'"
-"""SQL condition of a queued entry, for statements that name an entry by its id. It is hidden from PostgreSQL's planner, which would
-otherwise prefer the index of a short queue to the primary key, and stay with it after the queue has grown.
+"""SQL condition of a queued entry, for statements that name an entry by its id. PostgreSQL's planner cannot use it, since it would prefer
+the index of a short queue to the primary key, and stay with it as the queue grows.
 """
 FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
@@ -52,8 +52,8 @@ UPDATE invocations SET error_code = :error_code, result = :result, resolved_by =
     key_held = CASE WHEN :status = 'succeeded' AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN 1 ELSE 0 END
 WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') AND resolved_by = :evidence AND status <> :status
 """
-"""Statement by which a person's decision replaces a decision by evidence. The key moves with the outcome, if no other call has used the key
-meanwhile.
+"""Statement by which a person's decision replaces one by evidence. The key moves with the outcome, if no other call has used
+it meanwhile.
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
@@ -72,7 +72,7 @@ HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 LET_GO_OF_KEY = """
 UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
 """
-"""Statement that releases a failure's key. A failure that may have taken effect holds its key until the same request begins again."""
+"""Statement that releases a failure's key, which a failure that may have taken effect holds until the same request begins again."""
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
@@ -118,7 +118,7 @@ WITH RECURSIVE found(connection) AS (
 )
 SELECT connection FROM found
 """
-"""Query for the connections of queued invocations; the last row is NULL, for invocations without a connection."""
+"""Query for the connections of queued invocations; the last row is NULL, for invocations without one."""
 _IN_TURN = """
 SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost FROM invocations
 WHERE workspace = :workspace AND {lane} AND priority = :priority AND {condition}
@@ -136,7 +136,7 @@ WHERE workspace = :workspace AND status = 'queued' AND released_at IS NOT NULL A
 LIMIT 1
 """
 LANES = ("1 = 1", "connection = :connection", "connection IS NULL")
-"""SQL conditions of a lane: all of a workspace, one connection, or no connection."""
+"""SQL conditions of a lane: all of a workspace, one connection, none."""
 CLAIMABLE = tuple(_IN_TURN.format(lane=lane, condition=_WAITING) for lane in LANES)
 RELEASABLE = tuple(_IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES)
 """Queries for invocations to release, without the inputs, which do not go through the broker."""
@@ -154,8 +154,8 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
     ))
 RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
 """
-"""Statement that claims one invocation. A released invocation is due by the clock of the process that released it. Its message may arrive
-before its release is recorded. A broker returns all messages of a lost worker at once: of invocations that were lost twice, only one
+"""Statement that claims one invocation. A released invocation is due by the clock of the process that released it, and its message may
+arrive before the release is recorded. A broker returns all messages of a lost worker at once: of invocations that were lost twice, one
 runs at a time.
 """
 SUSPECT = 2
@@ -166,7 +166,7 @@ UPDATE invocations SET released_at = {{now}} WHERE workspace = :workspace AND id
 """
 RELEASED = "SELECT COUNT(*) AS released FROM invocations WHERE status = 'queued' AND released_at IS NOT NULL"
 RECALL = "UPDATE invocations SET released_at = NULL WHERE status = 'queued' AND (released_at < {now} - :age OR released_at > {now} + :age)"
-"""Statement that makes released invocations releasable again after ``:age`` seconds. Times in the future were written before the clock was
+"""Statement that makes invocations releasable again ``:age`` seconds after a release; times in the future were written before the clock was
 set back.
 """
 RECALL_ONE = f"""
@@ -191,11 +191,11 @@ UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expir
 WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND {_QUEUED}"
-"""Statement that returns a claimed invocation to the queue. It must not have begun: a begun one may have been sent."""
+"""Statement that returns a claimed invocation to the queue. Begun ones are excluded, since they may have been sent."""
 POSTPONE = f"""
 UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND {_QUEUED}
 """
-"""Statement that postpones a claimed invocation. The delivery does not count, since the invocation has not begun."""
+"""Statement that postpones a claimed invocation; the delivery does not count, since it has not begun."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND {_QUEUED}"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
@@ -211,14 +211,14 @@ UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at =
     key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
-"""Statement that ends a queued invocation. An invocation that waits for an approval is never due; its end is reported like others."""
+"""Statement that ends a queued invocation. One that waits for an approval is never due; its end is reported like others."""
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
 NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL AND job_until IS NULL"
-"""Query for invocations to cancel. Jobs are left out, since their next poll reads the request."""
+"""Query for invocations to cancel, without jobs, whose next poll reads the request."""
 CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND job_until IS NULL"
 KNOWN_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
@@ -260,9 +260,7 @@ LIVE_INSTANCE = "SELECT host, pid FROM instances WHERE seen_at > {now} - :lease 
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
 INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted FROM instances WHERE id = :id"
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
-"""Statement that records when an instance seemed lost. ``{now}`` is the dialect's expression for the database's clock, since clocks of
-hosts differ.
-"""
+"""Statement that records when an instance seemed lost, by the database's clock ``{now}``, since clocks of hosts differ."""
 DEPTH = f"""
 SELECT counts.workspace, SUM(counts.invocations + 0.0) - (
     SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'

@@ -13,7 +13,7 @@ from jackfield_store.database import Row, Transaction
 _INSERT = "INSERT INTO invocation_terms (workspace, term, created_at, id) VALUES (:workspace, :t0, :a0, :i0){more} ON CONFLICT DO NOTHING"
 _ONE = "(workspace = :workspace AND term = :t{place} AND created_at = :a{place} AND id = :i{place})"
 _DELETE = "DELETE FROM invocation_terms WHERE (workspace = :workspace AND term = :t0 AND created_at = :a0 AND id = :i0){more}"
-"""Statement that deletes terms. With OR, SQLite finds each row by the index. With IN and a list of rows, it would read all terms of the
+"""Statement that deletes terms. With OR, SQLite finds each row by the index; with IN and a list of rows, it would read all terms of the
 workspace.
 """
 _AT_ONCE = 100

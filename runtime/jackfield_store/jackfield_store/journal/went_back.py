@@ -77,8 +77,8 @@ class Marks:
                     yield workspace
 
     def lower(self, found: Marks, *, lately: bool) -> str | None:
-        """Return a sentence about the mark of a database that is lower now; None if none is. ``lately`` is True if the lease was renewed so
-        recently that no other process can have considered it expired.
+        """Return a sentence about a mark that is lower now; None if none is. ``lately`` is True if no other process can have considered the
+        lease expired.
         """
         if found.epoch < self.epoch:
             return f"its epoch is {found.epoch}, and was {self.epoch}"

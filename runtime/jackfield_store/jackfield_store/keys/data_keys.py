@@ -369,8 +369,8 @@ class DataKeys(SecretHolder):
         return WorkspaceKeys(self._read_key(rows[-1]), self._read_key(rows[0]), until) if rows else None
 
     def _created(self, workspace: str) -> WorkspaceKeys | None:
-        """Create the first data key of a workspace, unless another process does at the same time; return the keys. A key service wraps the
-        new key before the transaction, unless this thread is in one already.
+        """Create the first data key of a workspace, unless another process does; return the keys. A key service wraps the key before the
+        transaction, unless this thread is in one already.
         """
         inside, fresh = self._database.writing, None
         known: WorkspaceKeys | None = None
@@ -411,7 +411,6 @@ class DataKeys(SecretHolder):
         return key
 
     def _read_key(self, row: Row) -> DataKey:
-        """Return the key of a row that has just been read."""
         place = (row.workspace, row.key_id)
         known, now = self._unwrapped.get(place), self._clock.monotonic()
         if known is None or known.mark != row.forgotten_at or now >= known.until:

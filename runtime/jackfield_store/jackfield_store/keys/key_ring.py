@@ -20,7 +20,7 @@ FILE = "file:"
 
 
 class RingPart(Protocol):
-    """Part of a ring: a master key, with one or more keys, or a key service."""
+    """Part of a ring: a master key or a key service."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -94,9 +94,9 @@ class KeyRing(SecretHolder):
         return self._services(uri)
 
     def check_files(self) -> None:
-        """Check that the files of master keys can be read and have the keys in use. Changes of the files are followed in any case.
+        """Check that the files of master keys can be read and have the keys in use; changes of the files are followed anyway.
 
-        :raises DatabaseUnfit: if a check fails; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
         """
         for part in self.parts:
             if isinstance(part, LiveKey):

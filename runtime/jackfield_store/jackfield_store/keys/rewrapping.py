@@ -25,7 +25,7 @@ _PAGE = 10
 _SHARED = "workspace NOT IN (SELECT workspace FROM workspace_wrappers)"
 _OWN = "workspace = :workspace"
 _OF_OTHERS = f"SELECT {COLUMNS} FROM data_keys WHERE (master_key_id < :id OR master_key_id > :id) AND {{}} LIMIT :page"
-"""Query for data keys with another wrapper. It reads the index of wrappers: a scan of all keys would lock out other writers for longer, the
+"""Query for data keys with another wrapper. It reads the index of wrappers: a scan of all keys would block other writers for longer, the
 more workspaces there are.
 """
 _AFTER = f"""

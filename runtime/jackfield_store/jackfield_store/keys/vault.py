@@ -260,8 +260,8 @@ class Vault(SecretHolder):
         rewrap(self._database, keys, keys.ring.first)
 
     def _moved_to(self, first: str, workspace: str) -> tuple[str, ...]:
-        """Store that ``first`` wraps the data keys of a workspace, and that its earlier wrappers unwrap them. Return the wrappers; none if
-        the workspace has no wrapper of its own.
+        """Store that ``first`` wraps the data keys of a workspace, and earlier wrappers unwrap them. Return the wrappers; none if the
+        workspace has none of its own.
         """
         while True:
             before = self._own.of(workspace)

@@ -219,8 +219,7 @@ def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> 
 
 
 def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
-    """Return a fault if no workspace can be served for lack of its key, and a warning for an operator if only workspaces with cached keys
-    can. Each is None if it does not apply.
+    """Return a fault if no workspace can be served for lack of its key, and a warning if only workspaces with cached keys can; else None.
 
     :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
     """
@@ -237,14 +236,14 @@ def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
 
 
 def blocked_warning(database: Database, clock: Clock) -> str | None:
-    """Return a warning with the number of blocked workspaces; None if none is blocked."""
+    """Return a warning with the number of blocked workspaces; None without any."""
     count = len(blocked_workspaces(database, clock.time()))
     noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
     return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
 
 
 def hold_warning(database: Database) -> str | None:
-    """Return a warning about the hold of the queue: since when, by whom and why; None if the queue is not held."""
+    """Return a warning about the queue's hold: since when, by whom and why; None if it is not held."""
     hold = find_hold(database)
     return None if hold is None else hold.warning
 

@@ -91,10 +91,7 @@ class LentConnection(SecretHolder):
         return found
 
     def _require(self, authorizer: Authorizer, stored: NamedConnection) -> None:
-        """Check the rules, and the guard of the workspace.
-
-        :raises NotAllowed: if either refuses.
-        """
+        """Check the rules, and the guard of the workspace."""
         served = (manifest.key for manifest in self._stages.catalog.with_type(stored.type))
         authorizer.require_all(stored.name, stored.type.partition("/")[0], served)
         access = self._stages.access

@@ -53,8 +53,8 @@ _FROM_THE_TYPE = "decides where tokens are sent: it comes from the connection ty
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Choices for an import. ``types`` and ``clients`` are connection types and OAuth clients by the other system's provider; ``names`` is
-    the pattern of connections' names, with ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to the values of each row.
-    ``source`` is the format of the export. ``replaces`` also replaces grants that were used here since.
+    a pattern of names with ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to each row's. ``source`` is the format of the
+    export. ``replaces`` also replaces grants that were used here since.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)

@@ -83,7 +83,7 @@ def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list
 
 
 def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connection: bool = False) -> NoReturn:
-    """Raise the error that names everything missing for the source, and the way to supply it."""
+    """Raise the error that names everything missing for the source, and the remedy."""
     listed = " and ".join(f"'{name}'" for name in missing)
     inputs, words = ", ".join(f'"{name}": …' for name in missing), " ".join(f"{name}=…" for name in missing)
     hint = NextStep("option_inputs", connector=connector, source=source, inputs=inputs, words=words, names=listed) if missing else None

@@ -45,9 +45,7 @@ class ReadableInputs:
         return self._masked(call, stored) if self._keeps else None
 
     def _masked(self, call: Called, stored: Mapping[str, Any]) -> Any:
-        """Return the inputs of a call that has not begun, with the secrets of the call and its connection masked; None if the secrets or
-        the action are unknown.
-        """
+        """Return the inputs of a call that has not begun, with secrets masked; None if the secrets or the action are unknown."""
         manifest, invocation = self._catalog.look(call.connector)[1], self._known.followed(stored)
         action, inputs = None if manifest is None else manifest.actions.get(call.action), invocation.get("inputs")
         if action is None or not isinstance(inputs, Mapping) or WHOLE_BODY in inputs:

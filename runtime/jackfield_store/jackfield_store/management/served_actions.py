@@ -111,10 +111,7 @@ def _serving(stored: NamedConnection, catalog: Catalog, key: str) -> Manifest:
 
 
 def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None:
-    """Refuse a request for more connectors or actions than a policy may hold.
-
-    :raises TooWide: if it is one.
-    """
+    """Refuse a request for more connectors or actions than a policy may hold."""
     count = sum(len(manifest.actions) for manifest in manifests[: _MOST_CONNECTORS + 1])
     if len(manifests) <= _MOST_CONNECTORS and count <= _MOST_ACTIONS:
         return

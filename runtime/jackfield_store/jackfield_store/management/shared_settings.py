@@ -43,7 +43,7 @@ class SharedSettings:
         self._actor = actor
 
     def list(self) -> list[dict[str, Any]]:
-        """Return each setting as a JSON object: its value, the time at which it was set, and the places where it differs."""
+        """Return each setting as a JSON object: its value, its time, and the places where it differs."""
         database = self._storage.database
         with database.read(flush=False) as transaction:
             stored, damaged = stored_settings(transaction, self._storage.vault)

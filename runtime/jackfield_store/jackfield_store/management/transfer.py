@@ -179,7 +179,6 @@ def _check_kind(document: object) -> None:
 
 
 def _with(rows: Iterable[NamedConnection | str], values: Mapping[str, Any] | Fill) -> Iterator[NamedConnection | str]:
-    """Yield the rows, each connection with the added values."""
     for row in rows:
         added = {} if isinstance(row, str) else values(row) if callable(values) else values
         yield changed(row, values={**row.values, **added}) if added and isinstance(row, NamedConnection) else row

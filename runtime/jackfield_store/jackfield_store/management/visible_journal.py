@@ -28,9 +28,9 @@ _FOUND = ("text", "link", "sent", "matched")
 
 @bordered
 class SeenJournal:
-    """Visible entries of a journal, to read and resolve; all others appear not to exist.
+    """Visible entries of a journal; all others appear not to exist.
 
-    ``owner`` is the caller whose outputs are shown; None shows all outputs.
+    ``owner`` is the caller whose outputs are shown; None shows all.
     """
 
     def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer, owner: str | None) -> None:
@@ -130,8 +130,7 @@ class SeenJournal:
 
     def _shown(self, entry: Entry) -> Entry:
         """Return the entry without the deciding pattern, which may name hidden objects, and without the output of another's call. Such an
-        output may contain data that the rules would hide, and names files that the caller may not use. Findings of looks may do the
-        same, and are left out too.
+        output may contain data that the rules would hide, and names files that the caller may not use; so may findings of looks.
         """
         if not self._authorizer.token:
             return entry

@@ -37,7 +37,7 @@ _SUCCESSES = ("ok", "success", "succeeded")
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
 """Values of ``status`` that report a failure."""
 _STATUSES, _REFUSED = ("status", "statuscode", "status_code", "code"), re.compile(r"[45]\d\d")
-"""Members that report a failure by a status of HTTP, if the answer itself has none, and the regular expression of such a status."""
+"""Members that report a failure by an HTTP status, and the regular expression of such a status."""
 _PROBLEM = "application/problem+json"
 
 

@@ -289,7 +289,7 @@ class WaitingCalls:
         return stored
 
     def _verified(self, row: Row) -> Row:
-        """Return the row of a call. If a waiting call was changed in the database, cancel it and return the row after that."""
+        """Return the row of a call; if a waiting call was changed in the database, cancel it first."""
         if not self._waits(row):
             return row
         try:
@@ -298,9 +298,7 @@ class WaitingCalls:
             return rows_of(self._journal).find(row.id) or row
 
     def _present(self, row: Row, stored: Mapping[str, Any]) -> Row:
-        """Return the row of a waiting call. If the rights of the caller who requested it have ended, cancel the call and return the row
-        after that.
-        """
+        """Return the row of a waiting call; cancel it first if the rights of the caller who requested it have ended."""
         end = self._pipeline.access.queued_by(stored).end
         if end is None:
             return row

@@ -122,8 +122,8 @@ class ToldEvents:
 
 
 def output_of(plan: Plan, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the output that an event proves: the member that is marked as the provider's reference. Return None if another member is
-    required, or none is marked.
+    """Return the output that an event proves: the member marked as the provider's reference. None if another member is required, or none is
+    marked.
     """
     reference = event.get("reference")
     place = next((place for place in plan.references if len(place) == 1), None)

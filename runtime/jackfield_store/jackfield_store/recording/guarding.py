@@ -19,8 +19,7 @@ _SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is su
 
 
 async def refuse_suppressed(checked: Checked) -> None:
-    """Refuse a call whose inputs have suppressed recipients. Refuse it also if the action declares recipients and the inputs have none,
-    since they cannot be compared.
+    """Refuse a call whose valid inputs have suppressed recipients, or none although the action declares them.
 
     :raises NotAllowed: with the place of each of these recipients.
     :raises InvalidInput: if the recipients are not in the inputs.

@@ -125,7 +125,7 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
 
 
 def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Looked | None, *, by_person: bool) -> str | None:
-    """Record a look's finding, and settle the doubt by it; return the verdict, or None if the doubt is not settled.
+    """Record a look's finding, and settle the doubt by it; return the verdict, None if the doubt stays open.
 
     :raises OvertakenError: if another process has recorded a look meanwhile.
     """
@@ -192,9 +192,7 @@ class _Looking:
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge the function's finding. A missing effect proves that nothing happened only after a time, declared by the author, since the
-        doubt began.
-        """
+        """Judge the function's finding. A missing effect proves nothing until the time that the author declares has passed."""
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
         if found.output is not None:

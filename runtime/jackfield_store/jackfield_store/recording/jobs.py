@@ -167,7 +167,7 @@ def waited_by(pipeline: Pipe, result: Result) -> Result:
 
 
 class _Ending:
-    """Function of ``Result.wait``, which waits for the end of an invocation."""
+    """Wait of ``Result.wait`` for the end of an invocation."""
 
     def __init__(self, pipeline: Pipe) -> None:
         self._pipeline = pipeline
@@ -178,7 +178,6 @@ class _Ending:
 
 
 def _caller_of(stored: Mapping[str, Any]) -> Caller:
-    """Return the caller who started a job, for policies."""
     known = {name: stored[name] for name in ("scope", "remote", "token", "audience") if name in stored}
     return Caller(stored["caller"], **known)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SECONDS, _ROUND = 15.0, 50.0
 """Maximum seconds of one look, whatever it reads, and of all looks of one round: less than its claim lasts."""
 _GONE = 410
-"""HTTP status by which a provider says that an object existed and is gone."""
+"""HTTP status of an object that existed and is gone."""
 _PAGES = 10
 """Maximum number of pages that one look reads of each marker's list."""
 

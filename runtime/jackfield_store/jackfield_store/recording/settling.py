@@ -175,7 +175,7 @@ def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, flo
 
 
 class _Settlement:
-    """Function of ``Result.wait``, which waits for the end of a doubt."""
+    """Wait of ``Result.wait`` for the end of a doubt."""
 
     def __init__(self, pipeline: Pipe, meta: Meta) -> None:
         self._pipeline, self._meta = pipeline, meta

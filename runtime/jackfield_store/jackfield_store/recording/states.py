@@ -92,6 +92,6 @@ TABLE: Mapping[tuple[str, str], tuple[str, str | None]] = {
     (BEGUN, NOTHING_SENT): (DONE, GIVE_BACK),
     (RETURNING, NOTHING_SENT): (DONE, GIVE_BACK),
 }
-"""Next state and statement for each state and event. Missing combinations cannot occur. A row that was left never changes again, and a
-failed end of a finished row is retried unchanged.
+"""Next state and statement for each state and event. Missing combinations cannot occur. A row that was left never changes again; a failed
+end of a finished row is retried unchanged.
 """

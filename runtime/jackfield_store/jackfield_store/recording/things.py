@@ -34,9 +34,7 @@ def things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Thi
 
 
 def distinct(found: Iterable[Thing], at: str) -> list[Thing]:
-    """Return the distinct objects. Objects that are equal, or have the same ID ``at`` a pointer, count as one that was found
-    on two pages.
-    """
+    """Return the distinct objects: equal ones, or ones with the same ID ``at`` a pointer, count as one, found on two pages."""
     kept = list[Thing]()
     for thing in found:
         if not any(is_one(thing, other, at) for other in kept):

@@ -101,10 +101,7 @@ class Opening(ProcessLocal):
         return GrantTable(self._storage.database, lambda: self._storage.vault, self._workspace, self._clock).of(identifier, name)
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Refuse values that contain the External ID of another workspace.
-
-        :raises InvalidConnection: if they do.
-        """
+        """Refuse values that contain the External ID of another workspace."""
         if self._storage.enabled:
             from jackfield_store.connections.external_ids import refuse_foreign_ids
 

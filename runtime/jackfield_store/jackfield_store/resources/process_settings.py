@@ -152,9 +152,7 @@ class ProcessSettings:
         return "; ".join(found)
 
     def _note_policy(self) -> None:
-        """Store that a policy judges the calls, unless that is stored already. It is stored again if it was removed while this process
-        still has a policy.
-        """
+        """Store that a policy judges the calls, unless that is stored; also if it was removed while this process still has one."""
         storage, own = self._owner(), self.own.get(POLICY)
         if own is not None and storage is not None and self.note_policy is not None and not (self._judged or (0, False))[1]:
             self.note_policy(storage, own)

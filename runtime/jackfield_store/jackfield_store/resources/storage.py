@@ -45,7 +45,7 @@ _NEW = "JACKFIELD_NEW_DATABASE"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 _FEWEST, _USUAL, _MOST = 2, 4, 200
-"""Minimum, default and maximum number of a process's connections to a server. Under load, less than 3 % of the uses find four others in use
+"""Minimum, default and maximum of a process's connections to a server. Under load, less than 3 % of the uses find four others in use
 (``docs/tutorial/shortage.md``).
 """
 UPKEEP = 3600.0
