@@ -56,7 +56,7 @@ Found = tuple[Identity, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Session that was valid ``at`` a time (``time.monotonic``), and when it expires."""
+    """Session that was valid ``at`` a time (``time.monotonic``), and its expiry."""
 
     found: Found
     at: float

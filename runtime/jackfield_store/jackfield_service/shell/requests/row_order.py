@@ -41,7 +41,7 @@ class RowOrder:
         return self.sort.startswith("-")
 
     def page(self, keys: Sequence[Key], cursor: str | None, limit: int) -> tuple[list[int], str | None]:
-        """Return the indexes of the rows of a page, by their ``keys``, and the cursor of the next page.
+        """Return the indexes of the rows of a page, by their ``keys``, and the cursor of the next page; None on the last page.
 
         :raises Problem: 400 if the cursor belongs to another order.
         """

@@ -32,21 +32,21 @@ class Is(Flag):
 
     SHOWN = 0
     ALWAYS = auto()
-    """Every row has the field."""
+    """Field of every row."""
     NEEDED = auto()
-    """A new row requires the field."""
+    """Field that a new row requires."""
     GIVEN = auto()
-    """A new row may have the field."""
+    """Field that a new row may have."""
     CHANGED = auto()
-    """A change may have the field."""
+    """Field that a change may have."""
     ONCE = auto()
-    """Only the answer of the creation has the field."""
+    """Field that only the answer of the creation has."""
     UNSEEN = auto()
-    """No answer has the field."""
+    """Field that no answer has."""
     DETAIL = auto()
-    """Answers with a single object have the field; rows of a list do not."""
+    """Field of answers with a single object, but not of a list's rows."""
     UNSORTED = auto()
-    """Lists of the console cannot be sorted by the field's column."""
+    """Field whose column cannot sort the console's lists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Callbacks:
         return Created(self.find(identifier), secret)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[Callback], str | None]:
-        """Return a page of callbacks, the oldest first, and the cursor of the next page."""
+        """Return a page of callbacks, the oldest first, and the cursor of the next page; None on the last page."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": cursor or "", "limit": limit + 1})
         return [read_callback(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None

@@ -102,7 +102,9 @@ def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bo
 
 
 def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
-    """Record a failed attempt: the next attempt, or the end of the delivery, and the consequence for the callback."""
+    """Record a failed attempt: the next attempt, or the end of the delivery, and the consequence for the callback. Return 0 if the delivery
+    is no longer pending.
+    """
     place, attempt = _place(outcome), outcome.attempt
     pause = None if attempt.final else pause_before(outcome.row.attempts, attempt.wait)
     values = {

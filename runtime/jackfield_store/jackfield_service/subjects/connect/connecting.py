@@ -172,7 +172,7 @@ class Connecting:
         return self._table.find(identifier)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[ConnectSession], str | None]:
-        """List sessions, the latest expiry first, and the cursor of the next page."""
+        """Return a page of sessions, the latest expiry first, and the cursor of the next page; None on the last page."""
         return self._table.page(cursor, limit)
 
     def show(self, identifier: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class ConnectTable(SealedTable):
         return self._session_from(row)
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[ConnectSession], str | None]:
-        """List sessions, the latest expiry first, and the cursor of the next page.
+        """Return a page of sessions, the latest expiry first, and the cursor of the next page; None on the last page.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """

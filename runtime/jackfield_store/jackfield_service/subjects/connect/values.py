@@ -39,7 +39,7 @@ def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
 
 
 def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person with knowledge of only the own account can connect a connection of a type: some values are the person's, and
+    """Return whether a person who knows only their own account can connect a connection of a type. Some values are then the person's, and
     the platform has given its other required values.
     """
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
@@ -100,7 +100,7 @@ def _required_sources(action: ActionManifest) -> set[str]:
 
 
 def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], check: Check) -> None:
-    """Refuse values that lack one that the connector's actions require; ``check`` validates the values.
+    """Refuse values without a value that the connector's actions require; ``check`` validates the values.
 
     :raises InvalidConnection: with each missing value, and the other faults.
     """
@@ -190,8 +190,8 @@ def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
 
 
 def check_brought(wanted: Wanted, kind: ConnectionKind, place: int, check: Check) -> None:
-    """Check that the platform's values are valid, and that the person's values can complete them. ``place`` is the type's in the session,
-    ``check`` validates values of a new connection of it. Faults of the person's values do not count yet.
+    """Check that the platform's values are valid, and that the person's values can complete them. ``place`` is the index of the type in the
+    session, ``check`` validates values of a new connection of it. Faults of the person's values do not count yet.
 
     :raises InvalidInvocation: if no input of the person could finish the session.
     """

@@ -52,7 +52,7 @@ class Forms:
     def __call__(self, name: str, question: Json) -> Json:
         """Return the client's answer to a question.
 
-        :raises Forbidden: if there is none yet; the form is then added to ``asked``.
+        :raises Forbidden: if there is no answer yet; the form is then added to ``asked``.
         """
         found: Json | None = self._answers.get(name[:_NAME])
         if found is not None:

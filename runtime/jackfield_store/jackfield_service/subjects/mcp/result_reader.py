@@ -54,7 +54,7 @@ class _Part:
     total: int
     offset: int
     content: bytes
-    """The requested bytes, and the next one, if there is one."""
+    """Requested bytes, and the byte after them, if there is one."""
     most: int
 
     @property

@@ -221,7 +221,7 @@ class Tasks:
     def cancel(self, task_id: str) -> Entry:
         """Cancel a task that has not been sent or that its provider can cancel, and return its entry. An ended task is unchanged.
 
-        :raises MCPError: if there is none, or the caller may not run actions.
+        :raises MCPError: if there is no such task, or the caller may not run actions.
         """
         entry, call = self.find(task_id), self._call
         if call.caller.scope is not None and not may(call.caller.scope, "invoke"):

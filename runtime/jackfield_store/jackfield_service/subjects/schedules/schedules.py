@@ -90,7 +90,7 @@ class WorkspaceSchedules:
         return self._told(self._table.change(schedule, content, timing, missed, overlap))
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of visible schedules by name, and the cursor of the next page."""
+        """Return a page of visible schedules by name, and the cursor of the next page; None on the last page."""
         found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
         references = References(self._runtime)
         return [{**schedule.to_json(), **self._standing(schedule, references)} for schedule in found], more
@@ -100,7 +100,7 @@ class WorkspaceSchedules:
         return self._shown(self._find(name))
 
     def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of a schedule's past slots, newest first, and the cursor of the next page."""
+        """Return a page of a schedule's past slots, newest first, and the cursor of the next page; None on the last page."""
         try:
             found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
         except ValueError:

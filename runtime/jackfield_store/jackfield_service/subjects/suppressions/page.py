@@ -51,8 +51,8 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
 
 
 def _paused_state(request: PageRequest) -> Any:
-    """Return the reason why the guard has paused its connection, with the connection's name; None if it has not, or the visitor is not the
-    operator.
+    """Return the reason why the guard has paused its connection, with the connection's name; None if it has not paused it, or the visitor
+    is not the operator.
     """
     request.require("manage")
     name = str(request.connections.show(request.path("name"))["name"])

@@ -59,7 +59,9 @@ class Tenants:
         return self._workspaces.put(name, changes, partial(check_settings, self._actor, changes))
 
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
-        """List workspaces by name whose names begin with ``prefix``, after the name ``after``, and the cursor of the next page."""
+        """Return the workspaces whose names begin with ``prefix``, by name, after the name ``after``, and the cursor of the next page; None
+        on the last page.
+        """
         own = self._pattern.removesuffix("*")
         begin = max(prefix, own)
         if not begin.startswith(own) or not begin.startswith(prefix):

@@ -164,7 +164,7 @@ class WorkspaceSubscriptions:
         return {"secret": shown} if shown else {}
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of visible subscriptions by name, and the cursor of the next page."""
+        """Return a page of visible subscriptions by name, and the cursor of the next page; None on the last page."""
         found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
         now, references = self._table.time.now(), References(self._runtime)
         return [{**one.to_json(now), **self._standing(one, references, now)} for one in found], more

@@ -58,7 +58,7 @@ def content_of(name: str) -> bytes:
 
 
 def assets_route() -> Route:
-    """Serve the files, without a session."""
+    """Return the route of the files, which needs no session."""
     return Route("/assets/{digest}/{name:path}", _serve, methods=["GET"])
 
 

@@ -143,7 +143,7 @@ class ApprovalPages(Pages):
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
         """Render the page before the provider for another browser than the session's: the beneficiary of the approval, and the way to prove
-        that the same person has started. No site may frame it.
+        that the same person has started the session. No site may frame it.
         """
         wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
         if not found.nonce and not found.code:
@@ -250,7 +250,9 @@ class ApprovalPages(Pages):
         return {"provider": self._provider(sessions, found), "now": now, "before": before, "platform": asks}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
-        """Render that a person has signed in with another account; only the browser that was at the provider learns which account."""
+        """Render the note that a person has signed in with another account; only the browser that was at the provider learns
+        which account.
+        """
         about, picture = self._named_accounts(sessions, found), self._picture(sessions, found)
         lead = h.p(self.say("other_you" if self._back and found.met else "other_somebody", **about), class_="notice warn", role="alert")
         if self._place == "window":
@@ -289,7 +291,7 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _waiting(self) -> Response:
-        """Render that the platform's confirmation is pending, and after a while that the person need not wait on this page."""
+        """Render the note that the platform's confirmation is pending, and after a while that the person need not wait on this page."""
         return self.page(
             self.say("return_title"), h.p(self.say("saved_lead", platform=self._platform or self.say("somebody"))), self._late(),
             patience=self.patience,
@@ -319,8 +321,8 @@ class ApprovalPages(Pages):
         return self.page(self.say("declined_title" if declined else "window_title"), lead, closes)
 
     def _device(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
-        """Render the offer to approve on another device, with a code; None if the session does not allow it. It serves a person whose
-        account is there, or whose window did not open.
+        """Render the step to approve on another device, or its link and code; None if the session does not allow it. It serves a person
+        whose account is there, or whose window did not open.
         """
         if not found.allows_devices:
             return None

@@ -15,8 +15,8 @@ Offered = Sequence[tuple[str, ConnectionKind]]
 
 
 def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, ConnectionKind]]]:
-    """Return the types by connector that match all words of a search, in the order of the offer. Within a connector, sign-in types come
-    before key types.
+    """Return the types by connector that match all words of a search, in their given order. Within a connector, sign-in types come before
+    key types.
     """
     parts, found = wanted.casefold().split(), dict[str, list[tuple[str, ConnectionKind]]]()
     for name, kind in offered:

@@ -176,7 +176,7 @@ class Pages:
         return self._words.fault(error, self._found.connection if self._found is not None else "")
 
     def _blocked(self, found: ConnectSession) -> Markup:
-        """Render that the platform has to mend a fault, with the reference that the person can quote."""
+        """Render the note that the platform has to mend a fault, with the reference that the person can quote."""
         platform = self._platform or self.say("somebody")
         told = self.say("blocked_unreached" if found.blocked.get("code") in UNREACHED else "blocked", platform=platform)
         reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")

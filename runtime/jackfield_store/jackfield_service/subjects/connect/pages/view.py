@@ -160,8 +160,8 @@ class View(FactPages):
         return h.p(self.say("begin_only", platform=platform), class_=_SMALL) if platform and not is_led else None
 
     def no_cookie(self, address: str, *, framed: bool) -> Response:
-        """Render that the browser stores no cookie here. In a frame, offer a window of its own, which stores it and which the frame
-        follows.
+        """Render the note that the browser stores no cookie here. In a frame, offer a window of its own, which stores it and which the
+        frame follows.
         """
         if not framed:
             return self.refusal("no_cookies", 403, h.p(h.a(self.say("no_cookies_again"), href=address, class_="button primary")))
@@ -169,7 +169,7 @@ class View(FactPages):
         return self.page(self.say("title"), h.p(self.say("no_cookie"), role="alert"), h.p(link), status=403, follows="end")
 
     def stale(self, address: str) -> Response:
-        """Render that a form does not belong to this browser's current page, with a link to that page."""
+        """Render the note that a form does not belong to this browser's current page, with a link to that page."""
         link = h.a(self.say("go_on"), href=address, class_="button primary")
         return self.refusal("foreign", 403, h.p(link))
 
@@ -197,7 +197,7 @@ class View(FactPages):
         return self._at_task(sessions, found, words, error, at_once=at_once)
 
     def _busy(self, found: ConnectSession) -> Response:
-        """Render that a test is running, whoever started it: a second test would only take longer."""
+        """Render the note that a test is running, whoever started it: a second test would only take longer."""
         check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
         return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._seconds())
 
@@ -300,7 +300,7 @@ class View(FactPages):
         return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._seconds(), wide=True)
 
     def _unfound(self, found: ConnectSession) -> list[Markup]:
-        """Render that a search has no results, with the link back to the whole list."""
+        """Render the note that a search has no results, with the link back to the whole list."""
         all_ = h.a(self.say("choose_all"), href=f"{SESSION}/{found.id}", class_="button")
         return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
 
