@@ -223,9 +223,8 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
         return _open(f"says neither yes nor no at '{flag}'" if items else f"is empty, and does not say at '{flag}' that there is no more")
     if not items:
         return END
-    if pages.kind == "lastId":
-        return Following(last_id(find(items[-1], pages.next)))
-    return Following(str(position + (1 if pages.kind == "page" else len(items))))
+    by_number = str(position + (1 if pages.kind == "page" else count))
+    return Following(last_id(find(items[-1], pages.next)) if pages.kind == "lastId" else by_number)
 
 
 def _step(pages: Declared, body: Any, count: int) -> int | None:

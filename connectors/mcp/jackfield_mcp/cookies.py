@@ -9,6 +9,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_http.urls import Url
 
 _NEXT = re.compile(r",\s*(?=[^\s;=,]+=)")
@@ -21,7 +22,7 @@ _LARGEST = 8 * 1024
 _SECONDS = re.compile(r"-?[0-9]{1,15}")
 
 
-class SessionCookies:
+class SessionCookies(ProcessLocal):
     """Cookies that the server of a session has set, for requests of the same session to the same URL. They are never stored."""
 
     def __init__(self) -> None:
