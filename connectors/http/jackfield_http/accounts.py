@@ -1,4 +1,4 @@
-"""The account named by the answer to a connection test, by which people distinguish connections of one type."""
+"""Account that the answer to a connection test names. People tell connections of one type apart by it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ if TYPE_CHECKING:
 OWN_PATH = re.compile(
     r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile|user_?info)/?$", re.IGNORECASE
 )
-"""Paths of the person whose credentials are sent."""
+"""Regular expression of paths that answer with the person whose credentials are sent."""
 _IDS = ("/id", "/sub", "/user_id", "/userId", "/account_id", "/accountId", "/uuid", "/email")
 _LABELS = ("/email", "/login", "/username", "/preferred_username", "/name")
 _LONGEST = 200
-"""Characters of an account's ID and label at most."""
+"""Maximum number of characters of an account's ID and of its label."""
 
 
 def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
-    """Return the account in a JSON body. ``about`` has JSON Pointers: ``id`` to its ID, and ``label`` to members of which the first that
-    is there is shown. None if there is no ID, which fails no test."""
+    """Return the account in a JSON body; None without an ID, which fails no test.
+
+    ``about`` has JSON Pointers: ``id`` to the account's ID, ``label`` to members. The first existing member is the label.
+    """
     found = _text(find(body, about["id"]))
     labels = (_text(find(body, place)) for place in about.get("label", ()))
     return Account(found, next(filter(None, labels), found)) if found else None
 
 
 def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
-    """Return the account that an answer names: in its header field ``header``, if ``about`` has one, else in its body."""
+    """Return the account that an answer names: in the header field ``about["header"]`` if there is one, otherwise in the body."""
     if "header" not in about:
         return account_in(body_of(answer), about)
     found = _text(answer.headers.get(about["header"], ""))
@@ -40,14 +42,16 @@ def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
 
 
 def usual_account(path: str, body: Any) -> Account | None:
-    """Return the account of an undescribed answer, if its path is one of the person's own: other objects have IDs, too."""
+    """Return the account of an answer that the manifest does not describe. Only paths of the signed-in person count: other objects have
+    IDs, too.
+    """
     if not OWN_PATH.search(path):
         return None
     return next(filter(None, (account_in(body, {"id": place, "label": _LABELS}) for place in _IDS)), None)
 
 
 def body_of(answer: Answer) -> Any:
-    """Return the JSON body of an answer; None if it has none."""
+    """Return the JSON body of an answer; None if the body is no JSON."""
     try:
         return answer.json()
     except Unreadable:

@@ -32,8 +32,11 @@ _PREFIX = 65_536
 
 
 class Answer:
-    """Response with its whole body: ``status``, ``headers``, ``content`` as bytes, and ``url``, from which it came; ``step`` names the
-    request in errors. ``fault`` says why the content could not be decoded; ``is_clear``: the status alone says that a change was made."""
+    """Response with its whole body.
+
+    ``content`` is in bytes, ``url`` is the address that responded, ``step`` names the request in errors. ``fault`` says why the content
+    could not be decoded. ``is_clear`` is True if the status alone proves that a change was made.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class Answer:
     def content(self) -> bytes:
         """The body, decoded.
 
-        :raises Unavailable: if its content coding cannot be undone.
+        :raises Unavailable: if its content coding cannot be decoded.
         """
         if self._fault is not None:
             raise self._fault
@@ -75,15 +78,15 @@ class Answer:
 
     @property
     def is_decoded(self) -> bool:
-        """True if ``content`` can be read."""
+        """True if ``content`` could be decoded."""
         return self._fault is None
 
     def json(self, pointer: str = "") -> Any:
-        """Return the body as JSON, or the member at a JSON Pointer (None if there is none, and without content: status 204 and 205).
+        """Return the body as JSON, or the member at a JSON Pointer. None if the member is missing or the status is 204 or 205.
 
-        JSON Lines and event streams are a list of their items.
+        JSON Lines and event streams become a list of their items.
 
-        :raises Unavailable: if it is not JSON: the provider did answer, so a ``write`` is in doubt.
+        :raises Unavailable: if the body is not JSON: the provider did answer, so a ``write`` is in doubt.
         """
         if not self._parsed:
             self._parsed.append(self._parse_body())
@@ -110,10 +113,10 @@ class Answer:
             raise Unreadable(text, hint=NOT_THE_API, content=content) from None
 
     def into(self, model: type[T], pointer: str = "") -> T:
-        """Return the body, or its member at a JSON Pointer, as an output; members that the model does not declare are ignored.
+        """Return the body, or its member at a JSON Pointer, as an output. Undeclared members are ignored.
 
-        For a write that was answered with success, unreadable JSON leaves an output without members. The action returns it as it is, and
-        sends nothing more: the Result is a success without ``output``, with a warning. Anything else puts it in doubt.
+        For a write with a successful status, unreadable JSON gives an output without members. The action must return that output and send
+        nothing more: the Result is a success without ``output``, with a warning. Sending more puts the call in doubt.
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type.
         :raises Unavailable: if the body is not JSON.
@@ -125,10 +128,10 @@ class Answer:
         return model.from_provider({} if found is None and self.status in NO_CONTENT else found)
 
     def left(self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None) -> T:
-        """Return a placeholder output for an unreadable body; ``is_declared`` takes its media type (by default: it is JSON).
+        """Return a placeholder output for an unreadable body of a successful write. ``is_declared`` judges the media type (default: JSON).
 
-        :raises Unreadable: ``error``, if the response does not prove a success: for a read, with a rule for errors in the body, or if its
-            media type is not declared.
+        :raises Unreadable: ``error``, if the response proves no success: for a read, for a manifest with a rule for errors in bodies, or
+            for an undeclared media type.
         """
         call, media = current_call(), self.media_type
         declared = is_json(media) or stream_reading(media) is not None if is_declared is None else is_declared(media)
@@ -140,7 +143,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset of its media type if the web knows the charset; UTF-8 otherwise."""
+        """The body as text: in the charset of its media type if the WHATWG Encoding Standard knows it, otherwise in UTF-8."""
         return text_of(self.content, self.headers.get("content-type", ""))
 
     @property
@@ -162,10 +165,9 @@ class StreamedAnswer:
         self._is_closed = False
 
     def begin(self, most: int) -> bytes | None:
-        """Return the decoded body; None if it has more than ``most`` bytes, or too many values to be parsed. ``chunks`` yields it from its
-        beginning all the same.
+        """Return the decoded body; None if it exceeds ``most`` bytes or has too many values to parse. ``chunks`` still yields all of it.
 
-        :raises Unavailable: if it breaks, or this process has no room for it.
+        :raises Unavailable: if the connection breaks, or this process lacks the memory.
         """
         held, rest, is_whole = BytesIO(), self._chunks, True
 
@@ -186,9 +188,9 @@ class StreamedAnswer:
         return content if is_whole else None
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the decoded body, once, inside of the ``with`` block of ``stream``.
+        """Yield the decoded body once, inside the ``with`` block of ``stream``.
 
-        :raises ValueError: if the block has ended. The rest can no longer be read, and stopping there would look like the end of the body.
+        :raises ValueError: after the block: the rest is unreadable, and an early stop would look like the end of the body.
         """
         while True:
             if self._is_closed:
@@ -199,7 +201,7 @@ class StreamedAnswer:
             yield piece
 
     def whole(self, content: bytes, step: str, fault: Unreadable | None = None) -> Answer:
-        """Return the response with its body, which its chunks were, or why it could not be decoded."""
+        """Return the response as an ``Answer`` with the whole body, or with ``fault`` if the body could not be decoded."""
         return Answer(self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear)
 
     def close(self) -> None:
@@ -207,7 +209,7 @@ class StreamedAnswer:
         self._is_closed = True
 
     def abort(self) -> None:
-        """End the response under the thread that reads its chunks: to that one, the connection has broken."""
+        """End the response while another thread reads its chunks. That thread sees a broken connection."""
         self._reply.abort()
 
 
@@ -218,9 +220,9 @@ def media_type(headers: Headers) -> str:
 
 
 def header_of(reply: Reply) -> Headers:
-    """Return the header of a response.
+    """Return the header fields of a response.
 
-    :raises Unavailable: if it has too many fields.
+    :raises Unavailable: if there are too many.
     """
     if len(reply.fields) > MAX_FIELDS:
         reply.close()
@@ -229,10 +231,10 @@ def header_of(reply: Reply) -> Headers:
 
 
 def body_of(reply: Reply, headers: Headers, limit: Limit, size: int | None = MAX_ANSWER) -> Iterator[bytes]:
-    """Yield the decoded body up to ``size`` bytes and to the deadline, and close the response.
+    """Yield the decoded body up to ``size`` bytes and until the deadline, then close the response.
 
-    :raises Unreadable: if it is complete, and cannot be decoded.
-    :raises Unavailable: once it is larger; compressed and decoded sizes both count.
+    :raises Unreadable: if the body is complete and cannot be decoded.
+    :raises Unavailable: if the body is larger than ``size``, compressed or decoded.
     :raises TimedOut: if a chunk arrives after the deadline.
     """
     try:
@@ -286,8 +288,9 @@ def _oversized(text: str) -> Unavailable:
 
 
 def noted(answer: Answer) -> dict[str, Any]:
-    """Return the identifying members of a created object, for the error of a later step: IDs, numbers, states and the location, never the
-    whole body."""
+    """Return the identifying members of a created object for the error of a later step: IDs, numbers, states and the location, never the
+    whole body.
+    """
     found: dict[str, Any] = {"status": answer.status}
     location = answer.headers.get("location")
     if location is not None:

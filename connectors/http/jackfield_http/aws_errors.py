@@ -31,7 +31,7 @@ class AwsHttpErrors(HttpErrors):
 
 
 def _elements(content: bytes) -> dict[str, str]:
-    """Return the code and the message of an error in XML, which has each of them once."""
+    """Return the code and the message of an error in XML. Each stands there once."""
     found = {name: _ELEMENTS[name].search(content) for name in _ELEMENTS}
     return {name: unescape(one[1].decode("utf-8", "replace")) for name, one in found.items() if one is not None}
 
@@ -49,4 +49,4 @@ AWS_HTTP_ERRORS = AwsHttpErrors(
     },
     proves_success=False,
 )
-"""Meaning of the statuses of HTTP and of AWS's codes."""
+"""Error map of AWS: by HTTP status and by AWS's error codes."""

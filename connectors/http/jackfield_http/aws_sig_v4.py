@@ -1,6 +1,6 @@
-"""Connection type of servers that want requests signed by AWS Signature Version 4: API Gateway, OpenSearch, Lambda URLs, S3 and others.
+"""Connection type of servers that require requests signed by AWS Signature Version 4: API Gateway, OpenSearch, Lambda URLs, S3 and others.
 
-jackfield-aws signs: it has the leases of roles and the machine's own identity. This library knows only its entry point.
+jackfield-aws signs: it leases roles and knows the machine's own identity. This library knows only its entry point.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEYS_TOGETHER: dict[str, Any] = {
         "sessionToken": ["accessKeyId", "secretAccessKey"],
     }
 }
-"""JSON Schema: both parts of a key pair or neither, and no session token without them."""
+"""JSON Schema: both parts of a key pair or neither, and no session token without the pair."""
 
 
 class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
@@ -117,16 +117,16 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
 
     @property
     def opens_with(self) -> Hashable:
-        """The host's identity in a region, which all such connections share."""
+        """The host's identity in a region: all such connections share it."""
         return (self.key, self.region) if self.access_key_id is None and self.sts_endpoint is None else None
 
     @property
     def reads_host_at(self) -> str:
-        """Pointer to the access key: with one, the host's identity is not used."""
+        """JSON Pointer to the access key. If the key is set, the host's identity is not used."""
         return "/accessKeyId"
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the signer; a role is assumed once, and its session is leased.
+        """Return the signer. A role is assumed once, and its session is leased.
 
         :raises InvalidConnection: if jackfield-aws is not installed.
         """
@@ -135,4 +135,4 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
 
 
 _SIGNED_WITH = AwsSigV4.model_fields.keys() - HttpConnection.model_fields.keys()
-"""Values that the signer takes."""
+"""Names of the values that the signer needs."""

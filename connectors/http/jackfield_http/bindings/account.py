@@ -1,4 +1,4 @@
-"""Connections of bound connectors that a person approves at the provider: OAuth 2.0 with a code, and OpenID Connect."""
+"""Connections of bound connectors that a person approves at the provider: OAuth 2.0 authorization code, and OpenID Connect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Json = Mapping[str, Any]
 
 @cache
 def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -> type[OAuth2AuthorizationCode]:
-    """Return the account whose authorization server is shown the connection's client certificate, too, if it has one."""
+    """Return the account class; its authorization server also receives the connection's client certificate, if there is one."""
     base, row = OpenIdConnect if is_openid else OAuth2AuthorizationCode, json.loads(settings)
     about = {
         "__doc__": base.__doc__, "places": dict(places), "client_authentication": row.get("clientAuthentication", "basic"),
@@ -39,7 +39,7 @@ def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -
 
 
 def _learned(row: Json) -> Learned:
-    """Return the names learned from the provider's answers; ``NOTHING_LEARNED`` itself if there are none."""
+    """Return the values to learn from the provider's answers; ``NOTHING_LEARNED`` itself if there are none."""
     if not learns(row):
         return NOTHING_LEARNED
     chosen = row.get("chosen", "")
@@ -47,12 +47,12 @@ def _learned(row: Json) -> Learned:
 
 
 def learns(row: Json) -> bool:
-    """Return whether a credential's approval has public values of the connection."""
+    """Return whether the approval of a credential sets public values of the connection."""
     return not row.keys().isdisjoint(("answer", "callback", "after"))
 
 
 def account_of(row: Json, values: Json, server: str, certificate: tuple[str | None, str | None]) -> OAuth2AuthorizationCode:
-    """Return the account that a manifest's row and the connection's values describe."""
+    """Return the account that a row of a manifest and a connection's values describe."""
     given = {name: row.get(name) or value_of(row, values, name) for name in _FIELDS}
     given |= dict(zip(("certificate", "privateKey"), certificate, strict=True))
     places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:5])
@@ -66,20 +66,21 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
 
 
 def _placed(learned: str, row: Json) -> str:
-    """Return a server that the provider named with the path of the manifest's: providers name the host alone, such as Salesforce's
-    ``instance_url`` and Zoho's ``api_domain``."""
+    """Join a server that the provider named with the path of the manifest's server. Providers name the host alone: Salesforce in
+    ``instance_url``, Zoho in ``api_domain``.
+    """
     url, path = server_url(learned), row.get("url", "").partition("://")[2].partition("/")[2]
     return learned if url.path.strip("/") or not path or "{" in path else str(url.under(f"/{path}"))
 
 
 class BoundAccount(BoundConnection):
-    """Connection of which one credential is the approval of a person."""
+    """Connection whose credentials include the approval of a person."""
 
     own_wire: ClassVar[bool] = True
     authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # as its base
-        """Return the clients of an attempt, to the server that the provider named when a person approved, if it names one."""
+        """Return the clients of an attempt. Their server is the one that the provider named at the approval, if it named one."""
         row = next(row for row in self.credentials if row["kind"] in ACCOUNTS)
         if not learns(row) or context.grants is None:
             return super().open(context)
@@ -95,9 +96,9 @@ class BoundAccount(BoundConnection):
         return account_of(row, self.__pydantic_extra__ or {}, self._known_server(row), self.client_certificate())
 
     def _known_server(self, row: Json) -> str:
-        """Return the connection's server; the token endpoint's if only the approval will name the server.
+        """Return the connection's server; the token endpoint's server if only the approval will name the connection's.
 
-        :raises InvalidConnection: if it is not valid.
+        :raises InvalidConnection: if the server is not valid.
         """
         try:
             return self.server or str(self.url_of(0))
@@ -111,11 +112,11 @@ class BoundAccount(BoundConnection):
         return [*super().further(context), self.account().sign_in(context)]
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account in the test's answer; else the person of the ID token, who approved."""
+        """Return the account in the test's answer; otherwise the person of the ID token."""
         return super().accounts(context, path, answer) or person_of(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
-        """Return the address at which a person approves."""
+        """Return the URL at which a person approves."""
         return self.account().authorize(context, redirect_uri, state)
 
     def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
@@ -123,11 +124,11 @@ class BoundAccount(BoundConnection):
         return self.account().authorized(context, kept, redirect_uri, answer)
 
     def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
-        """Ask for a code that a person enters on another device."""
+        """Request a code that a person enters on another device."""
         return self.account().authorize_device(context)
 
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
-        """Ask for the tokens of a device's code; None while it is not approved."""
+        """Request the tokens of a device code; None until a person has approved."""
         return self.account().device_authorized(context, kept)
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:
@@ -135,5 +136,5 @@ class BoundAccount(BoundConnection):
         return self.account().adopt(tokens)
 
     def revoke(self, context: OpenContext) -> bool:
-        """End the grant at the provider, if its endpoint for that is known; return whether it is."""
+        """End the grant at the provider; return False if its revocation endpoint is unknown."""
         return self.account().revoke(context)

@@ -1,4 +1,4 @@
-"""Connection types of bound connectors, made from their manifest: the server with its variables, and the credentials of each request."""
+"""Connection types of bound connectors, made from the manifest: the server with its variables, and the credentials of each request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Json = Mapping[str, Any]
 
 
 class BoundConnection(HttpConnection):
-    """Connection of a bound connector: its values are judged by the manifest's schema."""
+    """Connection of a bound connector. The manifest's schema validates its values."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -37,18 +37,17 @@ class BoundConnection(HttpConnection):
 
     @property
     def checks_addresses(self) -> bool:
-        """Return whether the client checks addresses: not for signed requests, since the library that assumes the role has a client of its
-        own."""
+        """True if the client checks addresses. Not for signed requests: the library that assumes the role has its own client."""
         return super().checks_addresses and all(row["kind"] != "awsSigV4" for row in self.credentials)
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # a client for each server of the manifest
-        """Return the clients of an attempt; opening sends nothing."""
+        """Return the clients of an attempt. Opening sends nothing."""
         return BoundClient(context, self.settings(), self.sign_in(context), self.url_of, self.value)
 
     def value(self, name: str) -> str:
-        """Return a value of the connection that is part of requests.
+        """Return a value of the connection that requests contain.
 
-        :raises InvalidConnection: if it is missing.
+        :raises InvalidConnection: if the value is missing.
         """
         found = (self.__pydantic_extra__ or {}).get(name)
         if found in (None, ""):
@@ -57,7 +56,7 @@ class BoundConnection(HttpConnection):
         return str(found).strip()
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Send the manifest's request for it, which changes nothing; then return the account, if the answer names it."""
+        """Send the test request of the manifest, which changes nothing, then return the account if the answer names it."""
         clients = self.open(context)
         if self.test_request is None:
             yield self.opened("The values were accepted; nothing was sent.")
@@ -80,7 +79,7 @@ class BoundConnection(HttpConnection):
     def url_of(self, number: int) -> Url:
         """Return the URL of a server of the manifest; the connection's own server takes precedence.
 
-        :raises InvalidConnection: if it has none, or an invalid one.
+        :raises InvalidConnection: if the connection has no server, or an invalid one.
         """
         row = self.servers[number] if number < len(self.servers) else {}
         if self.server:
@@ -102,7 +101,7 @@ class BoundConnection(HttpConnection):
         return parts[0] if len(parts) == 1 else Together(tuple(parts))
 
     def further(self, context: OpenContext) -> list[SignIn]:
-        """Lease the credentials that are tokens of an authorization server, or sessions of a role that signs the requests."""
+        """Lease the credentials that expire: tokens of an authorization server, and sessions of a role that signs the requests."""
         values = self.__pydantic_extra__ or {}
         leased = [self._leased(row, values, context) for row in self.credentials if row["kind"] == "oauth2ClientCredentials"]
         return [*leased, *(_signature(row, values, context) for row in self.credentials if row["kind"] == "awsSigV4")]
@@ -136,7 +135,8 @@ _IN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 def _filled(url: str, name: str, value: str, key: str) -> str:
-    """Put a variable into the URL of a server. In a host it is a part of a name, in a path it is a path: it cannot lead anywhere else.
+    """Put a variable into the URL of a server. In a host, the value is part of a name; in a path, it is a path. It cannot lead to another
+    server.
 
     :raises InvalidConnection: if the value does not fit.
     """
@@ -156,7 +156,7 @@ def _filled(url: str, name: str, value: str, key: str) -> str:
 
 
 class BoundClient(SecretHolder):
-    """Clients of one attempt, one for each server that it talks to."""
+    """Clients of one attempt, one per server."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ def name_of(row: Json, name: str) -> str:
 
 
 def value_of(row: Json, values: Json, name: str) -> str:
-    """Return a part of a credential from the connection's values; empty if it has none."""
+    """Return a part of a credential from the connection's values; empty if the connection lacks that value."""
     return str(values.get(name_of(row, name), ""))
 
 
@@ -200,11 +200,11 @@ TOKEN_SETTINGS = (
     "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
     "answer", "callback", "after", "hosts", "prefix", "refreshUrl", "refusedGrants",
 )  # fmt: skip
-"""Members of a credential about the request for tokens, and about its answer."""
+"""Members of a credential that concern the token request and its answer."""
 
 
 def targets_of(row: Json) -> dict[str, str]:
-    """Return the purpose of a credential's tokens, in the provider's words."""
+    """Return the parameters that name the resource of a credential's tokens, such as ``audience``."""
     return {name: row[name] for name in ("audience", "resource") if name in row}
 
 
@@ -231,7 +231,7 @@ def _basic(row: Json, values: Json) -> SignIn:
 
 
 def _fixed(row: Json, values: Json, name: str) -> str:
-    """Return a part of a login: the connection's value, or the text that the manifest fixes with values in it."""
+    """Return a part of a login: the connection's value, or the manifest's fixed text with values of the connection."""
     template = row.get("fixed", {}).get(name)
     if template is None:
         return value_of(row, values, name)

@@ -1,4 +1,4 @@
-"""Connectors without code: a manifest whose actions are bound to requests, as an object that the runtime runs like any other."""
+"""Connectors without code: a manifest whose actions are bound to requests becomes a connector for the runtime."""
 
 from __future__ import annotations
 
@@ -60,18 +60,20 @@ Json = Mapping[str, Any]
 
 
 def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector:
-    """Return the connector that a manifest with bindings describes. ``row`` finds the JSON of an action, if the manifest only lists it."""
+    """Return the connector that a manifest with bindings describes. ``row`` returns the JSON of an action if the manifest only lists its
+    actions.
+    """
     return BoundConnector(manifest, row)
 
 
 class BoundInputs(Inputs):
-    """Inputs of a bound action, judged by the manifest's schema."""
+    """Inputs of a bound action. The manifest's schema validates them."""
 
     model_config = ConfigDict(extra="allow")
     _sources: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Keep the sources of the stored files that the inputs refer to."""
+        """Store the sources of the stored files that the inputs refer to."""
         self._sources = (context or {}).get("files") or {}
 
     @property
@@ -86,7 +88,7 @@ class BoundInputs(Inputs):
 
 
 class BoundConnector(DescribedConnector):
-    """Connector whose actions are bindings. They are made when they are first called: a manifest may have thousands."""
+    """Connector whose actions are bindings. Actions are made at their first call: a manifest may have thousands."""
 
     def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None) -> None:
         find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
@@ -167,7 +169,7 @@ def _action(row: Json) -> Action:
 
 
 class BoundCall:
-    """Function of a bound action: one request, one response, one page."""
+    """Function of a bound action: one request, one response, one page of a list."""
 
     def __init__(self, row: Json) -> None:
         self._key = row["key"]
@@ -195,7 +197,7 @@ class BoundCall:
         self._first = {} if first is None or self._token is None else {self._token: first if self._in_number else str(first)}
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
-        """Send the request and return the output, with the inputs for the next call if the action is paginated; for a job, its handle."""
+        """Send the request and return the output; for a job, its handle. A paginated action's output has the inputs for the next call."""
         given, binding, pages = self._begun(inputs.given), self._binding, self._pages
         client = clients.of(binding.get("server", 0))
         of_connection = {"connection": clients.value} if "connection" in binding else {}
@@ -237,8 +239,8 @@ class BoundCall:
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any] | None:
-        """Describe the request of a call, below the connection's server, with the requests sent ``before`` it; None for a page whose
-        address the provider gave.
+        """Describe the request of a call: its path below the connection's server, and the requests sent ``before`` it. None for a page
+        whose address the provider gave.
 
         :raises InvalidInput: if a value does not fit into its place.
         """
@@ -251,16 +253,16 @@ class BoundCall:
         return {**described(request_of(self._binding, values, files)), **({"before": before} if before else {})}
 
     def _begun(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return inputs with the number of the first page, if the binding says it: without one, some providers send another list."""
+        """Return the inputs with the number of the first page, if the binding names one: without it, some providers send another list."""
         return {**self._first, **given}
 
     def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return inputs without ``nextPage`` for a list that continues at an address: no parameter takes it."""
+        """Return the inputs without ``nextPage`` for a list that continues at an address: no parameter of the request uses it."""
         is_named = self._pages is not None and self._pages.kind in {"url", "linkHeader"}
         return {name: value for name, value in values.items() if name != self._token} if is_named else values
 
     def _with_next(self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]) -> dict[str, Any]:
-        """Return the output of a page with the input for the next call, if that has a member of its own."""
+        """Return the output of a page. If the binding names a member for the next call's input, the output has it."""
         try:
             page = page_output(answer, self._binding["response"]["read"], output)
             found: Any = pages.token_after(client, answer, page, position(pages, given.get(pages.parameter)))
@@ -271,7 +273,7 @@ class BoundCall:
         return {**output, _NEXT_PAGE: int(found) if self._in_number and _NUMBER.fullmatch(str(found)) else found}
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack, given: Json) -> BoundOutput:
-        """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
+        """Return a file as output. A large file is stored while it arrives: the runtime reads it after the action has returned."""
         answer = opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect, given)))
         try:
             file = received(answer, opened)
@@ -296,7 +298,7 @@ class BoundCall:
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
     def _failed(self, given: Json) -> Failed | None:
-        """Return the function that judges a success: by the binding's rules for failures and, for GraphQL, its errors."""
+        """Return the function that detects failures in successful responses: by the rules of the binding, and for GraphQL by its errors."""
         outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
         rules = [rule for rule in (self._refusing, self._whole, outcomes) if rule is not None]
         if len(rules) < 2:
@@ -305,15 +307,15 @@ class BoundCall:
 
 
 def _further(binding: Json) -> Json | None:
-    """Return the members that requests for later pages have in place of the binding's own; None if there are none."""
+    """Return the members of the binding that replace the usual ones in requests for later pages; None if there are none."""
     path = binding.get("paging", {}).get("continue")
     return None if path is None else {"path": path, "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"]}
 
 
 def _followed(client: HttpClient, request: Request, address: str, own: Url) -> Url:
-    """Return the address of a page, which must be below the connection's own server: requests there carry credentials.
+    """Return the address of a page. It must be below the connection's own server: requests there carry credentials.
 
-    :raises InvalidInput: if it is elsewhere, or no URL, or the list is not read by GET.
+    :raises InvalidInput: if the address is on another server or no URL, or the list is not read by GET.
     """
     server, hint = client.server or own, "Pass the value from the output of the page before it."
     try:

@@ -25,7 +25,7 @@ KINDS: Mapping[str, type[JackfieldError]] = {
 }
 """Errors that a row can name, by their codes."""
 SENT: Mapping[str, Sent] = {"nothing": Sent.NOTHING, "refused": Sent.REFUSED, "unknown": Sent.UNKNOWN}
-"""Consequences of a refusal that a row can name."""
+"""Statements on what was carried out that a row can make, by their names."""
 
 _PLACES = {"code", "message"}
 
@@ -33,8 +33,10 @@ Json = Mapping[str, Any]
 
 
 def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
-    """Return the error map from the member ``errors`` of a manifest; its missing parts come from ``base``. Of several rows for
-    one refusal the first counts: a file's own rows stand before those of the table that they refine."""
+    """Return the error map from the member ``errors`` of a manifest; missing parts come from ``base``.
+
+    The first of several matching rows counts: a file's own rows stand before those of the table that they refine.
+    """
     plain = [each for each in given.get("rows", ()) if not _is_case(each)]
     rows = {key: row for each in reversed(plain) for key, row in _rows(each)}
     changes: dict[str, Any] = {
@@ -80,7 +82,9 @@ def _case(given: Json) -> Case:
 
 
 def failing(given: Json) -> Failed:
-    """Return the rule by which the JSON of a success reports a failure: a member has a value or, without one, is there and not empty."""
+    """Return the rule by which the JSON of a successful response reports a failure: a member has the given value or, without a value, is
+    not empty.
+    """
     place = given["member"]
     if "equals" not in given:
         return lambda body: bool(find(body, place))

@@ -1,4 +1,4 @@
-"""GraphQL actions of bound connectors: the document is fixed, inputs are its variables, and the output is a part of the answer."""
+"""GraphQL actions of bound connectors: the document is fixed, inputs are its variables, the output is a part of the answer."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jackfield_http.pointers import find
 class FixedQuery:
     """GraphQL document of one action.
 
-    ``result`` points at the output in an answer. ``errors`` points at a list in its data which, unless it is empty, says that nothing was
-    carried out; its items have the form of GraphQL's own errors.
+    ``result`` points at the output in an answer. ``errors`` points at a list in the answer's data; if it has items, nothing was carried
+    out. The items have the form of GraphQL's own errors.
     """
 
     key: str
@@ -29,7 +29,7 @@ class FixedQuery:
     errors: str | None = None
 
     def failed(self, body: Any) -> Any:
-        """Return whether an answer says that nothing was carried out, or its errors as an answer has them outside its data."""
+        """Return the errors of an answer in the form of GraphQL, or True, if nothing was carried out; False otherwise."""
         if is_refused(body):
             return True
         told = None if self.errors is None else find(body, self.errors)
@@ -38,8 +38,8 @@ class FixedQuery:
     def output(self, answer: Answer, errors: HttpErrors) -> dict[str, Any]:
         """Return the output of an answer.
 
-        :raises NotFound: if a query has none.
-        :raises Unavailable: if another document has none, which leaves its outcome unknown.
+        :raises NotFound: if the answer to a query has no output.
+        :raises Unavailable: if the answer to another document has no output: the outcome is unknown.
         """
         body: Mapping[str, Any] = judge(answer, self.key, self.effect, errors)
         found = find(body, self.result)

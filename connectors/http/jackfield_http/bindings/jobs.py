@@ -1,4 +1,4 @@
-"""Jobs of bound actions: the action's request starts one, and further requests of its binding poll it, fetch its result and cancel it."""
+"""Jobs of bound actions. The action's request starts a job; further requests of its binding poll it, fetch its result and cancel it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 
 class BoundJob:
-    """Job of one bound action, as the member ``job`` of its binding describes it."""
+    """Job of a bound action, described by the member ``job`` of the binding."""
 
     def __init__(self, key: str, binding: Json) -> None:
         row = binding["job"]
@@ -35,25 +35,25 @@ class BoundJob:
 
     @property
     def can_cancel(self) -> bool:
-        """True if the provider can be asked to cancel it."""
+        """True if the binding has a request that cancels the job."""
         return self._cancel is not None
 
     def is_over(self, answer: Answer) -> bool:
-        """Return whether the response to the start is the result already: where no state says so, its status is not 202."""
+        """Return whether the response to the start already has the result: the job declares no state, and the status is not 202."""
         return self._job.state is None and answer.status != ACCEPTED
 
     def started(self, answer: Answer, inputs: Json) -> Started:
-        """Return the handle that the response to the start has, with the inputs that later requests need.
+        """Return the job's handle from the response to the start, with the inputs that later requests need.
 
-        :raises Unavailable: if it lacks a part, or names a server that requests with the connection's credentials must not reach. The job
-            has started all the same.
+        :raises Unavailable: if the response lacks a part of the handle, or names a server that must not receive the connection's
+            credentials. The job has started in both cases.
         """
         found = {name: self._part(name, place, answer) for name, place in self._handle.items()}
         wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _wanted(row)}
         return Started({**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found})
 
     def poll(self, handle: Json, clients: BoundClient) -> PolledJob:
-        """Ask for the state; of a job that is done, return the output."""
+        """Request the state of the job. If it is done, return the output."""
         client = clients.of(self._server)
         found = self._job.judged(self._asked(client, self._poll, handle, "poll"))
         if isinstance(found, Progress):
@@ -67,7 +67,7 @@ class BoundJob:
         return polled_stored(BoundOutput.of(body_of(found, "auto")))
 
     def cancel(self, handle: Json, clients: BoundClient) -> NoOutput:
-        """Ask the provider to cancel it."""
+        """Request the cancellation of the job."""
         self._asked(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
         return NoOutput()
 
@@ -96,7 +96,7 @@ class BoundJob:
         return self._sent(client, request.method, url, what, headers=request.headers, **request.options)
 
     def _fetched(self, client: HttpClient, address: object) -> Answer:
-        """GET the result at an address that the provider has named; on another server, without credentials."""
+        """GET the result at an address that the provider gave. Credentials go to the connection's own server only."""
         try:
             url = parse_url(str(address)) if client.server is None else client.server.joined(str(address))
         except UrlError as error:
@@ -118,7 +118,7 @@ def _wanted(row: Json) -> list[str]:
 
 
 def _complete(row: Json) -> Json:
-    """Return a request of a job as a binding: a GET unless it says otherwise, each name in its path a value of the handle."""
+    """Return a request of a job as a binding. Its default method is GET; each name in its path is a value of the handle."""
     placed = {one.get("name", one["input"]) for one in row.get("parameters", ()) if one["in"] == "path"}
     path = row.get("path", "/")
     names = [{"input": name, "in": "path"} for name in _NAMES.findall(path) if name not in placed]

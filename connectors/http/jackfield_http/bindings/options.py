@@ -1,4 +1,4 @@
-"""Option sources of bound connectors: the choices of a form field are the items of a list that an action fetches."""
+"""Option sources of bound connectors: the choices of a form field are the items of a list that an action reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jackfield_http.bindings.styles import text
 from jackfield_http.pointers import find
 
 MOST_CHOICES = 1000
-"""Choices of one source; a longer list is cut."""
+"""Maximum number of choices of one source. A longer list is cut."""
 _MOST_PAGES = 10
 _BETWEEN = " · "
 
@@ -27,7 +27,7 @@ class Listing:
     pagination: Pagination | None
 
     def pages(self, client: Any, inputs: dict[str, Any]) -> Iterator[Json]:
-        """Yield the first pages of the list."""
+        """Yield the first pages of a list."""
         for _ in range(_MOST_PAGES):
             page = self.fetch(client, inputs)
             yield page
@@ -37,7 +37,7 @@ class Listing:
             inputs = {**inputs, **following}
 
     def following(self, page: Json) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the inputs that fetch the page after one, and the reason if it is unknown whether there is one."""
+        """Return the inputs for the page after ``page``, and a reason if it is unknown whether that page exists."""
         if self.pagination is None:
             return None, None
         found, call = self.pagination.following(page), current_call()
@@ -47,7 +47,7 @@ class Listing:
 
 
 def choices_of(row: Json, listing: Callable[[str], Listing]) -> Callable[..., list[Option]]:
-    """Return the function of the option source that a manifest describes; ``listing`` finds the action that lists its choices."""
+    """Return the function of the option source that a manifest describes. ``listing`` finds the action that lists the choices."""
     about, depends_on = row["http"], tuple(row.get("dependsOn", ()))
     wanted: Mapping[str, str] = about.get("where", {})
 

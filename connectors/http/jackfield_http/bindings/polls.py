@@ -1,8 +1,8 @@
-"""Polls of bound connectors: an action that lists is read again and again, from the last time or cursor.
+"""Polls of bound connectors. A poll runs an action that lists, from the last time or cursor.
 
-A list is read whole, page by page, with the same beginning on each page; the time moves on after the last page, and at most to the latest
-time on the first page. So the order of a page, changes in the meantime and items of one time do not matter: an item that is read twice has
-the same key.
+A list is read to its end, page by page, from one beginning. The time advances after the last page, and at most to the latest time on the
+first page. So the order within a page, changes during the reading and items of equal time do not matter: an item read twice has the same
+key.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from jackfield_http.pointers import find
 Json = Mapping[str, Any]
 
 _OVERLAP = 1.0
-"""Seconds of an ascending list that are read again after a page: providers take "since" with or without the time itself."""
+"""Seconds before the last time of a page that are read again in an ascending list. Some providers include the time of "since", others do
+not.
+"""
 FORMS: Mapping[str, Callable[[float], Any]] = {
     "rfc3339": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     "date": lambda at: datetime.fromtimestamp(at, UTC).date().isoformat(),
     "unix": int,
     "unixMilliseconds": lambda at: int(at * 1000),
 }
-"""Forms in which providers take a time."""
+"""Formats of a time in requests, by their name in manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class BoundPoll:
         return self._after_cursor(inputs, client, since) if "cursor" in self.about else self._after_time(inputs, client, since)
 
     def compared(self, inputs: Any, client: Any, after: Json | None) -> Listed:
-        """Read one page of a list that is compared."""
+        """Read one page of a list that is compared with the previous reading."""
         page, following, unknown = self._page(client, inputs, after or {})
         return Listed([Item(str(find(item, self.about["id"])), item) for item in self._items(page)], following, unknown)
 
@@ -67,9 +69,9 @@ class BoundPoll:
         return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": further}, more=True)
 
     def _from_last(self, events: Iterable[TriggerEvent], given: Json) -> Json | None:
-        """Return the inputs that read on from the last time of a page of an ascending list; None if the page spans less than a second.
+        """Return the inputs that continue an ascending list at the last time of a page; None if the page spans less than a second.
 
-        A position would leave items out where others before it have moved to the end, or are deleted meanwhile.
+        A position would skip items if earlier items moved to the end or were deleted in the meantime.
         """
         asked, times = self.about.get("since"), [event.at for event in events if event.at is not None]
         if not (asked and times and self.about.get("ascending")):
@@ -78,12 +80,12 @@ class BoundPoll:
         return None if value == given.get(asked["input"]) or max(times) - min(times) <= _OVERLAP else {asked["input"]: value}
 
     def _begun(self, given: Json) -> Json:
-        """Return the beginning of a list by its time, which the pages of an ascending one may have moved."""
+        """Return the input with the time at which an ascending list begins, which its pages may have moved; empty for other lists."""
         asked = self.about.get("since")
         return {asked["input"]: given[asked["input"]]} if asked and self.about.get("ascending") else {}
 
     def _after_cursor(self, inputs: Any, client: Any, since: Since) -> Polled:
-        """Read the items after a cursor. Without one, only items with a time after the subscription's beginning are events."""
+        """Read the items after a cursor. Without a cursor, only items later than the subscription's beginning are events."""
         about, known = self.about["cursor"], since.mark.get("cursor")
         try:
             page, _, _ = self._page(client, inputs, {} if known is None else {about["input"]: known})
@@ -100,7 +102,7 @@ class BoundPoll:
         return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
 
     def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None, str | None]:
-        """Return a page, the inputs for the page after it, and the reason if it is unknown whether there is one."""
+        """Return a page, the inputs of the next page, and a reason if it is unknown whether a next page exists."""
         listing = self.listing(self.about["action"])
         page = listing.fetch(client, {**self.about.get("inputs", {}), **inputs.given, **more})
         return page, *listing.following(page)
@@ -125,7 +127,7 @@ def poll_of(row: Json, inputs: type[Any], listing: Callable[[str], Listing]) -> 
 
 
 def _moment(value: Any, form: str) -> float | None:
-    """Return a time of an item in seconds since 1970; None if it has none."""
+    """Return the time of an item in seconds since 1970; None if the item has none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return float(value) / (1000 if form == "unixMilliseconds" else 1)

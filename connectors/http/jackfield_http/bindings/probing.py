@@ -1,4 +1,4 @@
-"""Test of a bound connection: one request that changes nothing, and a second one if only that names the account."""
+"""Test of a bound connection: one request that changes nothing, and a second request if only its answer names the account."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 
 _NO_BODY: Json = {"members": {}}
-"""Inputs of a request whose body comes from the manifest."""
+"""Inputs of a request whose body the manifest gives."""
 
 
 def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], request: str | Json) -> Answer:
-    """Send the request of a test: a path to GET, or an object with ``method``, ``path``, ``query``, ``body``, ``server`` and ``failed``.
+    """Send the request of a test: GET a path, or an object with ``method``, ``path``, ``query``, ``body``, ``server`` and ``failed``.
 
-    :raises JackfieldError: if the server refuses it.
+    :raises JackfieldError: if the server refuses the request.
     """
     if isinstance(request, str):
         return client_of(0).get(request)
@@ -41,7 +41,7 @@ def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], 
 
 
 def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
-    """Read the account from a path of its own. Credentials that may not read it are still valid for other calls: a note says so."""
+    """Read the account from its own path. Credentials that may not read it are still valid for other calls; a note says so."""
     try:
         answer = client.get(about["path"])
     except JackfieldError as error:

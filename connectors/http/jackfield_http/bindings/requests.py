@@ -20,16 +20,18 @@ from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _SPLIT = re.compile(r"^/|//")
-"""Slashes at which servers split a path although they are encoded: a value with one is encoded twice where the provider says so."""
+"""Regular expression of slashes at which servers split a path although they are encoded. Values with such a slash are encoded twice where
+the provider says so.
+"""
 _SEVERAL = re.compile(r"[,*]")
-"""In a media type: it names several, or any."""
+"""Regular expression of media types that name several types or any."""
 
 Json = Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Request:
-    """Request of one call. ``options`` are the options of the client's ``request`` for the body."""
+    """Request of one call. ``options`` are keyword arguments for the body in ``HttpClient.request``."""
 
     method: str
     path: str
@@ -40,13 +42,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Stored files that a call refers to, by ID; ``opened`` closes their readers after the request."""
+    """Stored files that a call refers to by ID. ``opened`` closes their readers after the request."""
 
     sources: Mapping[str, Any] = field(default_factory=dict)
     opened: ExitStack = field(default_factory=ExitStack)
 
     def read(self, value: Any, *place: str | int) -> tuple[Content, str, str | None]:
-        """Return content, media type and name of a file: the reader of a stored one, or the content of a file passed by value.
+        """Return content, media type and name of a file. The content is the reader of a stored file, or the bytes of a file passed by
+        value.
 
         :raises InvalidInput: if the value is not a file.
         """
@@ -65,14 +68,14 @@ class Files:
         return self.opened.enter_context(file.open())
 
     def base64(self, value: Any, key: str) -> Any:
-        """Return the content of a file as a member of a JSON body."""
+        """Return the content of a file in base64, for a member of a JSON body."""
         content, _, _ = self.read(value, key)
         read = b"".join(content_body(content).chunks())
         return b64encode(read).decode("ascii")
 
 
 class ShownFiles(Files):
-    """Stored files of a described call: none is opened."""
+    """Stored files of a call that is only described: none is opened."""
 
     def read(self, value: Any, *place: str | int) -> tuple[Any, str, str | None]:
         """Return a description in place of the content."""
@@ -89,13 +92,13 @@ class ShownFiles(Files):
 
 
 UNSHOWN = "CONNECTION"
-"""Placeholder for a connection's value where a request is shown."""
+"""Placeholder for a value of the connection where a request is displayed."""
 
 
 def request_of(
     binding: Json, inputs: Json, files: Files | None = None, connection: Callable[[str], str] = lambda _name: UNSHOWN
 ) -> Request:
-    """Build the request of a call. ``files`` are the stored ones, ``connection`` returns a value of the connection.
+    """Build the request of a call. ``files`` are the stored ones; ``connection`` returns a value of the connection by its name.
 
     :raises InvalidInput: if a value does not fit into its place.
     """
@@ -124,12 +127,12 @@ def request_of(
 
 
 def described(made: Request, server: str | None = None) -> dict[str, Any]:
-    """Describe a request as JSON; ``server`` is there where it is not the connection's."""
+    """Describe a request as JSON. ``server`` is given if it differs from the connection's."""
     return request_shown(made.method, made.path, made.query, made.headers, made.options, server)
 
 
 def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
-    """Return the body of a request: an input, or an object of several; none if they are all left out."""
+    """Return the body of a request: one input, or an object of several inputs. Empty if all of them are omitted."""
     if "members" in row:
         value: dict[str, Any] = {}
         for key, name in row["members"].items():
@@ -147,7 +150,7 @@ def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:
-    """Set a member of a body; a JSON Pointer as name sets a nested member, with one item in each list on the way."""
+    """Set a member of a body. A JSON Pointer as name sets a nested member; lists on the way have one item."""
     if not name.startswith("/"):
         body[name] = value
         return
@@ -161,17 +164,17 @@ def _put(body: dict[str, Any], name: str, value: Any) -> None:
 
 @dataclass(slots=True)
 class _Placed:
-    """Parameters of a request at their places."""
+    """Parameters of a request, by their places."""
 
     in_path: dict[str, str] = field(default_factory=dict)
     query: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Objects that are header fields, as JSON, by the names of these."""
+    """Objects that become header fields as JSON, by the names of the fields."""
 
     def filled(self, template: str) -> str:
-        """Put the values into a path, or into the query that belongs to it."""
+        """Replace the placeholders of a path, or of the query in it, by values."""
         return _TEMPLATE.sub(lambda found: self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1]), template)
 
     def put(self, row: Json, value: Any) -> None:
@@ -208,7 +211,7 @@ def _missing(name: str) -> str:
 
 
 def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str, ...]]) -> dict[str, Any]:
-    """Encode a body; ``place`` says where a member of it is in the inputs."""
+    """Encode a body. ``place`` maps a member of the body to its place in the inputs."""
     media, way = row["contentType"], row["encode"]
     if way == "json":
         return {"content": _json(value), "content_type": media}
@@ -258,7 +261,9 @@ def _part(name: str, file: tuple[Content, str, str | None]) -> Part:
 
 
 def _value_part(value: Any, about: Json) -> Any:
-    """Return the part of a value, or one for each item of a list. Objects are JSON, unless the document names another media type."""
+    """Return the form part of a value, or one part per item of a list. Objects become JSON, unless the document names another
+    media type.
+    """
     if isinstance(value, list):
         return [_value_part(item, about) for item in value]
     media = about.get("contentType", "application/json" if isinstance(value, dict) else None)

@@ -1,4 +1,4 @@
-"""Outputs from responses: always an object, and where a page of a list is."""
+"""Outputs from responses, which are always objects, and the place of a page in its list."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
 
 _LONGEST = 16
-"""Digits of a number of a page at most."""
+"""Maximum number of digits of a page number."""
 
 Json = Mapping[str, Any]
 
 
 class BoundOutput(Output):
-    """Output of a bound action: the provider's JSON as it came, or a file, which the runtime stores if it is large."""
+    """Output of a bound action: the provider's unchanged JSON, or a file, which the runtime stores if it is large."""
 
     model_config = ConfigDict(extra="allow")
     download: OutputFile | None = None
@@ -45,15 +45,15 @@ class BoundOutput(Output):
 
 
 def is_listing(row: Json) -> bool:
-    """Return whether the output of an action only wraps a list: servers in Go write null for an empty one."""
+    """Return whether the output of an action only wraps a list. Servers written in Go send null for an empty list."""
     members: Json = row.get("output", {}).get("properties", {})
     return members.keys() - {"nextPage"} == {"items"} and isinstance(members["items"], Mapping) and members["items"].get("type") == "array"
 
 
 def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]:
-    """Return the output of a success response. ``lists``: a null is an empty list.
+    """Return the output of a successful response. With ``lists``, null is an empty list.
 
-    :raises Unavailable: if JSON was promised and something else came.
+    :raises Unavailable: if JSON was promised and the body is something else.
     """
     if read == "none" or not answer.content:
         return {}
@@ -68,13 +68,13 @@ def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]
 
 
 def page_output(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the output of a page; None if the response is neither an object nor a list, which an output only wraps."""
+    """Return the output of a page; None if the response is neither an object nor a list. A list is wrapped in an object."""
     is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
     return output if is_read and answer.content and (isinstance(answer.json(), dict | list) or "items" in output) else None
 
 
 def shape_of(answer: Answer) -> str:
-    """Return how a body is read by its media type: as ``json``, ``text`` or ``bytes``. Without a media type, JSON is read as JSON."""
+    """Return how to read a body by its media type: ``json``, ``text`` or ``bytes``. Valid JSON without a media type is ``json``."""
     media = answer.media_type
     if is_json(media) or stream_reading(media) is not None:
         return "json"
@@ -88,7 +88,7 @@ def shape_of(answer: Answer) -> str:
 
 
 def declared_for(response: Json, status: int) -> Sequence[str] | None:
-    """Return the media types that a binding declares for a status: an empty list if it has no body, None if nothing is known."""
+    """Return the media types that a binding declares for a status: an empty list for no body, None if the binding does not say."""
     types: Mapping[str, Sequence[str]] | None = response.get("types")
     if types is None:
         return None
@@ -104,9 +104,9 @@ def is_declared(response: Json, status: int, media: str) -> bool:
 
 
 def refuse_empty(response: Json, answer: Answer, step: str) -> None:
-    """Refuse a success without a body where the binding declares one: only the status 204 or 205 says that there is none.
+    """Refuse a success without a body where the binding declares a body. Only the statuses 204 and 205 allow its absence.
 
-    :raises Unavailable: if it is empty.
+    :raises Unavailable: if the body is empty.
     """
     if not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
         return
@@ -116,9 +116,9 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
 
 
 def refuse_whole(answer: Answer, outcomes: Outcomes | None, inputs: Json, errors: HttpErrors) -> None:
-    """Refuse an answer whose status is a refusal of possibly only some items, unless the answer says that others were carried out.
+    """Refuse an answer whose status may refuse only some items, unless the answer says that other items were carried out.
 
-    :raises JackfieldError: in that case.
+    :raises JackfieldError: if the answer is refused.
     """
     if outcomes is None or answer.status not in outcomes.mixed:
         return
@@ -141,7 +141,7 @@ def as_output(found: Any) -> dict[str, Any]:
 
 
 def ended(pages: Pages) -> dict[str, Any]:
-    """Return the output of a page whose status says that the list has ended before it."""
+    """Return the output of a page whose status says that the list ended before it."""
     found: Any = []
     for name in reversed(names(pages.items)):
         found = {name: found}
@@ -149,7 +149,7 @@ def ended(pages: Pages) -> dict[str, Any]:
 
 
 def position(pages: Pages, value: object) -> int:
-    """Return the number or offset of the page that an input asks for."""
+    """Return the number or offset of the page that an input names."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else pages.first

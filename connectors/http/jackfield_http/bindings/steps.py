@@ -1,4 +1,6 @@
-"""Requests that a bound action sends before its own: each finds or prepares data for a later one, and changes nothing yet."""
+"""Requests that a bound action sends before its main request. Each finds or prepares data for a later request; none makes the change
+itself.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ Json = Mapping[str, Any]
 def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpClient) -> dict[str, Any]:
     """Return the inputs with the results of the steps of the action ``key``; ``action`` is its binding.
 
-    :raises JackfieldError: if a step fails. Nothing has been carried out then.
+    :raises JackfieldError: if a step fails. The action has changed nothing then.
     """
     values = {**_facts(action.get("file"), inputs, files), **inputs}
     for number, row in enumerate(action["before"], 1):
@@ -51,7 +53,7 @@ def shown(action: Json, inputs: Json, files: Files) -> tuple[list[dict[str, Any]
 
 
 def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
-    """Return length and name of a file that is an input, under the names that the binding gives them."""
+    """Return length and name of a file input, under the names that the binding gives."""
     if row is None:
         return {}
     content, _, name = files.read(inputs[row["input"]], row["input"])
@@ -65,7 +67,7 @@ def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
 def sent(row: Json, step: str, values: Json, files: Files, client: HttpClient, *, safe: bool = True) -> Answer:
     """Send the request of a row; ``step`` names it in errors.
 
-    :raises JackfieldError: for a status that is no success, and that the row does not name as ``absent``.
+    :raises JackfieldError: for an unsuccessful status, unless the row names it as ``absent``.
     """
     expect = (*_SUCCESSES, *row.get("absent", ()))
     request = request_of({"path": "/", "response": {"read": "auto"}, **row}, values, files)

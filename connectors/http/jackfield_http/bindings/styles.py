@@ -1,7 +1,7 @@
-"""Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header or a form.
+"""Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header field or a form.
 
-Everything outside letters, digits and ``-._~`` is percent-encoded, so that a value can neither leave its place nor add another parameter.
-The commas, dots and semicolons between values belong to the style.
+All characters other than letters, digits and ``-._~`` are percent-encoded, so that a value can neither leave its place nor add a parameter.
+Commas, dots and semicolons between values belong to the style.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jackfield.connector import Detail, InvalidInput, Sent, pointer
 from jackfield_http.urls import UNFIT_SEGMENT, climbs, compact
 
 _RESERVED = "!$'()*,/:;?@[]"
-"""Characters that ``allowReserved`` leaves: all reserved ones except those that would end the value."""
+"""Characters that ``allowReserved`` leaves unencoded: all reserved characters except those that would end the value."""
 _DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
 """Delimiters by style; ``tabDelimited`` is Swagger's ``tsv``, which OpenAPI 3 has no name for."""
 
@@ -23,7 +23,7 @@ Pairs = Iterator[tuple[str, str]]
 
 
 def text(value: Any) -> str:
-    """Return a value as text: JSON for lists and objects within a value."""
+    """Return a value as text. Lists and objects within a value become JSON."""
     if isinstance(value, str):
         return value
     return compact(value)
@@ -35,14 +35,14 @@ def encoded(value: Any) -> str:
 
 
 def unreserved(value: Any) -> str:
-    """Percent-encode a value of a parameter that may contain reserved characters."""
+    """Percent-encode a value of a parameter that may contain reserved characters, and leave those."""
     return quote(text(value).encode("utf-8", "replace"), safe=_RESERVED)
 
 
 def path_value(value: Any, name: str, style: str, *, explode: bool) -> str:
     """Return the text for a parameter in a path.
 
-    :raises InvalidInput: if the text would be empty, or ``.`` or ``..`` in any encoding: the request would reach another resource.
+    :raises InvalidInput: if the text would be empty, ``.`` or ``..`` in any encoding: the request would reach another resource.
     """
     joined = _PATHS[style](value, name, explode)
     bare = joined.strip(".;=,")
@@ -86,7 +86,7 @@ def _listed(value: Any, explode: bool, encode: Callable[[Any], str]) -> list[str
 
 
 def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Callable[[Any], str] = encoded) -> Pairs:
-    """Yield the encoded pairs that stand for a parameter in a query or a form."""
+    """Yield the encoded name and value pairs of a parameter in a query or a form."""
     if style == "deepObject":
         yield from _deep(value, encoded(name), encode)
     elif isinstance(value, list):
@@ -104,10 +104,10 @@ def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Cal
 
 
 def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
-    """Yield bracketed names, ``filter[state]=open``.
+    """Yield pairs with bracketed names, such as ``filter[state]=open``.
 
-    A list of plain values has empty brackets, which Rails, PHP, Stripe and Node all read as a list. A list of objects or lists has indexes:
-    with empty brackets, a reader puts a member that the previous item lacks into that item, and so changes the order.
+    Lists of plain values have empty brackets, which Rails, PHP, Stripe and Node read as a list. Lists of objects or lists have indexes:
+    with empty brackets, a reader would put a member that one item lacks into the item before.
     """
     if isinstance(value, dict):
         for key, item in value.items():
@@ -124,7 +124,7 @@ _BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def in_ascii(json: str) -> str:
-    """Return JSON whose letters beyond ASCII are escaped: a header field holds no others."""
+    """Return JSON with letters outside ASCII escaped: header fields hold ASCII only."""
     return _BEYOND_ASCII.sub(lambda found: "".join(f"\\u{unit:04x}" for unit in _units(found[0])), json)
 
 
