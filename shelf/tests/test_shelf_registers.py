@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from http_stand import Client, Stand, standing
 from jackfield.connector import Hook, scheme_of
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http.pointers import find
+from jackfield_market.testing.registrations import declared_step, sent_body
 from jackfield_openapi.shelf.services import read_shelf
 from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import plugged
@@ -56,17 +58,23 @@ class Far:
 
     def __call__(self, _number: int, request: Request) -> Any:
         """Answer a request."""
-        path = unquote(urlsplit(request.path).path)
-        listed = self.about["list"]["path"].rpartition("/")[2]
-        if f"/{listed}" not in path and "hook" not in path:
-            return Answer(_account())
-        identifier = path.rpartition("/")[2]
-        if request.method == "DELETE":
-            return Answer({}, 200 if self.kept.pop(identifier, None) else 404)
-        if request.method == "GET":
-            return Answer(self.kept[identifier] if identifier in self.kept else self._listed())
-        answer = self._kept(identifier, request.json())
-        return Answer({} if self.is_mute else answer, 201)
+        step = declared_step(self.about, request)
+        if step is None:
+            return Answer({"data": {"viewer": _account(), "shop": _account()}} if "graphql" in request.path else _account())
+        name, identifier = step[0], unquote(step[1])
+        if name == "list":
+            return Answer(self._listed())
+        if name in ("create", "update"):
+            answer = self._kept(identifier, sent_body(request))
+            return Answer({} if self.is_mute else answer, 201)
+        if identifier not in self.kept:
+            return Answer({"errors": [{"message": "gone"}]} if "graphql" in request.path else {}, 200 if "graphql" in request.path else 404)
+        if name == "tell":
+            told: Json = {}
+            put(told, self.about["secret"], self.secret)
+            return Answer(told)
+        del self.kept[identifier]
+        return Answer({"data": {}})
 
     def _kept(self, identifier: str, body: Json) -> Json:
         """Keep what a request asks for; return its answer, in which a new one has its ID and its secret."""
@@ -74,13 +82,19 @@ class Far:
         name = identifier if identifier in self.kept else "8"
         inner = next(iter(body.values())) if len(body) == 1 and isinstance(next(iter(body.values())), dict) else body
         self.kept[name] = self._named({**self.kept.get(name, {}), **inner}, name)
-        if isinstance(url := find(body, self.about["create"]["body"]["members"]["hookUrl"]), str):
+        if isinstance(url := find(body, self._places["hookUrl"]), str):
             put(self.kept[name], self.about["list"]["url"], url)
         answer: Json = {**body}
         put(answer, self.about.get("id", self.about["list"]["id"]), f"https://api.example/{name}" if self._is_address else name)
-        if "secret" in self.about:
+        if "secret" in self.about and "tell" not in self.about:
             put(answer, self.about["secret"], self.secret)
         return answer
+
+    @property
+    def _places(self) -> Json:
+        """Places of the values in the request for a new one."""
+        members = self.about["create"]["body"]["members"]
+        return {one: place if place.startswith("/") else f"/{place}" for one, place in members.items()}
 
     def _listed(self) -> Any:
         found: Any = [*self.kept.values()]
@@ -116,7 +130,7 @@ def _asked(about: Mapping[str, Any], create: Mapping[str, Any], inputs: Mapping[
     given = {**about.get("fixed", {}), **inputs}
     for name, place in create["body"]["members"].items():
         if name in given:
-            yield place, given[name]
+            yield place if place.startswith("/") else f"/{place}", given[name]
 
 
 @contextmanager
@@ -142,7 +156,7 @@ def _subscribed(folder: Path, key: str, row: Json, far: Far) -> Iterator[Stand]:
 
 def _trigger(key: str, name: str) -> tuple[Json, Far]:
     """Return a trigger of the shelf, and its provider."""
-    row = next(one for one in manifest_of(key)["triggers"] if one["key"] == name)
+    row = deepcopy(next(one for one in manifest_of(key)["triggers"] if one["key"] == name))
     return row, Far(row["http"]["register"], _secret(row["webhook"]["signature"]["scheme"]))
 
 
@@ -151,15 +165,19 @@ def test_a_webhook_registers_itself(tmp_path: Path, key: str, name: str) -> None
     """It is made with a secret that nobody enters, what the provider signs by it is an event, and it goes with its subscription."""
     row, far = _trigger(key, name)
     example, signature, create = row["examples"][0], row["webhook"]["signature"], far.about["create"]
+    if signature.get("time", "").startswith("/"):  # a signed time must be of now
+        for one in (example["request"]["body"], *example["events"]):
+            one[signature["time"][1:]] = int(time.time() * 1000)
     with _subscribed(tmp_path, key, row, far) as stand:
         client = stand.client()
         until(lambda: client.get("/v1/subscriptions/it").json["status"] == "active")
         url = client.get("/v1/subscriptions/it").json["url"]
         assert [*far.urls()] == [_FOREIGN, url]
-        members = create["body"]["members"]
+        place = create["body"]["members"].get("hookSecret", "")
         asked = dict(_asked(far.about, create, example.get("inputs", {})))
         assert {place: find(far.sent, place) for place in asked} == asked
-        secret = far.secret if "secret" in far.about else find(far.sent, members["hookSecret"])
+        entered = example.get("inputs", {}).get("signingSecret")
+        secret = far.secret if "secret" in far.about else entered or find(far.sent, place if place.startswith("/") else f"/{place}")
         body = json.dumps(example["request"]["body"]).encode()
 
         def told(text: str) -> int:

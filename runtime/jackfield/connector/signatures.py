@@ -6,6 +6,7 @@
     {"scheme": "hmac", "header": …, "signed": "{time}.{body}", …}         HMAC of named parts
     {"scheme": "ecdsa" | "ed25519", "header": …, …}                       named parts, signed with the provider's private key
     {"scheme": "token", "header": …}                                      the secret itself in a header field
+    {"scheme": "token", "header": "Authorization", "user": …}             the secret as the password of basic authentication
     {"scheme": "secretPath"}                                              nothing: the unguessable path is the only proof
 """
 
@@ -308,25 +309,30 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class SharedToken:
-    """Secret itself, in the header field ``header``."""
+    """Secret itself, in the header field ``header``. With a ``user``, it is that user's password in basic authentication (RFC 7617)."""
 
     header: str
+    user: str = ""
 
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
 
         :raises Forged: if it does not contain the secret.
         """
-        if not hmac.compare_digest(secret_of(hook).encode(), request.headers.get(self.header, "").encode("utf-8", "surrogateescape")):
+        if not hmac.compare_digest(self._field(hook).encode(), request.headers.get(self.header, "").encode("utf-8", "surrogateescape")):
             raise Forged("the token does not fit")
 
     def sign(self, _body: bytes, hook: Hook, _at: float) -> dict[str, str]:
         """Return the header fields with which the provider would send a body."""
-        return {self.header: secret_of(hook)}
+        return {self.header: self._field(hook)}
 
     def shown(self, secret: str, _inputs: object = None) -> str:
         """Return a secret as it is entered at the provider."""
         return secret
+
+    def _field(self, hook: Hook) -> str:
+        secret = secret_of(hook)
+        return f"Basic {b64encode(f'{self.user}:{secret}'.encode()).decode()}" if self.user else secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from jackfield_http.answers import Answer
 from jackfield_http.bindings.requests import Files, described, request_of
 from jackfield_http.bodies import content_body
 from jackfield_http.client import HttpClient
+from jackfield_http.errors import Failed
 from jackfield_http.pointers import find
 from jackfield_http.shown_requests import ShownFile
 from jackfield_http.urls import UrlError, parse_url
@@ -64,14 +65,17 @@ def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
     return {row["length"]: length, row["name"]: name or row["input"]}
 
 
-def sent(row: Json, step: str, values: Json, files: Files, client: HttpClient, *, safe: bool = True) -> Answer:
-    """Send the request of a row; ``step`` names it in errors.
+def sent(
+    row: Json, step: str, values: Json, files: Files, client: HttpClient, *, safe: bool = True, failed: Failed | None = None
+) -> Answer:
+    """Send the request of a row; ``step`` names it in errors, ``failed`` judges a success's JSON.
 
     :raises JackfieldError: for an unsuccessful status, unless the row names it as ``absent``.
     """
     expect = (*_SUCCESSES, *row.get("absent", ()))
     request = request_of({"path": "/", "response": {"read": "auto"}, **row}, values, files)
     options: dict[str, Any] = {"headers": request.headers, "safe": safe, "step": step, "expect": expect, **request.options}
+    options |= {} if failed is None else {"failed": failed}
     if "to" in row:
         try:
             url = parse_url(str(values[row["to"]]))

@@ -30,6 +30,7 @@ from jackfield_http.bindings.requests import Files
 from jackfield_http.bindings.responses import BoundOutput
 from jackfield_http.bindings.steps import sent
 from jackfield_http.challenges import Challenge, challenge_of
+from jackfield_http.graphql import is_refused
 from jackfield_http.pointers import find
 
 OTHER = "other"
@@ -219,20 +220,26 @@ class _Registration:
             return Unfinished({})  # a registration that is made anew has another secret, which is learnt while it is made
         answer = self._send("create", values, clients).json()
         made = {"hookId": _identified(answer, self._about.get("id", self._about["list"]["id"]))}
+        if "tell" in self._about and made["hookId"] is not None:
+            answer = self._send("tell", {**values, **made}, clients).json()
         made |= {"secret": find(answer, self._about["secret"])} if self._keeps_secret else {}
         if None in made.values():
             raise Unavailable(f"the answer to '{self._key}, create' names no registration", sent=Sent.UNKNOWN, repeatable=False)
         return made
 
     def disable(self, hook: Hook, clients: BoundClient) -> None:
-        """Remove all registrations of the URL; missing ones count as removed."""
+        """Remove all registrations of the URL; missing ones count as removed. One that the list lacks is removed if ``absent`` says how its
+        provider refuses a missing one."""
         values = self._values(hook)
-        for one in dict.fromkeys([*self._listed(values, clients), hook.remote.get("hookId")]):
+        known = [hook.remote.get("hookId")] if "absent" in self._about["remove"] else []
+        for one in dict.fromkeys([*self._listed(values, clients), *known]):
             if one is not None:
                 self._send("remove", {**values, "hookId": one}, clients)
 
     def _is_usable(self, one: Any, known: Any, hook: Hook) -> bool:
-        """Return whether requests of a registration can be verified. While a secret is learnt, the ID is not known yet."""
+        """Return whether a registration can be corrected, and its requests verified. While a secret is learnt, the ID is not known yet."""
+        if "update" not in self._about:
+            return False
         if self._learns:
             return "secret" in hook.remote and known in (None, one)
         return not self._keeps_secret or (one == known and "secret" in hook.remote)
@@ -256,4 +263,5 @@ class _Registration:
 
     def _send(self, name: str, values: Json, clients: BoundClient) -> Any:
         row = self._about[name]
-        return sent(row, f"{self._key}, {name}", values, Files(), clients.of(0), safe=row["method"] == "GET")
+        failed = is_refused if "/query" in row.get("body", {}).get("members", {}).values() else None  # GraphQL refuses with status 200
+        return sent(row, f"{self._key}, {name}", values, Files(), clients.of(0), safe=name in ("list", "tell"), failed=failed)

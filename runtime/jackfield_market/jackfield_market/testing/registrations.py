@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ from jackfield.connector.triggers import Webhook
 from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import SECRET, over_client
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
+from jackfield_market.testing.playing import at
 from jackfield_market.testing.subject import Rule, Subject
 from jackfield_market.testing.webhooks import URL, hook_for, webhooks
 
@@ -25,12 +27,18 @@ class RegistrationProvider:
 
     ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some paths; "" is the whole response.
     ``identifier`` is the pointer of the ID in a registration, ``address`` the pointer of its URL, if it differs from its place in the
-    request. ``told`` are the pointers of ID and secret in the answer to a new one. ``breaks`` is the number of the request after which the
+    request. ``told`` are the pointers of ID and secret in the answer to a new one. ``declared`` is the registration of a manifest, by whose
+    requests others than these are known. ``breaks`` is the number of the request after which the
     connection is reset; the request was carried out.
     """
 
     def __init__(
-        self, items: str = "", identifier: str = "/id", told: tuple[str, str] = ("/id", "/secret"), address: str | None = None
+        self,
+        items: str = "",
+        identifier: str = "/id",
+        told: tuple[str, str] = ("/id", "/secret"),
+        address: str | None = None,
+        declared: Mapping[str, Any] | None = None,
     ) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.breaks = 0
@@ -39,6 +47,7 @@ class RegistrationProvider:
         self._identifier = identifier
         self._told = told
         self._address = address
+        self._declared = declared
         self._made = 0
 
     def __call__(self, number: int, request: Request) -> Step:
@@ -51,6 +60,24 @@ class RegistrationProvider:
         return [URL for one in self.kept.values() if URL in json.dumps(one)]
 
     def _answered(self, request: Request) -> Answer:
+        step = None if self._declared is None else declared_step(self._declared, request)
+        return self._usual(request) if step is None else self._stepped(*step, request)
+
+    def _stepped(self, name: str, identifier: str, request: Request) -> Answer:
+        """Answer a declared request."""
+        if name == "list":
+            return Answer(self._listed(self._items))
+        if name == "create":
+            return self._add(request)
+        if identifier not in self.kept:
+            return Answer({"message": "there is no such registration"}, 404)
+        if name == "tell":
+            return Answer(_with({}, self._told[1], SECRET))
+        if name == "remove":
+            del self.kept[identifier]
+        return Answer({})
+
+    def _usual(self, request: Request) -> Answer:
         path = request.path.partition("?")[0].rstrip("/")
         identifier = path.rpartition("/")[2]
         if request.method == "GET":
@@ -63,6 +90,9 @@ class RegistrationProvider:
             return Answer(self.kept[identifier])
         if request.method == "DELETE" or identifier.startswith("reg-"):
             return Answer({"message": "there is no such registration"}, 404)
+        return self._add(request)
+
+    def _add(self, request: Request) -> Answer:
         self._made += 1
         name = f"reg-{self._made}"
         made = _with(_with(_body(request), "/id", name), self._identifier, name)
@@ -97,7 +127,45 @@ def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
     """Return the provider of a webhook that is registered by data."""
     listed = about["list"]
     told = (about.get("id", listed["id"]), about.get("secret", "/secret"))
-    return RegistrationProvider(listed.get("items", ""), listed["id"], told, listed["url"])
+    return RegistrationProvider(listed.get("items", ""), listed["id"], told, listed["url"], about)
+
+
+def declared_step(about: Mapping[str, Any], request: Request) -> tuple[str, str] | None:
+    """Return which request of a declared registration this is, with the ID that it names; None if it is none of them.
+
+    Requests of one method and path, as those of GraphQL, differ by what is fixed in their bodies.
+    """
+    path, fixed = request.path.partition("?")[0], about.get("fixed", {})
+    for name in ("list", "create", "tell", "update", "remove"):
+        row: Mapping[str, Any] = about.get(name, {})
+        found = re.fullmatch(f".*{_expression(row['path'])}", path) if row.get("method") == request.method else None
+        if found is None:
+            continue
+        sent, members = sent_body(request), row.get("body", {}).get("members", {})
+        if all(_value(sent, members[one]) == str(fixed[one]) for one in fixed.keys() & members.keys()):
+            named = found.groupdict().get("hookId") or (_value(sent, members["hookId"]) if "hookId" in members else "")
+            return name, named
+    return None
+
+
+def _expression(path: str) -> str:
+    """Return the regular expression of a path with values."""
+    parts = re.split(r"\{(\w+)\}", path)
+    return "".join(
+        (f"(?P<{part}>[^/]+)" if part == "hookId" else "[^/]+") if place % 2 else re.escape(part) for place, part in enumerate(parts)
+    )
+
+
+def sent_body(request: Request) -> Any:
+    """Return the body of a request: JSON, or the members of a form; empty if it is neither."""
+    try:
+        return request.json()
+    except ValueError:
+        return dict(parse_qsl(request.body.decode("utf-8", "replace")))
+
+
+def _value(body: Any, name: str) -> str:
+    return str(at(body, name if name.startswith("/") else f"/{name}"))
 
 
 class _Registering:
