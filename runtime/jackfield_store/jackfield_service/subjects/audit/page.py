@@ -26,7 +26,7 @@ _FILTERS = (("actor", "Who", "a name, or cli:…"), ("event", "What", "schedule"
 _DAYS = (("from", "From"), ("until", "Until"))
 _PAGE = 50
 _REASON = 4
-"""Index of the column that is present if an entry has a reason."""
+"""Index of the column of reasons, which a list without reasons lacks."""
 _TOKENS = 200
 _SORTS = Sorts(
     {"When": "at", "What": "event", "Target": "object"}, names="sequence",

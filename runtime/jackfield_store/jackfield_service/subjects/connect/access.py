@@ -222,7 +222,7 @@ def _connector_of(kind: ConnectionKind, type_name: str) -> str | None:
 
 
 def _nearest(name: str, offered: Sequence[tuple[str, ConnectionKind]]) -> str:
-    """Return the end of a sentence about an action that no type serves: the similar name, if there is one."""
+    """Return the end of a sentence about an action that no type serves, with the similar name; an empty string if no name is similar."""
     connector, _, action = name.rpartition("/")
     wanted = {connector} if connector else {_connector_of(kind, type_name) for type_name, kind in offered}
     known = {one.key: one for _, kind in offered for one in kind.manifests if one.key in wanted}

@@ -142,8 +142,8 @@ class WorkspaceSchedules:
         self._table.remove(self._find(name))
 
     def run(self, name: str) -> Result | str:
-        """Queue the invocation of a schedule now, with the caller's rights; return its ID, or a Result. The schedule's times stay
-        unchanged.
+        """Queue the invocation of a schedule now, with the caller's rights; return its ID, or a Result of status ``waiting``. The
+        schedule's times stay unchanged.
 
         :raises JackfieldError: if the invocation is refused.
         """

@@ -153,7 +153,7 @@ class Words:
         return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
 
     def advice(self, hint: str | None, code: str = "") -> Markup | None:
-        """Render the next step."""
+        """Render the customer's next step; None if there is none."""
         found = self.hint(hint, code)
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
 
