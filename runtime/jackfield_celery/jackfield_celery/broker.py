@@ -29,9 +29,8 @@ _CONNECT_WITHIN = 4
 _ANSWER_WITHIN = 2.0
 """Seconds for Redis to accept a connection, or answer a command, before the connection is closed."""
 _LOOK_EVERY = 1.0
-"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. If a network drops bytes without
-closing the connection, only this check notices it. With the pauses between tries, everything works again five seconds after the network
-is back.
+"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. Only this check notices a
+network that drops bytes without closing the connection. With the pauses between tries, all works five seconds after the network is back.
 """
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""

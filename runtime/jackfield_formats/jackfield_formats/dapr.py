@@ -316,9 +316,7 @@ class _Found:
         return known.fault(self.around.catalog, self.around.environment.get("JACKFIELD_WORKSPACE") or "default")
 
     def _no_connector(self, name: str) -> str:
-        """Return the reason why no connector supports a type: its package is not installed or not offered, or no package
-        supports the type.
-        """
+        """Return the reason why no connector supports a type: its package is not installed or not offered, or no package has it."""
         known = BINDINGS.get(name)
         if known is not None:
             return f"'{name}' {self._fault(known)}"

@@ -59,8 +59,9 @@ def _is_config_variable(content: Mapping[str, Any]) -> bool:
 
 
 def _is_secret_file(document: Document, components: Sequence[Document]) -> bool:
-    """Return whether a document is a JSON file next to Dapr's components. A sidecar reads only YAML as components, and folders of
-    components also contain the files of their secret stores."""
+    """Return whether a document is a JSON file next to Dapr's components. A sidecar reads only YAML as components, and such folders also
+    contain files of secret stores.
+    """
     return document.source.lower().endswith(".json") and document.folder in {component.folder for component in components}
 
 

@@ -1,8 +1,8 @@
 """Prismatic: the connections of an integration or an instance. Aliases translate its component and connection keys.
 
-Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), and one or a list of these
-variables. Supported is also a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of
-values, an object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
+Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), one or a list of these
+variables, and a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an
+object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
 
 Members of an invocation are translated, too: the connection, the inputs of a step, and files (a Buffer as JSON, a list as JSON text). They
 are recognised by their exact shape, for connectors with an alias of this format that names the action. Callers translate only invocations

@@ -31,8 +31,8 @@ def no_files(_identifier: str) -> bytes:
 class DaprApi:
     """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded again.
 
-    ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. ``local`` means that only
-    this machine may call, so that other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
+    ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. With ``local``, only this
+    machine may call: other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
     """
 
     bindings: Mapping[str, Binding]

@@ -21,7 +21,7 @@ def sqs(call: Call) -> Response:
 
 def sns(call: Call) -> Response:
     """Publish the ``message`` of the data to the topic, under its ``subject``. A missing subject stays empty, and an object becomes JSON
-    text. Dapr sends the text ``<nil>`` and Go's notation of a map instead.
+    text; Dapr sends ``<nil>`` and Go's notation of a map.
     """
     given = json_object(call.request.octets())
     if is_absent(given.get("message")):

@@ -40,7 +40,7 @@ def _no_data() -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """Call of a binding. ``octets`` returns the data as a sidecar passes them on: the octets of gRPC, the JSON text of HTTP."""
+    """Call of a binding. ``octets`` returns the data as a sidecar passes them on: octets from gRPC, JSON text from HTTP."""
 
     operation: str
     metadata: Mapping[str, str]

@@ -19,7 +19,7 @@ _KIND = "Resiliency"
 _DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
 """Beginnings of the names of default policies that apply to an output binding, the most specific first."""
 _FOREVER = 2**31
-"""Number of attempts that stands for a policy without a limit: the deadline ends them."""
+"""Number of attempts of a policy without a limit: the deadline ends them."""
 
 
 class _PolicyError(ValueError):

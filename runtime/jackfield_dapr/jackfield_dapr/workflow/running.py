@@ -26,7 +26,7 @@ _MOST = 1000
 @dataclass(slots=True)
 class Outcome:
     """Outcome of a workflow: a row per task that ran, and the exit code of the worst Result. ``lost`` is set if any notification failed,
-    even if the workflow continued because others of its task succeeded.
+    even if the workflow continued.
     """
 
     workflow: str

@@ -70,9 +70,7 @@ class Mail:
                 self._places[name] = path
 
     def declare(self, placeholders: Mapping[str, bool]) -> None:
-        """Set the placeholders that the document declares, and that may remain in this message; the value says whether the placeholder is
-        for unsubscribing.
-        """
+        """Set the placeholders that the document declares and that may remain in this message; True marks one for unsubscribing."""
         self._declared = placeholders
 
     def unsubscribe_by(self, address: str) -> None:
@@ -252,7 +250,7 @@ def text(value: object, path: str) -> str:
 def optional_text(value: object, path: str) -> str | None:
     """Return a text, or None if it is missing or blank.
 
-    :raises RefusedError: if the value is of another type.
+    :raises RefusedError: if it is neither.
     """
     return None if value is None else text(value, path) or None
 

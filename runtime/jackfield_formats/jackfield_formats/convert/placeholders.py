@@ -1,7 +1,7 @@
 """Placeholders that other providers replace and Amazon SES does not: the kind and the treatment of each (docs/tutorial/providers.md).
 
-A remaining placeholder would arrive in the message unchanged. It is reported as a difference, and refused in a link to unsubscribe: the
-recipient would get a dead link.
+A remaining placeholder would arrive in the message unchanged. It is reported as a difference, and refused in a link to unsubscribe, which
+would be dead.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _OF_SES = "amazonses"
 
 def find(form: str, text: str, own: Mapping[str, bool]) -> Iterator[Placeholder]:
     """Yield the placeholders of a text, each once, placeholders for unsubscribing first. ``own`` are further placeholders, which the
-    request declares; the value says whether the placeholder is for unsubscribing.
+    request declares; True marks one for unsubscribing.
     """
     by, pattern = _PATTERNS[form]
     found = {match[0]: bool(_UNSUBSCRIBES.search(match[0])) for match in re.finditer(f"{pattern}|{_BRACES}", text, re.IGNORECASE)}

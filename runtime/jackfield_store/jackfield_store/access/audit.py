@@ -60,8 +60,8 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], shown: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Return the changed members, as an entry stores them: their values ``before`` and ``after``, null for a missing value. A member
-    outside of ``shown`` is masked, since entries are not encrypted; None masks nothing.
+    """Return the changed members, as an entry stores them: their values ``before`` and ``after``, null for a missing value. Members outside
+    ``shown`` are masked, since entries are not encrypted; None masks nothing.
     """
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
@@ -73,7 +73,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], shown: Colle
 
 
 def by_member(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return a document in which each member of the objects ``names`` is a member of its own, such as ``inputs/subject``."""
+    """Return a document with each member of the objects ``names`` as a member of its own, such as ``inputs/subject``."""
     flat = {name: value for name, value in document.items() if name not in names}
     for name in names:
         flat |= {f"{name}/{member}": value for member, value in (document.get(name) or {}).items()}
@@ -178,9 +178,9 @@ class Audit:
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
-        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter ``TEXT*`` matches the beginning. A filter
-        ``*TEXT*`` matches any part and ignores case; for an actor it also matches the name. For a ``target`` it also matches the new
-        name of a renamed connection.
+        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter ``TEXT*`` matches the beginning; ``*TEXT*``
+        matches any part and ignores case, for an actor also in the name. For a ``target`` it also matches the new name of a renamed
+        connection.
 
         :param since: seconds since 1970 from which on entries count, in the order of their writing.
         :param until: seconds since 1970 before which entries count.

@@ -1,8 +1,8 @@
 """Seals of the heads of audit logs: without the key, write access to the database is not enough to cut a log or extend it unnoticed.
 
 A head is sealed with the key of ``default``, so that a log continues while the key service of its own workspace refuses. An entry that
-follows a head without its seal is marked for ever (``unsealed``). Either the log was changed in the database before it, an older jackfield
-wrote to it, or the key of ``default`` was out of reach. A head that was stored outside of the database vouches for all entries before it.
+follows an unsealed head is marked for ever (``unsealed``). Then somebody changed the log in the database, an older jackfield wrote to it,
+or the key of ``default`` was unavailable. A head that was stored outside of the database vouches for all entries before it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) -> None:
-    """Store the rules of a workspace that is to be deleted; if it has none, delete rules stored before."""
+    """Store the rules of a workspace that is to be deleted; if it has none, delete stored ones."""
     text = json.dumps(rules.to_json())
     if rules == Rules():
         forget_rules(transaction, name)

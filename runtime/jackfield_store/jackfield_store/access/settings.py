@@ -47,9 +47,9 @@ class Settings:
     """Settings of one workspace.
 
     ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The settings
-    ``allow_*`` apply to connections made over HTTP or MCP. ``allow_references``: the secret references that they may contain: all but
-    jackfield's own, or those that match a pattern such as ``env:ACME_*``. ``allow_ambient``: they may use the server's own identity.
-    ``allow_own_external_id``: they may bring an External ID of their own.
+    ``allow_*`` apply to connections made over HTTP or MCP. ``allow_references``: the secret references that they may contain, all but
+    jackfield's own, or those that match a pattern such as ``env:ACME_*``. ``allow_ambient``: they may use the server's identity.
+    ``allow_own_external_id``: they may bring an External ID.
 
     A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a missing one means no limit. ``theme`` is
     the default look of its connect sessions.
@@ -195,7 +195,7 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def quotas_renamed(quotas: Sequence[Mapping[str, Any]], connection: str, to: str) -> tuple[Mapping[str, Any], ...]:
-    """Return quotas with the new name of a renamed connection."""
+    """Return quotas with a renamed connection's new name."""
     return tuple(
         {**one, "of": {**one["of"], "connection": to}} if one.get("of", {}).get("connection") == connection else one for one in quotas
     )

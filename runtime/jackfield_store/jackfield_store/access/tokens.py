@@ -387,8 +387,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown: the
-        text may be that of a platform's token. This is the only access to a workspace that does not need its name.
+        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown,
+        perhaps a platform's. This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """

@@ -2,8 +2,8 @@
 
 Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only its creator can
 complete it, once, within ten minutes: the console in the same session, a caller of the API with the same token. For a caller of the API,
-the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the answer of the
-browser that opens the link counts, and that browser gets a proof of its visit.
+the provider's answer is stored on arrival (``answered``). The state is derived from the secret of a start link. Only the answer of the
+browser that opens the link counts, and that browser gets a proof.
 """
 
 from __future__ import annotations
@@ -74,11 +74,10 @@ class UnprovenAnswerError(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """Authorization that waits for a person's approval. ``digest`` is the digest of its state. ``kept`` belongs to the connection type;
-    ``owner`` and ``session`` identify who may complete it. ``over`` is the digest of its connection. ``visitor`` is the secret of the
-    browser that opened the start link, ``answer`` the provider's answer. The browser that opened the link and brought the answer got a
-    secret, whose digest is ``proof``. ``grant`` is the result of exchanging the answer before the authorization is completed, and
-    ``account`` the grant's account: ID and label.
+    """Authorization that waits for a person's approval. ``digest`` is its state's, ``over`` its connection's. ``kept`` belongs to the
+    connection type; ``owner`` and ``session`` identify who may complete it. ``visitor`` is the secret of the browser that opened the
+    start link, ``answer`` the provider's answer, and ``proof`` the digest of the secret that the browser then got. ``grant`` is the
+    result of exchanging the answer before the authorization is completed, ``account`` the grant's account: ID and label.
     """
 
     id: str
@@ -207,9 +206,8 @@ class Authorizations(SealedTable):
                 raise unknown()
 
     def take(self, identifier: str, owner: str, session: str, state: str | None, proof: str = "") -> Pending:
-        """Take an authorization to complete it with the answer to ``state``, or with the stored answer if ``state`` is None. An
-        authorization is taken once, whether or not its completion succeeds. A caller without a ``session`` of this server must have the
-        ``proof`` that the browser got.
+        """Take an authorization to complete it with the answer to ``state``, or with the stored answer if ``state`` is None. It is taken
+        once, whether or not its completion succeeds. A caller without a ``session`` of this server must have the browser's ``proof``.
 
         :raises NotAnsweredError: if no answer is stored yet.
         :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another owner

@@ -26,7 +26,7 @@ DOCUMENT = "/oauth2/client-metadata.json"
 _LASTS = 30 * 86_400.0
 """Seconds after which a client is registered again for new connections: a provider may have silently dropped it."""
 _SPARE = 3_600.0
-"""Seconds for which a client's secret must still be valid to be used."""
+"""Seconds for which a used client's secret must still be valid."""
 _MOST = 1_000
 """Maximum number of a workspace's stored clients; further ones are registered for each connection."""
 _FIND = "SELECT workspace, digest, sealed, created_at FROM client_registrations WHERE workspace = :workspace AND digest = :digest"

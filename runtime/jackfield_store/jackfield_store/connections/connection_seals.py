@@ -1,11 +1,11 @@
 """Seals of stored connections, which bind secrets to their connection, field, version and everything that determines their destination.
 
 Without them, write access to the database would suffice to point a connection at another host and have its secrets sent there. The seal
-binds the name, the type, the origin and all open values (``endpoint``, ``hostname``, …), not only the destinations that a schema marks. A
-schema changes with its connector, and a newly marked value must not prevent opening a secret.
+binds the name, the type, the origin and all open values (``endpoint``, ``hostname``, …), not only the destinations that a schema marks: a
+schema may change, and a newly marked value must not prevent opening a secret.
 
 Each connection also has a seal over its open values and the list of its secrets; otherwise nothing would bind a connection without secrets,
-or reveal a removed secret. A connection without a seal is refused: the seal was removed.
+or reveal a removed secret. A connection without a seal is refused.
 """
 
 from __future__ import annotations

@@ -115,10 +115,11 @@ class VersionConflict(InvalidConnection):
 
 class ConnectionTable(ProcessLocal, SecretHolder):
     """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns the maximum number of
-    connections, and ``public_url`` the address of this installation's server, if it has one.
+    connections, and ``public_url`` the address of this installation's server, if it has one. Each change runs ``in_transaction`` in its
+    transaction.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another. Each connection has a seal over all
-    its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
+    its open values and the list of its secrets. ``find`` returns the same object while the connection's version is the same.
     """
 
     def __init__(
@@ -259,7 +260,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise LimitReached("connections", most)
 
     def add(self, name: str, draft: Draft, in_transaction: InTransaction = nothing) -> ConnectionRow:
-        """Store a new connection as version 1. ``in_transaction`` runs in the same transaction.
+        """Store a new connection as version 1.
 
         :raises LimitReached: if the workspace has as many as its limit allows.
         :raises NameTaken: if the name is taken.
@@ -284,7 +285,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return self._shown(name)
 
     def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing) -> ConnectionRow:
-        """Replace version ``version`` of a connection by ``draft``. ``in_transaction`` runs in the same transaction.
+        """Replace version ``version`` of a connection by ``draft``.
 
         :raises UnknownConnection: if there is none with that name.
         :raises VersionConflict: if its version has changed.
@@ -309,8 +310,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return self._shown(name)
 
     def rename(self, name: str, new_name: str, in_transaction: InTransaction = nothing) -> ConnectionRow:
-        """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed
-        again. ``in_transaction`` runs in the same transaction.
+        """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed again.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises NameTaken: if the new name is taken.
@@ -337,7 +337,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return self._shown(new_name)
 
     def remove(self, name: str, in_transaction: InTransaction = nothing) -> None:
-        """Delete a connection, its secrets, its grant and its External IDs. ``in_transaction`` runs in the same transaction.
+        """Delete a connection, its secrets, its grant and its External IDs.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -351,8 +351,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise _gone(name)
 
     def set_test_outcome(self, stored: NamedConnection, outcome: LastOutcome, in_transaction: InTransaction = nothing) -> bool:
-        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``in_transaction``
-        runs in the same transaction."""
+        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed."""
         if stored.id is None:
             return False
         place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}

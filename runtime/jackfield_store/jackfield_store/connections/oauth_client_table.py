@@ -58,7 +58,7 @@ _SERVERS_USERS = """AND NOT EXISTS (
 
 
 class OAuthClientTable(SealedTable):
-    """OAuth clients of one workspace. ``find`` returns the same object as long as the client's version is the same. Thread-safe."""
+    """OAuth clients of one workspace. ``find`` returns the same object while the client's version is the same. Thread-safe."""
 
     def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
         super().__init__(database, vault, workspace, clock)

@@ -24,7 +24,7 @@ from jackfield_store.keys.vault import SealedTable
 LASTS = 3 * 86_400.0
 """Seconds after which notifying is given up."""
 _HELD = 120.0
-"""Seconds for which one process has a revocation to itself; then another process may try."""
+"""Seconds for which one process has a revocation; then another may try."""
 _EVERY = 600.0
 """Seconds between two tries."""
 _INSERT = """
@@ -107,7 +107,7 @@ class Revocations(SealedTable):
             in_transaction(transaction)
 
     def put_off(self, identifier: str) -> None:
-        """Postpone a row to the next try."""
+        """Postpone a row."""
         values = {"workspace": self._workspace, "id": identifier, "at": SharedClock.of(self._database, self._clock).now() + _EVERY}
         self._database.record(lambda transaction: transaction.change(_LATER, values))
 

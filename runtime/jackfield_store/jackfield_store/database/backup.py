@@ -32,7 +32,7 @@ from jackfield_store.database.transaction import Dialect
 __all__ = ["Backup", "CheckReport", "backup", "check", "dump", "restore", "restore_dump"]
 
 _PLACES = "dispatchers"
-"""Table in which a copy of the database is marked as a copy; the oldest databases lack this table."""
+"""Table in which a copy is marked as a copy; the oldest databases lack it."""
 _COPY = "Stop jackfield, copy the backup to the database's path, and start jackfield again."
 
 

@@ -1,9 +1,9 @@
 """Group commit: units recorded concurrently by many threads share one commit, that is, one disk sync.
 
-The first thread leads: it begins a transaction, takes the units queued meanwhile, runs each, commits once and wakes the others. If a unit
-fails, all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely
-fail. Units from event loops wait for a writer thread, which leads in its turn. Adjacent units that change one row each by the same
-statements run as one.
+The first thread leads: it begins a transaction, runs the units queued meanwhile, commits once and wakes the other threads. If a unit fails,
+all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely fail.
+Units from event loops wait for a writer thread, which leads in its turn. Adjacent units that change one row each by the same statements run
+as one.
 """
 
 from __future__ import annotations

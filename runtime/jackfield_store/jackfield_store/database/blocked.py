@@ -1,12 +1,12 @@
-"""Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces skip theirs.
+"""Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces skip them.
 
-A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own. Such a failure is a key
-service that refuses or gives no answer, or a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out
-``left_out``, and does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a
-loop waits a moment only.
+A workspace is blocked while its key service is called for its keys, and for a back-off after a failure of its own: a key service that
+refuses or gives no answer, or a damaged data key or settings row. A loop gets the ``served`` workspaces before it claims rows, excludes
+``left_out``, and does each workspace's work ``apart``. Each key service is called in a thread of its own, for which a loop waits only a
+moment.
 
-Each process decides by its own failures: a process that cannot reach a key service does not keep others from serving the workspace. The
-table ``blocked_workspaces`` shows people the reason.
+Each process decides by its own failures: while it cannot reach a key service, others can still serve the workspace. The table
+``blocked_workspaces`` has the reason for people.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ class BlockedWorkspaces:
                 self._states.asking.difference_update(self._states.lanes.pop(lane))
 
     def _prepare_all(self, lane: str) -> None:
-        """Get the keys of the workspaces of one key service, one after the other."""
+        """Get the keys of one key service's workspaces in turn."""
         lanes = self._states.lanes
         while True:
             with self._states.changed:

@@ -33,7 +33,7 @@ class OvertakenError(Exception):
 def held(count: int) -> None:
     """Check the number of rows that a statement changed under a claim.
 
-    :raises OvertakenError: if it is 0: the claim is no longer valid.
+    :raises OvertakenError: if it is 0.
     """
     if not count:
         raise OvertakenError

@@ -35,7 +35,7 @@ T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
 _AT_END = _FOR_FORK = 5.0
-"""Seconds for which the end of a process waits for a locked database, and for which a fork waits for transactions of other threads."""
+"""Seconds for which the end of a process waits for a locked database, and a fork for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 

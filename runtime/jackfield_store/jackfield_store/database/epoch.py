@@ -1,8 +1,8 @@
 """The epoch of a database: a number that increases with each change of data that decides calls, such as connections, tokens and settings.
 
-Data read after a reading of the epoch are valid as long as readings are equal: no call needs SQL to find its connection, its caller or the
-settings. Triggers increase the number in the change's own transaction, whichever program changes the data. ``epoch_file`` has the readings
-of SQLite, ``shared_looks`` the readings of PostgreSQL, and docs/decisions/0042 the reasons.
+Data read after a reading are valid as long as readings are equal: no call needs SQL to find its connection, its caller or the settings.
+Triggers increase the number in the change's own transaction, whichever program changes the data. ``epoch_file`` has the readings of SQLite,
+``shared_looks`` of PostgreSQL, docs/decisions/0042 the reasons.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class EpochCache(SecretHolder, Generic[K, V]):
         return self._held[1].get(key)
 
     def under(self, reading: int, key: K) -> V | None:
-        """Return the value under ``key`` if ``reading`` is the last one; None if not, or if the value was unknown then."""
+        """Return the value under ``key`` if ``reading`` is the last one and the value was known then; else None."""
         held, values = self._held
         return values.get(key) if held == reading else None
 

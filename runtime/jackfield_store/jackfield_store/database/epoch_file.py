@@ -1,8 +1,8 @@
 """Readings of the epoch of a SQLite database: a file of eight bytes next to it, which every process maps.
 
-A writer stores the new number in the file while it holds the write lock, *before* its commit. A reader trusts a number once it has seen the
-same one committed, so nothing that it caches under the new number is older than the change. A writer killed before the commit leaves an
-uncommitted number, which no process trusts; one killed after it leaves a number that all processes see.
+A writer stores the new number in the file while it holds the write lock, *before* its commit. A reader trusts a number once it is
+committed, so nothing cached under the new number is older than the change. A writer killed before the commit leaves an uncommitted number,
+which no process trusts; one killed after it leaves a number that all processes see.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class EpochFile(ProcessLocal):
         self._known = self._view, 0, 0.0, 0
 
     def _settle_in_time(self) -> None:
-        """Ask for a commit that raises the number if file and database differ for too long: a writer was killed, or changed the database
+        """Ask for a commit that raises the number if file and database differ for long: a writer was killed, or changed the database
         without this file.
         """
         now = monotonic()

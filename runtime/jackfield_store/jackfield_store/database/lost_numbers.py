@@ -1,8 +1,8 @@
 """Numbers of events in a restored database: they continue above all numbers given before, so that receivers may compare them.
 
-Each head of events records the place of the last number: the server, its database, and the restoration. A process has noticed the
-restoration, or a backup has recorded it. If the place differs now, the lost copy may have given further numbers, and the next number is far
-above. No reader depends on it: a cursor is identified by its mark (``jackfield_service.subjects.events.marks``).
+Each head of events records the place of the last number: the server, its database, and the restoration, which a process noticed or a backup
+recorded. If the place differs now, the lost copy may have given further numbers, and the next number is far above. No reader depends on it:
+a cursor is identified by its mark (``jackfield_service.subjects.events.marks``).
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ _AGAIN = 1.0
 _STATEMENT = 30.0
 """Maximum seconds of a statement, after which the server ends it."""
 _ROUND = 0.5
-"""Seconds that jackfield waits beyond the server's limit: a statement that the server itself ends leaves the connection usable."""
+"""Additional seconds of a wait: a statement that the server itself ends leaves the connection usable."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
     "connect_timeout": "10",
@@ -367,7 +367,7 @@ class PostgresDialect(Dialect):
 
     def _with_reconnect(self, session: PostgresSession, ask: Callable[[], T]) -> T:
         """Return the value of ``ask()``, which must not change anything. If a pooled connection has died, or leads to a standby, reconnect
-        and ask again; a connection without an answer has used up the time for a second try.
+        and ask again; a silent connection has used up the time for that.
         """
         try:
             return ask()

@@ -1,8 +1,8 @@
 """Settings that all processes on a database share: their names and checks, their storage, and the processes that differ.
 
 A stored setting is the default of every process. A variable or an option of one process takes precedence there; each process publishes its
-own values along with its lease, so that others can show the differences. A value is sealed: write access to the database is not enough to
-open the network to tenants.
+own values with its lease, so that others can show the differences. A value is sealed: write access to the database is not enough to open
+the network to tenants.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND
 
 @dataclass(frozen=True, slots=True)
 class SharedSetting:
-    """Setting of a database. The environment variable ``variable`` replaces it in one process. ``check`` returns a value in its stored
-    form, or refuses the value. ``title`` is its name in the console.
+    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value in its stored form, or refuses the value.
+    ``title`` is its name in the console.
     """
 
     name: str

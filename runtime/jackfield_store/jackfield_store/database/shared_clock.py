@@ -1,14 +1,14 @@
 """The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and dead processes.
 
-On PostgreSQL it is the server's own clock. SQLite has no clock, so its processes agree on a time in a row: the highest time that any of
-them has read, plus the monotonic time since. A reading that differs by more than a minute is stored only once a second process reads the
-same. It is also stored if the same process reads it a lease later and none has contradicted it. So a single wrong clock has no effect.
-After a boot this takes a lease, too, since no process knows how long the machine was off.
+On PostgreSQL it is the server's clock. SQLite has no clock, so its processes agree on a time in a row: the highest time that any of them
+has read, plus the monotonic time since. A reading that differs by more than a minute is stored only once a second process reads the same,
+or the same process reads it again a lease later without contradiction. So a single wrong clock has no effect. After a boot this takes a
+lease, since no process knows how long the machine was off.
 
-Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
-ended or purged until the monotonic clock has advanced that far, or the machine has been started anew.
+Processes of one machine read one clock, so they agree on a wrong time as well. However far they set the time ahead, nothing is freed, ended
+or purged until the monotonic clock has advanced that far, or the machine has been started anew.
 
-Between two readings from the database the time advances by this process's monotonic clock: a call costs no query.
+Between two readings the time advances by this process's monotonic clock: a call costs no query.
 """
 
 from __future__ import annotations

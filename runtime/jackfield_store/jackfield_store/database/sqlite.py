@@ -161,7 +161,7 @@ class SqliteSession:
             self._refuse(fault, sql)
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
-        """Run statements, each with each of several sets of parameters; return the number of affected rows for each statement."""
+        """Run statements, each with several sets of parameters; return the number of affected rows for each statement."""
         counts = []
         for sql, rows in steps:
             text, in_order = positional(sql)

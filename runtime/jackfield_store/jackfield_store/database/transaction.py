@@ -65,7 +65,7 @@ class DatabaseSession(Pooled, Protocol):
         """Run a statement and return the number of affected rows."""
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
-        """Run statements, each with each of several sets of parameters; return the number of affected rows for each statement."""
+        """Run statements, each with several sets of parameters; return the number of affected rows for each statement."""
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one."""
@@ -395,7 +395,7 @@ class Transaction:
         return count
 
     def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run one INSERT, UPDATE or DELETE with each of several sets of parameters, and return the number of affected rows."""
+        """Run one INSERT, UPDATE or DELETE with several sets of parameters, and return the number of affected rows."""
         return self.change_all([(sql, rows)])[0]
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:

@@ -71,9 +71,7 @@ class Approvals(unrecorded.NoApprovals):
 
 
 def _recording() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Return the modules that store waiting calls, begin approved ones, and wait for their ends. They are imported here, since most
-    processes need none.
-    """
+    """Import the modules that store waiting calls, begin approved ones, and wait for their ends; most processes need none."""
     from jackfield_store.recording import enqueue, jobs, single_use
 
     return enqueue, single_use, jobs

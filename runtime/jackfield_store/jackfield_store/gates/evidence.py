@@ -61,8 +61,8 @@ class Evidence(Gate):
     part = _Evidence
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls that declare evidence, or may be answered with an earlier doubt. It also applies to the first calls of an action:
-        until the code is loaded, its declaration is unknown.
+        """Apply to calls that declare evidence, or may be answered with an earlier doubt; also to an action's first calls, whose
+        declaration is unknown until the code is loaded.
         """
         if terms.settle == "off" or not shape & RECORDED:
             return False

@@ -1,8 +1,8 @@
 """Calls that wait for a person's approval, in the journal.
 
 The call is a row of ``invocations`` that is queued and never due: its ``available_at`` is NULL, so that no worker of any version takes it.
-Its ``not_after`` is the time at which the approval expires. A row of ``approvals`` records the requester, and the decision. An approval
-makes the row due in one conditional update, so that one decision counts and a call begins once.
+Its ``not_after`` is the expiry of the approval. A row of ``approvals`` records requester and decision. An approval makes the row due in one
+conditional update, so that one decision counts and a call begins once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rate and concurrency budgets of queued invocations, shared by all processes through the database and its clock.
 
 The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a starting process causes no burst. It holds
-the tokens of half a second, so that a worker that polls every 0.25 s loses none. Concurrency is counted from the journal itself, so a dead
-process occupies no place.
+the tokens of half a second, so a worker that polls every 0.25 s loses none. Concurrency is counted from the journal, so a dead process
+occupies no place.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Called(Protocol):
 
 
 class Contents(NamedTuple):
-    """Entries that contain a text, newest first; the number of entries that were read; and whether older entries were not read."""
+    """Entries that contain a text, newest first; the number of entries read; and whether older ones were not read."""
 
     entries: list[Entry]
     looked_at: int

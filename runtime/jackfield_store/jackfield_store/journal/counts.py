@@ -1,9 +1,9 @@
 """Statistics of a workspace from sums that the database updates in the commit that changes an entry.
 
-Triggers add each entry that is not running to ``invocation_counts`` (``schema/invocations.sql``), whatever changed it. ``Upkeep`` merges
-the sums of minutes into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
+Triggers add each entry that is not running to ``invocation_counts`` (``schema/invocations.sql``). ``Upkeep`` merges the sums of minutes
+into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
 
-For a caller who may see only a part of the journal, no sums exist: statistics come from the newest invocations, without their Results.
+No sums exist for a caller who may see only a part of the journal: statistics come from the newest invocations, without their Results.
 """
 
 from __future__ import annotations

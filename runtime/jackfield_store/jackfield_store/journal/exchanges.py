@@ -38,7 +38,7 @@ class SealedJournal(Protocol):
 
 
 def keep(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the exchanges of outcomes, in the transaction of the outcomes."""
+    """Store the exchanges of outcomes, in their transaction."""
     for row in rows:
         transaction.change(_INSERT, row)
 
@@ -57,8 +57,9 @@ def ended(
     connection: str | None,
     before: InTransaction | None = None,
 ) -> RowUnit:
-    """Return the unit that records an outcome, with the references for later events, and the exchanges with the provider. ``before`` has
-    the same meaning as in ``RowUnit``."""
+    """Return the unit that records an outcome, with the references for later events, and the exchanges with the provider. ``before`` is as
+    in ``RowUnit``.
+    """
     if not references and exchanges is None:
         return RowUnit(*statements, values, None, before)
     also = refer if exchanges is None else keep_and_refer if references else keep

@@ -1,9 +1,9 @@
 """Selection of the next invocations of the queue: in turn from each workspace, by priority, then by age.
 
-Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and do not take part in the turns.
+Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and take no turns.
 
-Invocations that were lost with two workers run one at a time: one of them may be the cause. An invocation that ends its worker ends all
-others there; otherwise it would end the same others each time, until all of them are given up.
+Invocations that were lost with two workers run one at a time, since one of them may be the cause. An invocation that ends its worker ends
+all others there; otherwise it would end the same others each time, until all are given up.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class FairOrder:
     """Order in which one process takes invocations from the queue; it remembers the workspace served last.
 
     ``unreleased`` leaves out invocations that are on their way to a worker through a broker. ``locking`` is the dialect's clause that locks
-    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes. A ``blocked`` workspace keeps its
-    place in the queue, and gets no turns.
+    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes. A ``blocked`` workspace stays in the
+    queue without turns.
     """
 
     def __init__(self, blocked: BlockedWorkspaces, locking: str = "", *, unreleased: bool = False, budgets: Budgets | None = None) -> None:
@@ -126,11 +126,10 @@ class FairOrder:
             return [row.workspace for row in transaction.execute(statement, {"after": after, "limit": limit, **moments, **left_out})]
 
     def due(self, transaction: Transaction, rooms: Mapping[str, int], limit: int, moments: Mapping[str, float]) -> list[Row]:
-        """Return up to ``limit`` due invocations: an equal share for each of the workspaces, then the rest from workspaces with more
-        waiting.
+        """Return up to ``limit`` due invocations: an equal share for each workspace, then the rest from workspaces with more waiting.
 
-        ``rooms`` has the workspaces, and the maximum number for each; ``moments`` is ``SharedClock.moments``. Rows have workspace, id,
-        inputs, delivery and connection. They are charged to the budgets, including suspects that have to wait.
+        ``rooms`` has the maximum number for each workspace; ``moments`` is ``SharedClock.moments``. Rows have workspace, id, inputs,
+        delivery and connection. They are charged to the budgets, including suspects that have to wait.
         """
         self._turn += 1
         names = [name for name, room in rooms.items() if room > 0]

@@ -1,7 +1,7 @@
 """The lease of one process on all invocations that it claims and runs.
 
 Each entry names its owner, an instance. An instance renews a single row of its own, so that one statement every few seconds extends the
-lease on all its entries. When it stops renewing, its lease expires and any live process takes over its entries (``recovery``).
+lease on all its entries. Otherwise its lease expires, and any live process takes over its entries (``recovery``).
 """
 
 from __future__ import annotations
@@ -119,9 +119,7 @@ class Instance(Part):
         return self.id
 
     def watch(self, journal: Watching) -> None:
-        """Register ``journal`` to watch for this process, as long as the journal is referenced; one of the registered journals watches at a
-        time.
-        """
+        """Register ``journal`` to watch for this process while it is referenced; one of the registered journals watches at a time."""
         with self._lock:
             self._journals = (*(one for one in self._journals if one() is not None), ref(journal))
         self._start()
@@ -132,7 +130,7 @@ class Instance(Part):
         return next(filter(None, (one() for one in self._journals)), None)
 
     def share(self, settings: Sharing) -> None:
-        """Publish the settings of this process, and read the shared ones with each renewal, for as long as ``settings`` is referenced."""
+        """Publish the settings of this process, and read the shared ones with each renewal, while ``settings`` is referenced."""
         self._sharing = ref(settings)
 
     @contextmanager

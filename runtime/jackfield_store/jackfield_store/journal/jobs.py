@@ -1,7 +1,7 @@
 """Jobs in the journal: invocations that wait for their next poll, which one process at a time makes under its lease.
 
 A started job is a running invocation without an owner, which becomes due. The process that claims the job polls the provider, and gives the
-job back or ends it. If that process dies, recovery gives the job back: a poll may always be repeated.
+job back or ends it. If it dies, recovery gives the job back: a poll may always be repeated.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class JobUnits:
     def giving_back(
         self, claimed: ClaimedJob, seconds: float, fraction: float | None, text: str | None, *, told: bool, tried: bool
     ) -> Unit:
-        """Return the unit that schedules another poll of a job, in ``seconds``. ``told`` is True if the provider has the request to cancel
-        the job, ``tried`` if the request did not reach the provider.
+        """Return the unit that schedules another poll of a job, in ``seconds``. ``told``: the provider has the request to cancel;
+        ``tried``: the request did not reach the provider.
         """
         now = self.time.now()
         values = {

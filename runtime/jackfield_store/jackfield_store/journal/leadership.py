@@ -1,4 +1,4 @@
-"""Leadership: one process of several does a piece of work, for as long as it renews its lease."""
+"""Leadership: one process of several does a piece of work, while it renews its lease."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Events that carry the marker of an attempt, as evidence of doubts. They come before, while or after a call ends in doubt.
 
 If an event's reference leads to no invocation, the event is stored with the facts for its doubt: the provider's ID, the trigger and the
-account. A doubt with its marker becomes due at once, in the transaction that stores the event; a look then judges the event. The first look
-of a doubt finds earlier events.
+account. A doubt with its marker becomes due in the same transaction; a look then judges the event. The first look of a doubt finds earlier
+events.
 
-Each source of events, a subscription or a log, has a share of the stored events. Among the events of one marker, each account has a share.
-So foreign events cannot displace evidence.
+Each source of events, a subscription or a log, has a share of the stored events, and so has each account among the events of one marker. So
+foreign events cannot displace evidence.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def know(transaction: Transaction, workspace: str, identifier: str, digests: Seq
 
 def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now: float, *, besides: str = "") -> None:
     """Store events and make their doubts due, except the doubt ``besides``, whose look is running. An overdue doubt stays before others.
-    Afterwards delete old events, and the excess events of each source, once.
+    Then delete old events, and excess events of each source.
     """
     filled = set[str]()
     for one in found:
@@ -129,8 +129,8 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
 
 
 def connection_facts(database: Database, workspace: str, name: str | None, identifier: str | None = None) -> dict[str, Any]:
-    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Return an empty object
-    if there is none.
+    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Empty if
+    there is none.
     """
     column, place = ("name", name) if identifier is None else ("id", identifier)
     row = None if place is None else database.look_up(_CONNECTION.format(place=column), {"workspace": workspace, "place": place})

@@ -1,7 +1,7 @@
 """Pages of the journal's list. Every page reads a bounded number of rows, whatever its filters and however long the journal is.
 
 Filters by connector, action, connection, caller, status and error code, and the rules of a token, select kinds of entries
-(``invocation_kinds``). The entries of a kind are in an index in the order of the list. Keys, correlation IDs, labels and dead letters have
+(``invocation_kinds``). An index has the entries of a kind in the order of the list. Keys, correlation IDs, labels and dead letters have
 indexes of their own. A text is searched in the newest entries, in the names of all kinds, and as a prefix of identifiers.
 """
 
@@ -182,9 +182,7 @@ class _Search:
         return self._filtered(self._rows(statement, {"limit": LOOKED_AT}))
 
     def _of_kinds(self, text: str | None = None) -> Found | None:
-        """Find the entries of the kinds that match; None if there are too many kinds. If ``text`` is given, a kind's names
-        must contain it.
-        """
+        """Find the entries of the kinds that match; None if there are too many kinds. A kind's names must contain ``text``, if given."""
         grouped = {name: value for name, value in self._given.items() if name in GROUPED}
         places = [] if text is not None else self._running(grouped)
         if grouped.get("status") == "running":

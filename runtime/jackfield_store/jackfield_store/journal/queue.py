@@ -26,8 +26,8 @@ def _rest(_workspace: str, busy: int, most: int) -> int:
 class Queue:
     """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` gets the number of a workspace's calls taken and the
-    maximum; it returns the number of calls that this process may still take. Rows of ``blocked`` workspaces wait.
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns the number of a workspace's calls that this
+    process may still take, given the number taken and the maximum. Rows of ``blocked`` workspaces wait.
     """
 
     def __init__(

@@ -41,8 +41,8 @@ SELECT created_at, available_at {_QUEUED} {{range}} AND owner IS NULL
 ORDER BY available_at, id LIMIT 1
 """
 _FIRST, _FIRST_DELAYED = _OLDEST.format(range="= 0"), _OLDEST.format(range="> 0 AND available_at <= :now")
-"""Queries for the oldest invocation: among those never delayed, in the order of their ids, which is the order of creation; and among those
-whose delay has passed.
+"""Queries for the oldest invocation: among those never delayed, by id, which is the order of creation; and among those whose delay has
+passed.
 """
 
 

@@ -1,10 +1,10 @@
 """Places that calls take from quotas in the database, before they begin, each call in a transaction of its own.
 
-A place has its process as ``owner`` until the call begins; the begin's transaction removes the owner. So the places of a dead process whose
-calls have not begun are recognized, and given back once. A begin whose place is gone is rolled back. A place to be given back has an owner
-that does not exist.
+A place has its process as ``owner``, which the transaction of the call's begin removes. So the places of a dead process whose calls have
+not begun are recognized, and given back once. A begin whose place is gone is rolled back. A place to be given back has an owner that does
+not exist.
 
-Sums are changed in one order, in a transaction that holds no other lock that others may wait for.
+Sums are changed in one order, in a transaction without other locks that others may wait for.
 
 A count does not wait for the disk: the begin comes later in the same log, and waits for both.
 """
@@ -105,7 +105,7 @@ class Places:
         return transaction.change(_BEGIN, self._run) == self.count
 
     def return_all(self) -> Returning:
-        """Return the unit that gives the places back, unless they were given back before."""
+        """Return the unit that gives the places back, unless that was done before."""
         return Returning(self._run)
 
 
@@ -122,10 +122,10 @@ def taking(
 ) -> Callable[[Transaction], Places]:
     """Return the unit that takes a call's places from its quotas: all or nothing, and never twice for one call.
 
-    With ``again`` the call may have places already. Places that it has begun with stay spent, and others are taken over. ``owner`` is None
-    if nothing records the begin before data are sent. ``purge`` is called when a span begins.
+    With ``again`` the call may have places already. Places that it has begun with stay spent, others are taken over. ``owner`` is None if
+    nothing records the begin before data are sent. ``purge`` is called when a span begins.
 
-    The unit raises FullError if a quota has no place left, with the quota that has a free place last.
+    The unit raises FullError if a quota is full, with the quota that has a free place last.
     """
     mark = secrets.token_hex(8)
     run = {"workspace": workspace, "id": identifier, "mark": mark, "owner": owner}
@@ -159,8 +159,8 @@ def taking(
 def give_back(database: Database, transaction: Transaction, workspace: str, identifier: str) -> None:
     """Give back the places of a call that certainly has not taken effect, according to this transaction.
 
-    The transaction only removes the places' owner, so that no sum is locked until it is on the disk. Afterwards the places are subtracted
-    from the sums; if that fails, recovery does it.
+    The transaction only removes the places' owner, so that no sum is locked until it is on the disk. Then the places are subtracted from
+    the sums; if that fails, recovery does it.
     """
     place = {"workspace": workspace, "id": identifier, "mark": ""}
     if transaction.change(_DISOWN, place):

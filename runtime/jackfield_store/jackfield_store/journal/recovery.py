@@ -1,8 +1,8 @@
 """Recovery of entries whose owner's lease has expired, for all workspaces of a database.
 
 A lease has expired if this process saw no renewal for its duration; timestamps are not compared with the local clock, since clocks of hosts
-differ and are set back. A process that cannot watch for that long asks the database, by whose clock all instances renew their leases. No
-lease expires while this process itself cannot write to the database.
+differ and are set back. A process that cannot watch for so long asks the database, by whose clock instances renew their leases. No lease
+expires while this process cannot write to the database.
 """
 
 from __future__ import annotations

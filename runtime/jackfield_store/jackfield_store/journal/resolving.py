@@ -101,7 +101,7 @@ def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, war
 
 def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Report the doubts that late outcomes settle, and the decisions that they contradict, once the outcomes are committed. ``rows`` are
-    outcomes of entries that had ended already, in doubt or otherwise, because their process counted as lost.
+    outcomes of entries that had ended already, since their process counted as lost.
     """
     reports = DoubtReports.of(journal.database)
     for row in rows:

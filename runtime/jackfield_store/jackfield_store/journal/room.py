@@ -44,7 +44,7 @@ def limit_reached(limit: str, most: float) -> LimitReached:
 
 
 def require_room(transaction: Transaction, workspace: str, most: float | None, limit: str = QUEUED) -> None:
-    """Check that one more invocation may wait; ``most`` is None without a limit.
+    """Check that one more invocation may wait; ``most`` None is no limit.
 
     :raises LimitReached: if the limit is reached.
     """

@@ -11,8 +11,8 @@ from jackfield_store.database import Database
 _MOST = 16_384
 """Maximum number of remembered keys, of all workspaces. A forgotten key costs a failed begin, and then a query."""
 _WARY = 1.0
-"""Seconds for which each key is queried before its call begins, after an unseen key turned out to be held. Others are then probably
-repeats, too, as after a restart; and a begin that fails makes all others of its commit run again, each by itself.
+"""Seconds for which each key is queried before its call begins, after an unseen key was held. Others are then probably repeats, too, as
+after a restart; and a failed begin makes all others of its commit run again, each by itself.
 """
 
 

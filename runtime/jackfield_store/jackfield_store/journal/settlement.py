@@ -25,8 +25,8 @@ def settled(
     output: Mapping[str, Any] | None,
     refusal: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str | None]:
-    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is the output that the look declares and has found,
-    ``refusal`` the provider's own record of a refused request, or the error of a failed object.
+    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is the output that the look has found, ``refusal`` the
+    provider's own record of a refused request, or the error of a failed object.
     """
     outcome: Any = _OUTCOMES[verdict]
     result, code = resolved(entry, outcome, EVIDENCE, at)

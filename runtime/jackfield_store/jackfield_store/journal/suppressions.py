@@ -1,4 +1,4 @@
-"""Suppressed recipients: they get no more messages, since a message to them bounced or drew a complaint (``Outcome.suppresses``)."""
+"""Suppressed recipients: they get no more messages after one bounced or drew a complaint (``Outcome.suppresses``)."""
 
 from __future__ import annotations
 

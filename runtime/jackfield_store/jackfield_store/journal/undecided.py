@@ -18,7 +18,7 @@ _LOG = logging.getLogger("jackfield.policy")
 Term = Callable[[], float]
 """Function that returns a number of seconds."""
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None] | None
-"""Function that gets a Result's JSON and its withheld part, and returns the Result as policies permit it, None if they have not decided.
+"""Function that gets a Result's JSON and its withheld part; it returns the Result as policies permit it, None if they have not decided.
 None stands for no policies.
 """
 _DECIDE = "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND result = :before"

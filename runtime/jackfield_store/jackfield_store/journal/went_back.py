@@ -1,8 +1,8 @@
 """A database that was set back to an earlier state under running processes: a standby promoted too early, or a restored copy.
 
 Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. A mark lower
-than the committed value that this process has seen belongs to an older copy, and so does an event's number that another event has now. Data
-read before may never have been there, and running calls may have ended in the lost part.
+than a committed value seen by this process belongs to an older copy, and so does an event's number that another event has now. Data read
+before may never have been there, and running calls may have ended in the lost part.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The data keys of all workspaces: rows, each wrapped by a master key or a key service, and their unwrapped copies in this process.
 
-A key service is rarely called: unwrapped keys are cached for a day, and threads that need the same key share one request. Write
-transactions only request keys that were not prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours
-more.
+A key service is rarely called: unwrapped keys are cached for a day, and threads that need one key share a request. Write transactions only
+request keys that were not prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours more.
 """
 
 from __future__ import annotations
@@ -225,8 +224,8 @@ class DataKeys(SecretHolder):
         self._checked.clear()
 
     def forget(self, now: float, workspace: str | None = None) -> int:
-        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute; this process drops them at once. Return the
-        number of keys.
+        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute, this one at once. Return the number of
+        keys.
         """
         count, names = 0, self._after("") if workspace is None else [workspace]
         while names:

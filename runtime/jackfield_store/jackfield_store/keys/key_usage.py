@@ -1,4 +1,4 @@
-"""Usage of wrappers for operators: the data keys that each has wrapped, and since when."""
+"""Usage of wrappers, for operators: the data keys of each, and since when."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ They raise a ValueError with the reason, without a secret, if the URI is not val
 TIMEOUT = "JACKFIELD_KEY_SERVICE_SECONDS"
 """Setting: seconds for a request, two by default. Wrappers get it with the environment."""
 _PAUSE = 5.0
-"""Seconds for which no request is sent to a key service after a failure to reach it."""
+"""Seconds without requests to a key service after a failure to reach it."""
 _TRIES = 2
 _FAST = 1.0
 """Maximum seconds after which a failed request is repeated at once."""

@@ -59,7 +59,7 @@ class LocalKey(SecretHolder):
         return unwrap(cipher(self._key), _bound(context), wrapped[len(_BOUND) :])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt again a key that this key encrypted; return None if another wrapper encrypted it.
+        """Encrypt again a key that this key encrypted; return None for another wrapper's key.
 
         :raises SealBroken: as ``unwrap`` does.
         """
@@ -309,7 +309,7 @@ class LiveKey(MasterKey):
         return super().ids
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
-        """Return the key with this id, even if it was added to the file in the meantime."""
+        """Return the key with this id, even if it was added to the file meanwhile."""
         found = super().wrapper(wrapper_id)
         if found is None:
             self._refresh(wrapper_id)

@@ -1,8 +1,8 @@
 """Rotation: data keys are wrapped again, or replaced, while calls go on.
 
 Key services are called outside of transactions. A row is changed only if it still has the wrapped value, and gets a workspace's own wrapper
-only while that is assigned. Removing a wrapper wraps all its keys again; a key wrapped with it later could not be unwrapped. During the
-last check no data key is created, so the rotation misses none. Rotations can be interrupted anywhere and run again.
+only while that is assigned. Removing a wrapper wraps all its keys again, since later nothing could unwrap them. During the last check no
+data key is created, so none is missed. Rotations can be interrupted anywhere and run again.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def refresh(
     left: set[str] | None = None,
 ) -> int:
     """Wrap keys of a key service again that may have been wrapped with an earlier version of its key. Return the number of keys.
-    ``workspace`` and ``left`` have the same meaning as for ``rewrap``.
+    ``workspace`` and ``left`` are as for ``rewrap``.
     """
     statement = _AFTER.format(_SHARED if workspace is None else _OWN)
     count, last = 0, ("", "")

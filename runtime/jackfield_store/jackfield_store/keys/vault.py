@@ -202,9 +202,9 @@ class Vault(SecretHolder):
     def rotate(self, new_master: RingPart | None = None, *, data_keys: bool = False) -> Rotated:
         """Wrap all data keys again, with ``new_master`` or the first present wrapper, while calls go on.
 
-        Keys that the key service has wrapped already are wrapped with the newest version of its key. ``data_keys`` also creates new data
-        keys for values sealed from now on; other processes follow within a minute, and the old keys stay for reading. Rotation can be
-        interrupted anywhere and run again.
+        Keys that the key service has wrapped are wrapped with the newest version of its key. ``data_keys`` also creates new data keys for
+        values sealed from now on; other processes follow within a minute, and the old keys stay for reading. Rotation can be interrupted
+        anywhere and run again.
 
         A running process needs the new wrapper too: give every process ``old,new`` first, then rotate, then drop the old one.
 

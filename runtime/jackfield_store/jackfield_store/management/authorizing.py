@@ -230,8 +230,7 @@ class Authorizing:
         return grant if accept is None else self._accepted(connector, opening, grant, accept)
 
     def page_of(self, identifier: str) -> str:
-        """Return the address to which the browser goes after a pending authorization; a path is a page of this server that completes the
-        authorization itself.
+        """Return the browser's address after a pending authorization; a path is a page of this server that completes it.
 
         :raises UnknownAuthorizationError: if there is none.
         """
@@ -324,7 +323,7 @@ class Authorizing:
             self._keep(stored, found, grant)
 
     def _require_unchanged(self, stored: NamedConnection, found: Pending) -> None:
-        """Require that the values are the same as when the authorization began: its code must not go to another token endpoint."""
+        """Require the values with which the authorization began: its code must not go to another token endpoint."""
         if self._grants.digest(stored) != found.over:
             raise changed(stored.name)
 
@@ -406,7 +405,7 @@ def _declined(answer: Mapping[str, str]) -> str:
 
 
 def _checked_code(text: str) -> str:
-    """Return a code that a person enters. It must be safe to write to terminals and pages.
+    """Return a code that a person enters, safe for terminals and pages.
 
     :raises Unavailable: if it is empty, too long or not printable.
     """

@@ -122,8 +122,8 @@ def examine(
 ) -> Condition:
     """Check the needs of each call (database, tables, rights, a commit, disk, master key), then the needs of some calls.
 
-    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check, so that
-    checks that take too long can be reported as a ``FoundCondition`` of that kind.
+    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check, for a
+    report if the checks take too long.
     """
     step = "configuration"
     try:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TargetSource(Protocol):
-    """Source of the target of a connection. ``Targets`` is one for stored connections; a draft returns its own target."""
+    """Source of a connection's target: ``Targets`` for stored connections, or a draft itself."""
 
     def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target that the connection makes for a connector."""
@@ -103,8 +103,8 @@ def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
 
 
 def unasked(catalog: Catalog, kind: str) -> Sequence[Manifest]:
-    """Return the connectors that get connections of a type without being named. An isolated connector gets only its own connections:
-    otherwise it could declare the family of another connector, and get the credentials of that family with the next test.
+    """Return the connectors that get connections of a type without being named. Isolated connectors get only their own: otherwise one could
+    declare another's family, and get its credentials with the next test.
     """
     fitting = catalog.chosen(catalog.with_type(kind))
     return [manifest for manifest in fitting if manifest.takes_unnamed(kind)] or fitting[:1]
@@ -135,9 +135,7 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
 
 
 def _tested_with(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
-    """Yield the connectors that take part in a test. Connectors of a catalog source are left out: they share their types, and have no tests
-    of their own.
-    """
+    """Yield the connectors that take part in a test, without those of a catalog source, which share their types and have no tests."""
     yield manifests[0]
     yield from (manifest for manifest in manifests[1:] if "." not in manifest.key)
 

@@ -61,9 +61,9 @@ class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
     ``values`` have the form of their type's schema; returned values are masked. ``Provenance("remote")`` means callers over HTTP or MCP,
-    who have less access to the server; the default is the operator. ``audit`` opens the audit log for an actor, which ``acting_as`` sets;
-    it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed (``VisibleConnections``); the
-    default allows everything.
+    who have less access to the server; the default is the operator. ``audit`` opens the audit log for an actor (``acting_as``); it is None
+    without a database. ``authorizer`` decides what is visible, may be used and may be changed (``VisibleConnections``); the default allows
+    everything.
 
     :raises UnknownConnection: from methods that take a name, if the caller sees no connection of that name.
     :raises NotAllowed: from methods that test or change a connection, if rules forbid its use.
@@ -237,9 +237,9 @@ class ManagedConnections:
         return warned(shown_from_store(store.replace(name, tried.draft, old.version, in_transaction), self.kinds), tried.draft)
 
     def limit(self, name: str, quotas: Any, version: int | None = None) -> dict[str, Any]:
-        """Replace the quotas on effects over a stored connection, and nothing else. The connection is not tested.
+        """Replace the quotas on effects over a stored connection, and nothing else, without a test.
 
-        :raises VersionConflict: if it was changed in the meantime.
+        :raises VersionConflict: if it was changed meanwhile.
         :raises InvalidInvocation: if a quota is not valid.
         """
         self.require(name)
@@ -283,8 +283,8 @@ class ManagedConnections:
         return MovingIn(self._visible, self._drafter, self._changeable, parts, self.authorizing, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
-        """Delete a stored connection and its secrets. Its subscriptions are paused and its schedules stopped; a process notifies the
-        provider that its grant is no longer needed.
+        """Delete a stored connection and its secrets. Its subscriptions are paused, its schedules stopped, and its provider is notified
+        that its grant is no longer needed.
 
         :raises InvalidConnection: if it is defined in a file.
         """
@@ -327,8 +327,8 @@ class ManagedConnections:
         provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Test values without storing them; return ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the
-        name under which they will be stored later.
+        """Test values without storing them; return ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is their
+        later name.
 
         :raises InvalidConnection: as ``add`` does, except for a test that fails.
         :raises NotAllowed: as ``add`` does.

@@ -1,5 +1,5 @@
-"""Outputs that a person gives when resolving a doubt as succeeded. They are returned to repeats like the provider's own outputs, so they
-must have the same form.
+"""Outputs that a person gives when resolving a doubt as succeeded. Repeats get them like the provider's own outputs, so they must have the
+same form.
 """
 
 from __future__ import annotations

@@ -333,7 +333,6 @@ def _versioned(manifest: Json, number: int) -> dict[str, Any]:
 
 
 def _difference(stored: Json, found: Described) -> dict[str, list[dict[str, Any]]]:
-    """Return the differences between an accepted manifest and a server's current one."""
     was, now = kind().pins(stored), kind().pins(found.manifest)
     before, after = _rows(stored), _rows(found.manifest)
     changed = [

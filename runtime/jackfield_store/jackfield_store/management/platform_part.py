@@ -51,7 +51,7 @@ class Platform(Protocol):
 
 
 class _NoPlatform:
-    """Substitute if no package above the store is installed: there are no subscriptions, and events are not numbered."""
+    """Substitute without a package above the store: there are no subscriptions, and events are not numbered."""
 
     SEALED_ROWS: Sequence[SealedRows] = ()
 

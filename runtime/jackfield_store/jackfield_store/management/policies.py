@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 class PolicyRequest:
     """Connectors or actions of a policy, and the principal that it applies to.
 
-    ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), or patterns of them as in rules
-    (``aws.s3/get*``, ``aws-ses/* & effect:read``); ``connector`` is the key of one connector. ``calls`` are ``{"action", "inputs"}`` of
-    planned calls: they are allowed for the resources that their inputs name. Without any of these, the policy covers everything that the
-    connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``, names
-    of other connectors are left out. If not ``whole``, the connectors add no documents of their own to the type's. With ``evidence``, the
-    policy also covers the logs that are read about calls in doubt.
+    ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), or patterns as in rules (``aws.s3/get*``,
+    ``aws-ses/* & effect:read``); ``connector`` is the key of one connector. ``calls`` are ``{"action", "inputs"}`` of planned calls: they
+    are allowed for the resources in their inputs. Without any of these, the policy covers everything that the connection serves. ``sender``
+    restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``, names of other connectors are left
+    out. If not ``whole``, the connectors add no documents to the type's. With ``evidence``, the policy also covers the logs that are read
+    about calls in doubt.
     """
 
     actions: Sequence[str] | None = None

@@ -82,7 +82,7 @@ def _read_folder(path: str) -> list[NamedConnection | str]:
     """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer to
     another.
 
-    :raises InvalidConnection: if the folder has no such files.
+    :raises InvalidConnection: if it has none.
     """
     found = load([path])
     rows: list[NamedConnection | str] = [item for items in found.connections.values() for item in items]
@@ -125,8 +125,7 @@ def imported(
     provenance: Provenance,
 ) -> list[dict[str, Any]]:
     """Store the connections of a document one by one and return a row for each; a refused connection does not affect the others. ``given``
-    has the document, and values that are added to each connection's values, and replace values of the same name; a function returns them
-    for one connection.
+    has the document, and values that override each connection's, or a function that returns such values for one connection.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.
@@ -244,7 +243,7 @@ _PREFIX = "CONNECTION"
 
 def without_secrets(connections: Sequence[NamedConnection], kinds: Kinds) -> dict[str, Mapping[str, Any]]:
     """Replace each secret by a reference to its own environment variable, and return the values by connection name. Variables are named
-    after the connection and the field; exporting the same connections gives the same names.
+    after connection and field; repeated exports give the same names.
 
     :raises InvalidConnection: if a type is not installed, so that its secrets are unknown.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class VisibleConnections:
-    """Lookup of connections and of their types under a caller's rules. ``kinds`` are the types that the caller may see.
+    """Lookup of connections and types under a caller's rules. ``kinds`` are the types that the caller may see.
 
     A connection is visible if some action may be run over it. Hidden and missing connections give the same error. Use and change are
     refused by the name alone, whether or not the connection exists.

@@ -1,5 +1,6 @@
-"""The journal of a workspace as one caller sees it: the entries whose calls the rules of the caller's token would allow, and the outputs
-of the caller's own calls."""
+"""A caller's view of a workspace's journal: the entries whose calls the token's rules would allow, and the outputs of the caller's own
+calls.
+"""
 
 from __future__ import annotations
 

@@ -123,8 +123,8 @@ def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], 
 
 
 def _destination(plan: Planned) -> dict[str, Any]:
-    """Return a call's destination: the hosts of its connection, or else of the connector, and the connection's values without secrets, such
-    as region and role.
+    """Return a call's destination: the hosts of its connection, or else of the connector, and the connection's open values, such as region
+    and role.
     """
     target = plan.target
     if target is None:

@@ -73,7 +73,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued
 
 
 async def _replayed(pipeline: Pipe, found: Found, result: Result) -> Result:
-    """Return an earlier call's Result in the form that its caller may see, with a wait for its end."""
+    """Return an earlier call's Result as its caller may see it, with a wait for its end."""
     result = (await pipeline.policies.judged(found, Ended(result))).result
     if result.status == "in_doubt" and found.terms.settle == "on":
         return await settled(found, result)
@@ -264,7 +264,7 @@ class _UntilAway:
 
 
 def _seen(pipeline: Pipe, item: _Put | Result, outcome: Enqueued | Result) -> Enqueued | Result:
-    """Return an outcome in the form that its caller may see, with a wait for an earlier call's end."""
+    """Return an outcome as its caller may see it, with a wait for an earlier call's end."""
     if isinstance(item, Result) or isinstance(outcome, Enqueued):
         return outcome
     if outcome.meta.replayed:
@@ -289,9 +289,7 @@ def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Wait
 
 
 def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:
-    """Return the ids that were queued; all others have an idempotency key that is held, or exceed the workspace's limit. Return the error
-    if the commit failed.
-    """
+    """Return the queued ids; others have a held idempotency key, or exceed the workspace's limit. Return the error if the commit failed."""
     if not records:
         return frozenset()
     try:

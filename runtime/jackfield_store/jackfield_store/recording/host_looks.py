@@ -1,7 +1,7 @@
 """Looks of a program's own functions. Their findings settle a doubt as evidence does, on the author's word.
 
 A function's doubt is due like any other, but only a process that declares the function with a look can claim it. Looks run wherever
-jackfield renews its lease: in a program, a worker or a server. They run in a thread of their own, since a look is code of the program.
+jackfield renews its lease: in a program, a worker or a server, in a thread of their own, since a look is code of the program.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Jobs from their start to their end: the handle is stored, polls follow one another, and one of them finds the end.
+"""Jobs from their start to their end: the handle is stored, polls follow, and one of them finds the end.
 
-The start is a call like any other, so it is retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing
-starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by any available process: a waiting caller,
-``serve``, ``worker``. A failing poll ends nothing; only the provider's answer does, or the end of the job's time.
+The start is a call like any other: retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing starts
+the job again. Each poll is a claim of its own (``journal/jobs``), by any available process: a waiting caller, ``serve``, ``worker``. A
+failing poll ends nothing; only the provider's answer does, or the end of the job's time.
 
 Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
 
-Rules are checked when a job starts. An allowed job is polled to its end with the runtime's own rights: a token that expires meanwhile does
-not leave the provider's work without an owner.
+Rules are checked when a job starts. An allowed job is polled to its end with the runtime's own rights: an expired token does not leave the
+provider's work without an owner.
 """
 
 from __future__ import annotations
@@ -100,9 +100,7 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
 
 def connection_id(plan: Plan) -> dict[str, str]:
-    """Return the ID of a call's stored connection, by which the call follows a new name; empty without a connection, or for
-    one in a file.
-    """
+    """Return the ID of a call's stored connection, by which the call follows a new name; empty without one, or for a file's."""
     identifier = None if plan.target is None else plan.target.id
     return {} if identifier is None else {"connectionId": identifier}
 
@@ -161,7 +159,7 @@ def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
 
 
 def waited_by(pipeline: Pipe, result: Result) -> Result:
-    """Add a wait for the end of its invocation to a Result, if the invocation has not ended; return the Result."""
+    """Add a wait for the invocation's end to a Result, if it has not ended; return the Result."""
     object.__setattr__(result, "waiter", _Ending(pipeline))
     return result
 
@@ -189,8 +187,7 @@ def _meta(entry: Entry) -> Meta:
 async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
     """Poll a claimed job, after passing on a requested cancellation to the provider, and record the finding.
 
-    Return the Result if the job has ended; None if it waits for its next poll. A poll takes the action's ``timeoutSeconds``, at most
-    ``seconds``.
+    Return the Result if the job has ended; None if it waits for its next poll. A poll takes ``timeoutSeconds``, at most ``seconds``.
     """
     return await pipeline.step(How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds))
 
@@ -319,7 +316,7 @@ class _Poll:
             return self._judged(fault)
 
     async def _seen(self, result: Result) -> Result:
-        """Return a Result in the form that policies permit to the caller who started the job."""
+        """Return a Result as policies permit it to the caller who started the job."""
         if self.found is None:  # nothing of its action was asked
             return result
         ended = await self.pipeline.policies.judged(self.found, Ended(result, self.call.attempts), self.asker)

@@ -102,7 +102,7 @@ class LookReads:
         return found
 
     def _giver(self) -> Caller:
-        """Return the caller who has given evidence with the call, with the caller's present rights."""
+        """Return the caller who has given evidence with the call, with present rights."""
         stored: Mapping[str, Any] = self._doubt.facts["caller"]
         return self._pipeline.access.queued_by(stored)
 

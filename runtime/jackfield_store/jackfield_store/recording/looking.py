@@ -151,7 +151,7 @@ class Looking:
     @property
     def _accounts_for_all(self) -> bool:
         """True if the objects with each marker account for every attempt. If all attempts carry one marker, a server that does not know
-        their key may have created several objects, and list only one.
+        their key may have created several objects, but list one.
         """
         facts = self.doubt.facts
         return facts["markers"] is not None and (facts.get("one", False) or not facts["shared"])
@@ -210,8 +210,8 @@ class Looking:
         return place_of("echo", facts["connector"], facts["version"], self.entry.action, row["key"], own, over)
 
     def _lacking(self, row: Mapping[str, Any], missing: Sequence[Missing]) -> Finding:
-        """Judge the absence of the requested object. Absence is a proof only with the declared answer, with the call's own credentials, and
-        if the canary was found.
+        """Judge the absence of the requested object. It is a proof only with the declared answer, the call's own credentials, and the
+        canary found.
         """
         if any(one.was_there for one in missing):
             return Finding("nothing", "answered as gone: it was there, so that proves no absence", exists=True)
@@ -391,8 +391,8 @@ def _said(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str
 
 
 def _version_of(pipeline: Pipe, facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return the specifier of the connector's version that made the call, if it is not the default version here. If this process has
-    another version, whose reads may have another meaning, also return the text for looks that it cannot make.
+    """Return the specifier of the version of the connector that made the call, if it is not the default here. If this process has another
+    version, also return the text for looks that it cannot make, since reads may differ in meaning.
     """
     connector, wanted = facts["connector"], facts["version"]
     present = attempt(pipeline.catalog.find, connector)

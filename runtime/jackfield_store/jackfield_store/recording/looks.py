@@ -125,8 +125,8 @@ def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_p
 
 
 def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
-    """Record a round without a decision. A round that only waits for a log needs no commit of its own: the end of its claim makes it due,
-    or it is postponed with the next commit of others.
+    """Record a round without a decision. A round that only waits for a log needs no commit of its own: it is due at the end of its claim,
+    or postponed with the next commit of others.
     """
     at = log.next() if is_open else None
     if by_person or not log.only_waits or at is None:
@@ -172,7 +172,7 @@ def decided(
 ) -> Report:
     """Decide by a verdict, once, and record the round of looks with it. ``settles`` is True if the settings let evidence settle doubts.
 
-    The entry counts as it is in that transaction: a person, or the call's own late answer, may have decided during the look.
+    The entry's state in that transaction counts: a person, or the call's own late answer, may have decided during the look.
     """
     journal, now = looking.journal, doubts.time.stamp()
     kind = "event" if "trigger" in row else "record" if "source" in row else "object"

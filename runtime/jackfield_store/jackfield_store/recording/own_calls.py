@@ -1,9 +1,9 @@
-"""Four-eyes rule: the persons who have requested a call that waits for an approval may not approve it.
+"""Four-eyes rule: the persons who have requested a call may not approve it.
 
 A call is requested by its caller, and by the authors of a schedule or subscription that started it. The creator of the token used counts as
 a requester, and so does each creator of the creator's token or platform, up to the first. The holder of a one-time link may be anyone with
-an account on the server, and is not distinguished from the accounts of the command line. Tokens created by the operator belong to the
-people who get them; two tokens with another common creator belong to one person.
+an account on the server, like the accounts of the command line. Tokens created by the operator belong to the people who get them; two
+tokens with another common creator belong to one person.
 """
 
 from __future__ import annotations

@@ -235,8 +235,8 @@ class Record:
         return [self._call.parts[place] for place in self._call.points.end]
 
     async def _begin_claimed(self) -> None:
-        """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a restored database, and made
-        once more, with the same owner and delivery; the running call ends it.
+        """Record a claimed invocation as running, unless it runs here already: its claim was lost with a restored database, and made once
+        more, with the same owner and delivery. Then the running call ends it.
         """
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
@@ -316,7 +316,7 @@ class Record:
         return is_stored
 
     async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
-        """Record the invocation's outcome. Commit at once if the caller may end its process next, and no other running call would share the
+        """Record the invocation's outcome: at once if the caller may end its process next, and no other running call would share the
         commit. A failure is logged, since the Result is valid without its record.
         """
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
@@ -439,7 +439,7 @@ class Record:
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
 
-        Otherwise the entry would stay open for as long as this process lives.
+        Otherwise the entry would stay open while this process lives.
         """
         if self._reached in states.THERE or self._how.claimed is not None:
             self._journal.owe(unit)

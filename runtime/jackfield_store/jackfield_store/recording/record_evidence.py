@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _QUARTER = 900.0
 """Seconds to which the time of a reading is rounded, so that doubts of one outage share the reading."""
 _GOES_ON = 240.0
-"""Seconds after which a doubt looks again, if another doubt reads the same log and has read within ``_JUST`` seconds. Otherwise its claim
-ends earlier. A finding makes the doubt due at once: an earlier look would only take time from calls.
+"""Seconds after which a doubt looks again, if another doubt has read its log within ``_JUST`` seconds; otherwise its claim ends earlier. A
+finding makes the doubt due at once: an earlier look would only take time from calls.
 """
 _JUST = 5.0
 _REFUSED = 900.0
@@ -145,8 +145,8 @@ class LoggedRequests:
     def _judged(self) -> Finding | None:
         """Return the verdict of the records; None if there is none.
 
-        The attempts of a call have one marker if the provider counts their requests as one, by their key: then each may have a record.
-        Otherwise one of two records with the same marker may be a copy.
+        Attempts have one marker if the provider counts their requests as one, by their key: then each may have a record. Otherwise one of
+        two records with the same marker may be a copy.
         """
         records, facts = self._records(), self._doubt.facts
         took = [one for one in records if one["error"] is None]

@@ -5,9 +5,9 @@
         ...
         await row.end(succeeded(how.ended(), {"value": "ch_1"}))
 
-``known`` is the Result of the row that has the key, even if in doubt. If a process dies before the end, its row is in doubt, as after an
-end in doubt. ``Journal.resolve`` settles the doubt, with the output that a look has found; repeats get that output from then on. A row has
-states, recovery, retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
+``known`` is the Result of the row that has the key, even if in doubt. If a process dies before the end, its row is in doubt.
+``Journal.resolve`` settles a doubt, with the output that a look has found; repeats then get that output. A row has states, recovery,
+retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
 """
 
 from __future__ import annotations

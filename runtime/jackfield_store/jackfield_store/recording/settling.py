@@ -141,8 +141,8 @@ async def ended(
 
 
 def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
-    """Return the number of looks for a doubt, and the time of the ``next`` look, if evidence may still settle the doubt; else None. The
-    time is missing if only events may settle it.
+    """Return the number of looks for a doubt, and the time of the ``next`` one, if evidence may still settle the doubt; else None. The time
+    is missing if only events may settle it.
     """
     if doubt.look_at is not None:
         return {"next": iso(max(doubt.look_at, now)), "looks": doubt.looks}

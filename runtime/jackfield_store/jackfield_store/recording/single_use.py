@@ -1,8 +1,7 @@
 """Single use of approvals: the audit log records that an approved call was begun, in the transaction that begins it.
 
-An attacker with write access to the database can set its rows back to an earlier state. But an entry of the audit log cannot be removed
-without breaking its chain, whose head is sealed. So a call is begun only if the log is complete from the decision on, and has no record of
-an earlier begin.
+An attacker with write access to the database can set its rows back to an earlier state, but cannot remove an audit entry without breaking
+the chain, whose head is sealed. So a call is begun only if the log is complete from the decision on, and has no record of an earlier begin.
 """
 
 from __future__ import annotations
@@ -71,9 +70,7 @@ def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effe
 
 
 def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> Unit:
-    """Return the unit that returns an approved but unsent call to the queue, and records the return in the audit log if the
-    call had begun.
-    """
+    """Return the unit that returns an approved but unsent call to the queue, and records that in the audit log if the call had begun."""
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
     def give_back(transaction: Transaction) -> int:

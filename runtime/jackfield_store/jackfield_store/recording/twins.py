@@ -1,6 +1,6 @@
 """Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
 
-A partial unique index allows one open twin. If a twin ends while another is about to begin, the begin's own transaction finds it, after the
+A partial unique index allows one open twin. If a twin ends while another is about to begin, the begin's transaction finds it, after the
 insert: so each of two processes sees the other's commits.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
-"""Seconds after which a call reads again the invocation that it waits for: the first and the longest interval, doubled each time."""
+"""Shortest and longest interval, in seconds, at which a call reads the invocation that it waits for; doubled each time."""
 _DOUBTED = 86_400.0
 """Seconds for which a doubt answers an equal write."""
 _OPEN = """

@@ -83,7 +83,7 @@ def move(
     progress.
 
     Sealed values stay sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
-    gets the source, and moves or verifies the content of its stored files before the new database can be used.
+    moves or verifies the content of the source's stored files before the new database can be used.
 
     :raises UsageFault: if there is nothing to move, the target is in use, or a process uses either database.
     :raises WrongMasterKey: if the master key does not decrypt the data keys.

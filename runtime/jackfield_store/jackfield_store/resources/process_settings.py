@@ -121,8 +121,8 @@ class ProcessSettings:
         return self.lacks_policy() if known is None else known[1] and POLICY not in self.own
 
     def warning(self) -> str | None:
-        """Return a warning for probes if settings of this process and others differ. None if they agree, or if the database or its key
-        cannot be used, which other checks report.
+        """Return a warning for probes if settings of this process and others differ. None if they agree, or the database or its key is
+        unusable, which other checks report.
         """
         try:
             return self._warning() or None

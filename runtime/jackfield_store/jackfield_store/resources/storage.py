@@ -358,7 +358,7 @@ class Storage(ProcessLocal):
 
     def _alone(self, step: Callable[[], T]) -> T:
         """Return ``step()``, which one thread at a time runs. The wait for other threads counts as part of the thread's own wait for the
-        database: threads that arrive while a server gives no answer do not wait one after the other.
+        database: threads that arrive while a server gives no answer do not wait in turn.
 
         :raises Unavailable: if the others take too long.
         """

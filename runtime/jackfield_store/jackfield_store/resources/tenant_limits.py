@@ -1,5 +1,5 @@
-"""Limits of workspaces in one process (``access.settings.LIMITS``), checked when something begins in a workspace: a call, a queued
-invocation, a connection, a file.
+"""Limits of workspaces in one process (``access.settings.LIMITS``), checked at the begin of a call, a queued invocation, a connection, a
+file.
 """
 
 from __future__ import annotations

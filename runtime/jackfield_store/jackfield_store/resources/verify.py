@@ -48,8 +48,9 @@ _EVENTS = SealedRows(
 
 
 class StoredContents:
-    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values; ``more`` are rows other
-    than those of access, connections, the journal and events."""
+    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault for sealed values; ``more`` are rows other than those
+    of access, connections, the journal and events.
+    """
 
     def __init__(self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()) -> None:
         self._database = database

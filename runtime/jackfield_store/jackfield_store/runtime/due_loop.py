@@ -1,6 +1,6 @@
 """A loop of one process that does due work in a database, which it shares with other processes.
 
-All server and worker processes run such loops. An idle one asks the database once a second for due work, by an index.
+All server and worker processes run such loops. An idle loop queries due work once a second, by an index.
 """
 
 from __future__ import annotations

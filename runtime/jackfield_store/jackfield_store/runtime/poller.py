@@ -1,7 +1,7 @@
 """The poller of one process: it polls due jobs of all workspaces, and sends requested cancellations to providers.
 
-All server and worker processes run one, with any engine of the queue. A waiting job is a row; only a polled one takes memory here, and a
-thread if its connector blocks. An idle poller asks the database twice a second for the next job, by an index.
+All server and worker processes run one, with any engine of the queue. A waiting job is a row; only a polled job takes memory, and a thread
+if its connector blocks. An idle poller queries the next job twice a second, by an index.
 """
 
 from __future__ import annotations
