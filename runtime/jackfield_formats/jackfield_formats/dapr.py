@@ -394,7 +394,7 @@ def _not_ours(component: Component, around: Surroundings) -> str | None:
 
 
 def _used(alias: Alias) -> frozenset[str]:
-    """Return the fields that a binding uses itself, apart from its connection's and its inputs."""
+    """Return the fields that a binding uses itself, without its connection's fields and its inputs."""
     return frozenset(map(str, alias.raw.get("used") or ()))
 
 

@@ -42,7 +42,7 @@ class _Binding:
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
     """Yield a connection for each binding that an installed connector supports; if several services contain credentials for a binding, one
-    for each.
+    for each service.
     """
     for document in documents:
         aliases = around.aliases.all(FORMAT)

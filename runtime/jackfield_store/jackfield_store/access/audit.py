@@ -90,7 +90,7 @@ class AuditEntry:
     damage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as ``GET /v1/audit`` shows it."""
+        """Return the entry in the form of ``GET /v1/audit``."""
         shown = {**self.about, "digest": self.digest}
         return shown if self.damage is None else {**shown, "sequence": self.sequence, "damage": self.damage}
 

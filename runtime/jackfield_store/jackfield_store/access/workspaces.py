@@ -61,7 +61,7 @@ class Workspace:
     damage: str | None = None
     """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
     warnings: tuple[dict[str, str], ...] = ()
-    """Gaps of the rules that were just set (``rule_warnings``)."""
+    """Warnings about gaps in the rules that were just set (``rule_warnings``)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the workspace as a JSON object."""

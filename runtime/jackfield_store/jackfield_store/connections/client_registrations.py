@@ -133,9 +133,9 @@ class RegistrationsAt:
 
 
 def opened_registration(vault: Vault, row: Row) -> dict[str, Any]:
-    """Read a row.
+    """Return the client in a row.
 
-    :raises SealBroken: if it was changed in the database.
+    :raises SealBroken: if the row was changed in the database.
     """
     found: dict[str, Any] = json.loads(vault.open(row.workspace, _place(row.digest), row.sealed))
     return found

@@ -215,7 +215,7 @@ class GrantTable(SealedTable):
     def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
         """Store the tokens that replace the tokens of ``used``; the grant keeps its id.
 
-        The database is tried for ten seconds: the provider may have used up the previous tokens, so these exist nowhere else.
+        The database is tried for ten seconds, since these tokens may exist nowhere else.
 
         :raises Unavailable: if it stays unavailable.
         """

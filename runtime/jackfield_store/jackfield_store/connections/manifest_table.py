@@ -226,9 +226,9 @@ def server_place(name: str, version: int, url: str, trust: str, origin: str, is_
 
 
 def opened_server(vault: Vault, row: Row) -> StoredServer:
-    """Read a row.
+    """Return the server in a row.
 
-    :raises SealBroken: if it was changed in the database.
+    :raises SealBroken: if the row was changed in the database.
     """
     place = server_place(row.name, row.version, row.url, row.trust, row.origin, row.is_shared)
     content = zlib.decompress(vault.open(row.workspace, place, row.sealed))
@@ -239,9 +239,9 @@ def opened_server(vault: Vault, row: Row) -> StoredServer:
 
 
 def opened(vault: Vault, row: Row) -> StoredServer:
-    """Read a row for its workspace.
+    """Return the server in a row, for its workspace.
 
-    :raises UnknownConnector: if it was changed in the database.
+    :raises UnknownConnector: if the row was changed in the database.
     """
     try:
         return opened_server(vault, row)

@@ -148,9 +148,9 @@ class OAuthClientTable(SealedTable):
 
 
 def opened(vault: Vault, row: Row) -> OAuthClient:
-    """Read a row of the table.
+    """Return the client in a row.
 
-    :raises InvalidConnection: if it was changed in the database.
+    :raises InvalidConnection: if the row was changed in the database.
     """
     try:
         secrets = opened_client(vault, row)

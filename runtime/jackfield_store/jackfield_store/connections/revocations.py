@@ -85,13 +85,13 @@ class Revocations(SealedTable):
         return moved
 
     def find(self, identifier: str) -> Row | None:
-        """Return a row."""
+        """Return the row of a revocation; None if there is none."""
         return self._database.look_up(_FIND, {"workspace": self._workspace, "id": identifier})
 
     def read(self, row: Row) -> Revocation:
-        """Open a row.
+        """Return the revocation in a row.
 
-        :raises SealBroken: if it was changed in the database.
+        :raises SealBroken: if the row was changed in the database.
         """
         content: dict[str, Any] = json.loads(self._vault().open(self._workspace, revocation_place(row.id), row.sealed))
         stored = content["stored"]

@@ -32,12 +32,12 @@ class Hold:
 
     @property
     def warning(self) -> str:
-        """Sentence for operators."""
+        """Warning about the hold, for operators."""
         why = f" ({self.reason})" if self.reason else ""
         return f"the queue is held since {iso(self.since)} by {self.by}{why}: nothing that waits begins until 'jackfield queue release'"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the hold as commands show it."""
+        """Return the hold as a JSON object."""
         found = {"since": iso(self.since), "by": self.by, "reason": self.reason}
         return {name: value for name, value in found.items() if value}
 

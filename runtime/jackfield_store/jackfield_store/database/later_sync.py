@@ -11,7 +11,7 @@ _AFTER = 0.5
 
 
 class LaterSync:
-    """Calls ``sync`` half a second after a commit, for all commits meanwhile."""
+    """Caller of ``sync`` half a second after a commit, for all commits meanwhile."""
 
     def __init__(self, sync: Callable[[], object]) -> None:
         self._sync = sync

@@ -89,7 +89,7 @@ class Difference:
 
     @property
     def warning(self) -> str:
-        """Sentence for operators."""
+        """Warning about the difference, for operators."""
         parts = [f"{_quoted(value)} {_listed(places)}" for value, places in self.values.items()]
         return f"the setting {self.name} differs between processes of this database: {'; '.join(parts)}"
 

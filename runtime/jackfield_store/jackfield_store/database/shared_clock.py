@@ -40,7 +40,7 @@ _STORED_EVERY, _STEP = 60.0, 0.5
 _WAIT = 1.0
 """Seconds to wait for a locked database."""
 _LOOKS = 3
-"""Maximum number of readings during which the process was stopped; the last one is accepted."""
+"""Maximum number of readings until one is not disturbed by a stop of the process; then the last one counts."""
 _SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
 _STORE = """
 INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)

@@ -229,7 +229,7 @@ class Files:
         return SealedReader(self.blobs, _key(file.workspace, file.id), self._secrets(file)[0], file.size)
 
     def is_whole(self, file: StoredFile, blobs: Blobs) -> bool:
-        """Read all of a file's content in a store; return True if it equals the stored content.
+        """Read a file's content in a store; return True if its digest matches.
 
         :raises FileDamaged: if the file's row was changed.
         """

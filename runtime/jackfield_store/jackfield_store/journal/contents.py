@@ -84,7 +84,6 @@ def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, 
 
 
 def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict[str, Mapping[str, Any]]:
-    """Return the sealed contents of the entries that the statement selects, by ID."""
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:
         return {}

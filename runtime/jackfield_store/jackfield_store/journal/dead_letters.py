@@ -1,4 +1,4 @@
-"""Dead letters: queued invocations that recovery has given up, since their workers ended each time. Each keeps its invocation, encrypted,
+"""Dead letters: queued invocations that recovery has given up, since their workers ended each time. The invocation stays stored, encrypted,
 so that a person can queue it again.
 """
 

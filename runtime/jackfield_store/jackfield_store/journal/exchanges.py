@@ -67,7 +67,7 @@ def ended(
 
 
 def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, str]) -> None:
-    """Delete the exchanges of deleted entries; ``identifiers`` are their IDs by parameter."""
+    """Delete the exchanges of deleted entries; ``identifiers`` are their IDs by SQL parameter."""
     ids = ", ".join(f":{name}" for name in identifiers)
     transaction.change(_REMOVE.format(ids=ids), {"workspace": workspace, **identifiers})
 

@@ -123,6 +123,6 @@ class JobUnits:
         return replace(unit, statement=FINISH)
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Request a job's cancellation from the process that polls it next; return False if the job has ended."""
+        """Request a job's cancellation from the process that polls it next; return False if it has ended."""
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.now()}
         return bool(self.database.record(lambda transaction: transaction.change(CANCEL, values)))

@@ -358,8 +358,8 @@ class Journal(ProcessLocal):
         return self.end_queued(identifier, _seldom()[0].cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Request the cancellation of an invocation from the process that runs it; servers check each second. Return False if no other
-        process runs it.
+        """Request an invocation's cancellation from the process that runs it; servers check each second. Return False if no other process
+        runs it.
         """
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))

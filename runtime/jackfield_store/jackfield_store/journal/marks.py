@@ -138,5 +138,5 @@ def connection_facts(database: Database, workspace: str, name: str | None, ident
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete the markers of deleted invocations; ``ids`` are their IDs by parameter."""
+    """Delete the markers of deleted invocations; ``ids`` are their IDs by SQL parameter."""
     transaction.change(_REMOVE.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})

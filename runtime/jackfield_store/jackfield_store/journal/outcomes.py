@@ -151,7 +151,7 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete the rows of deleted invocations; ``ids`` are their IDs by parameter."""
+    """Delete the rows of deleted invocations; ``ids`` are their IDs by SQL parameter."""
     names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
     transaction.change(_REMOVE.format(ids=names), values)
     transaction.change(_REMOVE_REFERENCES.format(ids=names), values)

@@ -1,4 +1,4 @@
-"""Figures of the queue, by workspace: totals from stored sums, other figures from indexes of the smaller part."""
+"""Figures of the queue, by workspace: totals from stored sums; the smaller of due and delayed is counted."""
 
 from __future__ import annotations
 

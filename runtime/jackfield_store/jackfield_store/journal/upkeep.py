@@ -25,10 +25,10 @@ KEPT = 30 * 24 * 3600.0
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result, counted from the last change: outcome, resolution or correction."""
 _MINUTES = 2 * 3600.0
-"""Age at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
+"""Age in seconds at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
 _HOURS = 9 * 86_400.0
 _CLOSED = 180.0
-"""Age at which the rows of several connections are merged: entries of that minute hardly change any more."""
+"""Age in seconds at which the rows of several connections are merged, since entries of that minute hardly change any more."""
 _MERGED_AT_ONCE = 500
 _PASS = 0.2
 """Seconds that one pass may take, most of them between commits."""

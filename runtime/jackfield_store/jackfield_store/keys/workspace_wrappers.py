@@ -34,7 +34,7 @@ class Seals(Protocol):
 
 
 class WorkspaceWrappers:
-    """Lists of wrappers by workspace, under ``seals``."""
+    """Lists of wrappers by workspace, sealed by ``seals``."""
 
     def __init__(self, database: Database, seals: Seals) -> None:
         self._database = database

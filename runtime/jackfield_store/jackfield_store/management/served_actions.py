@@ -1,4 +1,4 @@
-"""Actions and triggers of a policy, by name or by pattern. A connection serves them, and a caller's rules allow them."""
+"""Actions and triggers of a policy, by name or pattern. A connection serves them, and a caller's rules allow them."""
 
 from __future__ import annotations
 

@@ -155,9 +155,7 @@ class LocalEngine:
 
 
 def leave(code: int) -> int:
-    """Return the exit code, or exit at once if an action that does not end blocks a thread; the journal has already recorded the action's
-    outcome.
-    """
+    """Return the exit code, or exit at once if an endless action blocks a thread; the journal has already recorded its outcome."""
     if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -34,8 +34,8 @@ async def drafted(asked: Asked, call: Reached, journal: Journal, dependencies: D
 
 
 def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft, key: str) -> None:
-    """Compute the fingerprint of a request anew if the workspace's ``key`` has changed since its settings were read. Another process may
-    have purged the workspace and made it again: repeats are then recognized by the new keys.
+    """Compute a request's fingerprint anew if the workspace's ``key`` has changed since its settings were read. Another process may have
+    purged and remade the workspace: repeats are recognized by the new keys.
     """
     if journal.vault.hmac_key(journal.workspace) != key:
         draft.fingerprint = _fingerprinted(journal, invocation)

@@ -289,7 +289,7 @@ def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Wait
 
 
 def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:
-    """Return the queued ids; others have a held idempotency key, or exceed the workspace's limit. Return the error if the commit failed."""
+    """Return the queued ids; others have a held idempotency key, or exceed a limit. Return the error if the commit failed."""
     if not records:
         return frozenset()
     try:

@@ -171,7 +171,6 @@ class _Ending:
         self._pipeline = pipeline
 
     def __call__(self, identifier: str, timeout: float | None = None) -> Result:
-        """Wait for the end of the invocation, for at most ``timeout`` seconds."""
         return run_in_thread(awaited(self._pipeline, identifier, self._pipeline.in_thread, timeout))
 
 

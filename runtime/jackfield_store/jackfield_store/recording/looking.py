@@ -288,7 +288,7 @@ class Looking:
         return self._link(row.get("link"), thing.item, self._masked(thing))
 
     def _link(self, declared: str | None, item: Any, masked: Any) -> str | None:
-        """Return the address of a found object; None if it would contain a secret, in any spelling: an address cannot be masked."""
+        """Return the address of a found object; None if it would contain a secret, since an address cannot be masked."""
         found = None if self.judges else link_of(declared, item)
         if found is None or link_of(declared, masked) != found:
             return None

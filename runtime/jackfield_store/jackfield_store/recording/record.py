@@ -43,8 +43,8 @@ _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024
 """Maximum bytes of inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
-"""Seconds for which an outcome, and a stopping process, wait for a locked database; an outcome not recorded by then is tried once more at
-exit.
+"""Seconds for which a queued call's outcome, and an interrupted call, wait for a locked database; an outcome not recorded by then is tried
+once more at exit.
 """
 _TRIES, _PAUSE = 20, 0.05
 """Number of tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""

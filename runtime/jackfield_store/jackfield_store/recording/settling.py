@@ -181,7 +181,6 @@ class _Settlement:
         self._pipeline, self._meta = pipeline, meta
 
     def __call__(self, identifier: str, timeout: float | None = None) -> Result:
-        """Wait for the end of the invocation, for at most ``timeout`` seconds."""
         found = run_in_thread(ended(self._pipeline, identifier, self._pipeline.in_thread, timeout))
         found.meta.replayed, found.meta.twin_of = self._meta.replayed, self._meta.twin_of
         return found

@@ -58,6 +58,6 @@ STORE_ROWS = (
         lambda vault, row: vault.require_key(row.workspace, row.sealed), ("connection_id",),
     ),
 )  # fmt: skip
-"""Sealed rows of the store. A grant that belongs to another connection of its workspace is no damage: each does after a change of its
-connection.
+"""Sealed rows of the store. A grant moved to another connection of its workspace is not reported: it equals a grant whose connection has
+changed.
 """
