@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, form, multipart and bytes, built once and streamed in flat memory."""
+"""Bodies of requests: JSON, form, multipart and bytes. A body is built once and streamed in constant memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ Content = bytes | str | IO[bytes] | Iterable[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Body of a request. ``chunks`` starts it anew; ``length`` is None if it is not known; ``once``: it cannot be sent again.
+    """Body of a request. ``chunks`` starts the body from its beginning; ``length`` is None if unknown; ``once`` is True if it cannot be
+    sent again.
 
-    ``whole`` is the body itself if it is in memory: it leaves together with the head.
+    ``whole`` is the body if it is in memory: it is sent together with the header.
     """
 
     chunks: Callable[[], Iterable[bytes]]
@@ -32,7 +33,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """File within a multipart body, or, without a name, a value of a media type of its own."""
+    """File within a multipart body. Without a file name, a value with its own media type."""
 
     content: Content
     filename: str | None
@@ -47,7 +48,7 @@ class Part:
 def json_body(value: object, content_type: str = "application/json") -> Body:
     """Encode a value as JSON.
 
-    :raises InvalidInput: if it is not JSON (NaN, for instance).
+    :raises InvalidInput: if JSON cannot represent the value (NaN, for instance).
     """
     try:
         text = compact(value).encode("utf-8")
@@ -57,7 +58,7 @@ def json_body(value: object, content_type: str = "application/json") -> Body:
 
 
 def form_body(fields: Mapping[str, Any]) -> Body:
-    """Encode fields as ``application/x-www-form-urlencoded``; a list repeats its name, None is left out."""
+    """Encode fields as ``application/x-www-form-urlencoded``. Items of a list repeat the name; None is omitted."""
     pairs = [f"{quote_plus(name)}={quote_plus(plain(value))}" for name, value in pairs_of(fields)]
     return content_body("&".join(pairs).encode("ascii"), "application/x-www-form-urlencoded")
 
@@ -75,7 +76,7 @@ def content_body(content: Content, content_type: str | None = None) -> Body:
 
 
 def multipart_body(fields: Mapping[str, Any]) -> Body:
-    """Encode fields and files (``Part``, ``File``) as ``multipart/form-data`` (RFC 7578). Files are read while they are sent."""
+    """Encode fields and files (``Part``, ``File``) as ``multipart/form-data`` (RFC 7578). Files are read during the sending."""
     boundary = secrets.token_hex(16)
     parts = [_part(name, value, boundary) for name, value in pairs_of(fields)]
     end = f"--{boundary}--\r\n".encode()
@@ -109,12 +110,12 @@ def _part(name: str, value: Any, boundary: str) -> tuple[bytes, Body]:
 
 
 def _quoted(text: str) -> str:
-    """Escape a name as browsers do (WHATWG HTML): it cannot end its header line."""
+    """Escape a name as browsers do (WHATWG HTML), so that it cannot end its header line."""
     return "".join(quote(one) if one in '"\r\n' or ord(one) < 32 else one for one in text)
 
 
 def pairs_of(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Return fields by name; a list repeats its name, None is left out."""
+    """Return fields as pairs. Items of a list repeat the name; None is omitted."""
     for name, value in fields.items():
         many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
         yield from ((name, one) for one in many if one is not None)

@@ -27,9 +27,9 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
 
 _LONGEST = 4096
-"""Characters of an answer: of a longer challenge, a part would be a wrong answer."""
+"""Maximum number of characters of an answer. A longer challenge is refused: part of it would be a wrong answer."""
 _PLAIN = re.compile(r"[A-Za-z0-9_=+/-]{1,200}")
-"""Challenges whose HMAC may be returned: none of them can be a signed body, or another text that is signed."""
+"""Regular expression of challenges whose HMAC may be returned. A signed body or another signed text cannot match."""
 _SECRET = re.compile(r"[!-~]{16,200}")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -86,9 +86,10 @@ class Challenge:
     secret: str = ""
 
     def before(self, request: HookRequest, hook: Hook) -> Received | None:
-        """Answer a handshake that is not signed: by a query parameter, by OPTIONS or HEAD. Return None if the request is none.
+        """Answer an unsigned handshake: a query parameter, OPTIONS or HEAD. Return None if the request is no handshake.
 
-        :raises Forged: if the token is not the subscription's. :raises Malformed: if the challenge cannot be sent back.
+        :raises Forged: if the token is not the subscription's.
+        :raises Malformed: if the challenge cannot be returned.
         """
         if self.head and request.method == "HEAD":
             return Received()
@@ -105,9 +106,9 @@ class Challenge:
         return self._answered(request.query[self.query], hook)
 
     def after(self, request: HookRequest, body: Any, hook: Hook) -> Received | None:
-        """Answer a handshake in the body of a verified request. Return None if the request is no challenge.
+        """Answer a handshake in the body of a verified request. Return None if the request is no handshake.
 
-        :raises Malformed: if it has no challenge that can be sent back.
+        :raises Malformed: if it has no challenge that can be returned.
         """
         if not self.answer:
             return None
@@ -120,9 +121,10 @@ class Challenge:
         return self._answered(str(found), hook)
 
     def _learnt(self, secret: str, hook: Hook) -> Received:
-        """Learn the secret that the first request brings. Nobody has signed it: a secret that is known stays.
+        """Learn the secret that the first request carries. The request is unsigned, so it never replaces a known secret.
 
-        :raises Forged: if one is known. :raises Malformed: if the text is no such secret.
+        :raises Forged: if a secret is known.
+        :raises Malformed: if the text cannot be a secret.
         """
         if "secret" in hook.remote:
             raise Forged("the secret is known, and is not learnt again")
@@ -151,7 +153,7 @@ class Challenge:
 def challenge_of(row: Mapping[str, Any]) -> Challenge:
     """Return the handshake that a JSON object describes.
 
-    :raises DeclarationError: if the row is no challenge.
+    :raises DeclarationError: if the object describes none.
     """
     kinds = [name for name in ("query", "member", "header", "origin", "head", "secret") if row.get(name)]
     if len(kinds) != 1 or row.keys() - SCHEMA["properties"].keys():

@@ -1,7 +1,7 @@
-"""The charsets of the web (WHATWG, Encoding Standard §4.2), as codecs of Python.
+"""Charsets of the WHATWG Encoding Standard (§4.2) as Python codecs.
 
-A peer names the charset of its text. Python knows many more codecs by name, some of which take quadratic time (``punycode``, ``idna``) or
-do something else than decode text (``unicode_escape``, ``utf-7``), so that only these are used.
+The peer names the charset of its text. Python knows many more codecs: some take quadratic time (``punycode``, ``idna``), others do not
+decode text (``unicode_escape``, ``utf-7``). So only the standard's charsets are used.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _CODECS = {
     "utf-16-be": "unicodefffe utf-16be",
     "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
 }
-"""Names of each codec, in lower case."""
+"""Names of each codec in the Encoding Standard, in lower case."""
 
 
 def _named() -> Iterator[tuple[str, str]]:
@@ -65,14 +65,14 @@ _MARKS = ((b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 
 
 def codec_of(label: str | None) -> str | None:
-    """Return Python's codec for a charset's name; None for a name that is none of the web's, and without one."""
+    """Return Python's codec for the name of a charset; None without a name or for a name outside the Encoding Standard."""
     return None if label is None else _BY_LABEL.get(label.strip().lower())
 
 
 def decoded_text(content: bytes, label: str | None) -> str:
-    """Decode text in its declared charset, or in UTF-8 if the Encoding Standard does not know that. Invalid bytes become U+FFFD.
+    """Decode text in its declared charset, or in UTF-8 if the Encoding Standard lacks that charset. Invalid bytes become U+FFFD.
 
-    A byte order mark at the beginning of UTF-16 goes before the label, and is no part of the text.
+    A byte order mark of UTF-16 overrides the declared charset and is no part of the text.
     """
     codec = codec_of(label) or "utf-8"
     for mark, marked in _MARKS if codec.startswith("utf-16") else ():

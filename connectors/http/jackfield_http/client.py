@@ -1,4 +1,4 @@
-"""The HTTP client of an attempt: it announces its requests, keeps deadlines, checks hosts and turns failures into errors with codes."""
+"""HTTP client of an attempt. It announces its requests, enforces deadlines, checks hosts and turns failures into errors with codes."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.http_client")
 _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
-"""Maximum size of an error's body that is read for its message."""
+"""Maximum number of bytes read of an error's body."""
 _LONGEST_URL = 500
 _USUAL = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, "Accept": "application/json, */*;q=0.5"}
 _WRITTEN = {(name, value): field(name, value) for name, value in _USUAL.items()}
-"""The usual header fields as they are sent: most requests leave them as they are."""
+"""Usual header fields in their encoded form: most requests do not change them."""
 _NO_VALUES: Mapping[str, Any] = {}
 _to_programs = partial(bordered, unless=CURRENT.get)
-"""A program may have borrowed the client: exceptions of its requests, outside of a call, carry no variables of ours."""
+"""Decorator for calls by a program that borrowed the client outside of a call: exceptions then carry no variables of jackfield."""
 
 
 class HttpClient(SecretHolder):
-    """Client of one server for one attempt; a connection type's ``open`` returns it.
+    """Client of one server for one attempt, returned by ``open`` of a connection type.
 
-    Paths are templates, ``api.get("/parcels/{id}", {"id": inputs.id})``, whose values stay within their segment. A response whose status is
-    not expected raises an error with a code, so a returned ``Answer`` is a success.
+    Paths are templates, ``api.get("/parcels/{id}", {"id": inputs.id})``; values stay within their segment. A response with an unexpected
+    status raises an error with a code, so a returned ``Answer`` is a success.
 
-    The runtime repeats an attempt as far as its effect allows it. A later request of an attempt is repeated here, if it is safe to do so: a
-    GET, and whatever the provider refused with 429 or did not receive.
+    The runtime repeats an attempt as far as the effect allows. The client repeats later requests of an attempt if that is safe: a GET, and
+    requests that the provider refused with 429 or did not receive.
     """
 
     def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn = ANONYMOUS) -> None:
@@ -87,7 +87,7 @@ class HttpClient(SecretHolder):
         return f"{type(self).__name__}(server={None if server is None else f'{server.scheme}://{server.authority}'!r})"
 
     def of(self, _number: int) -> HttpClient:
-        """Return itself: the client of the only server."""
+        """Return this client, which is the one for the only server."""
         return self
 
     @_to_programs
@@ -145,12 +145,12 @@ class HttpClient(SecretHolder):
         largest: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> Iterator[StreamedAnswer]:
-        """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits it.
+        """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits the size in bytes.
 
-        ``options`` are the same as for ``request``. ``failed`` judges JSON of up to 32 MiB, which is held in memory; a larger body reports
-        no failure.
+        ``options`` are those of ``request``. ``failed`` judges JSON of up to 32 MiB, which is held in memory; a larger body reports no
+        failure.
 
-        :raises JackfieldError: as ``request`` does, and while the chunks are read.
+        :raises JackfieldError: as ``request`` does, also while chunks are read.
         """
         exchange = self._exchange(method, path, values, **options)
         reply, headers, url = self._replied(exchange)
@@ -261,7 +261,7 @@ class HttpClient(SecretHolder):
         return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect, names, failed)
 
     def _key(self) -> str:
-        """Return the invocation's key for the first request of an attempt, and one derived from it for each later one."""
+        """Return the invocation's key for the first request of an attempt, and a key derived from it for each later request."""
         self._keyed += 1
         key = (current_call() or self._context.call).idempotency_key
         return key if self._keyed == 1 else f"{key}-{self._keyed}"
@@ -376,12 +376,12 @@ class HttpClient(SecretHolder):
         return failed if "json" in media or not media else None
 
     def _is_clear(self, exchange: Exchange, status: int) -> bool:
-        """Return whether a status proves that a change was made, whatever the body is: no rule looks for errors there."""
+        """Return whether a status proves that a change was made, whatever the body contains: no rule looks for errors in this body."""
         errors = self._settings.errors
         return not exchange.safe and 200 <= status < 300 and exchange.failed is None and errors.failed is None and errors.proves_success
 
     def _refuse_failure(self, exchange: Exchange, answer: Answer) -> None:
-        """Raise the error of a success whose body reports a failure."""
+        """Raise the error of a successful status whose body reports a failure."""
         failed = self._judge(exchange, answer.headers)
         if failed is None:
             return
@@ -411,8 +411,9 @@ class HttpClient(SecretHolder):
         raise refused
 
     def _refused(self, exchange: Exchange, reply: Reply, headers: Headers, *, elsewhere: bool) -> JackfieldError:
-        """Return the error of a refusal. A "not found" of another address than the requested one, or in a gateway's page or text, says
-        nothing about the requested object."""
+        """Return the error of a refusal. A "not found" from a redirect's target, or in a gateway's page or text, says nothing about the
+        requested object.
+        """
         body, content = None, None
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
@@ -447,7 +448,7 @@ class HttpClient(SecretHolder):
         return answer
 
     def _persist(self, exchange: Exchange) -> Answer:
-        """Perform a request, and repeat it if the runtime cannot: it would repeat the earlier requests of the attempt, too."""
+        """Send a request, and repeat it if the runtime cannot: the runtime would repeat the attempt's earlier requests, too."""
         call = current_call()
         is_first, tries, renewed = call is None or not call.requests, Tries(), False
         while True:
@@ -469,7 +470,7 @@ class HttpClient(SecretHolder):
     def _wait(self, exchange: Exchange, error: JackfieldError, tries: Tries, call: Call) -> float:
         """Return the seconds to wait before the request is repeated.
 
-        :raises JackfieldError: ``error``, if it must not be repeated, or not in the time that is left.
+        :raises JackfieldError: ``error``, if the request must not be repeated, or not within the remaining time.
         """
         harmless = exchange.safe or error.sent is not Sent.UNKNOWN
         if not (harmless and error.retryable and error.repeatable and tries.allow_another(error)):
@@ -500,14 +501,16 @@ def _body(
 
 
 def _is_foreign(body: Any, content: bytes | None) -> bool:
-    """Return whether the body of an error is none of an API, as it was read from its content: a page, a bare text, or nothing readable."""
+    """Return whether the body of an error cannot come from an API: a page, plain text, or unreadable bytes."""
     if content is None or not content.strip():
         return content is None
     return body is None or (isinstance(body, str) and not content.lstrip().startswith(b'"'))
 
 
 def _abroad(guard: Guard, server: Url | None) -> Guard:
-    """Return the guard for the targets of redirects: an operator's connection may reach any address, but the server chooses these."""
+    """Return the guard for the targets of redirects. An operator's connection may reach any address, but the server chooses
+    these targets.
+    """
     if not guard.internal:
         return guard
     local = server is not None and server.host in {"localhost", "127.0.0.1", "::1"}

@@ -1,4 +1,4 @@
-"""Connection types of HTTP connectors: the server, and the credentials for it. A connector subclasses the type that fits its API."""
+"""Connection types of HTTP connectors: the server and its credentials. A connector subclasses the type that fits its API."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class HttpConnection(ConnectionType):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Take a subclass that makes clients itself to use others."""
+        """Mark a subclass with its own ``open`` or ``settings`` as one that may use other clients."""
         super().__pydantic_init_subclass__(**options)
         if not {"open", "settings"}.isdisjoint(vars(cls)) and "own_wire" not in vars(cls):
             cls.own_wire = False
 
     @property
     def checks_addresses(self) -> bool:
-        """True unless a proxy resolves the names, another client may be in use, or HTTP/2, which a library speaks."""
+        """True unless a proxy resolves the names, another client may be in use, or a library speaks HTTP/2."""
         return self.own_wire and self.proxy is None and not self.http2
 
     def open(self, context: OpenContext) -> HttpClient:
@@ -93,24 +93,24 @@ class HttpConnection(ConnectionType):
         yield from self.accounts(context, self.probe, answer)
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account that an answer to the path of a test names, if it names one."""
+        """Return the account that the answer to a test's request names; empty if it names none."""
         if answer is None:
             return []
         found = usual_account(path, body_of(answer)) if self.owner is None else account_of(answer, self.owner)
         return [] if found is None else [found]
 
     def opened(self, message: str) -> Step:
-        """Return a test's step for an open connection whose server it cannot ask: a note, which passes no test."""
+        """Return the step of a test that cannot request anything: a note, which passes no test."""
         return Step("open", "Open the connection", passed=False, mandatory=False, message=message)
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the credentials that each request to the server carries."""
+        """Return the credentials for each request to the server."""
         return ANONYMOUS
 
     def settings(self) -> ClientSettings:
         """Return the client's settings.
 
-        :raises InvalidConnection: if the server or the proxy is not a URL, or a login has no proxy.
+        :raises InvalidConnection: if the URL of the server or the proxy is invalid, or a proxy login lacks its proxy.
         """
         if self.proxy_username is not None and self.proxy is None:
             raise _without("/proxy", "is missing: 'proxyUsername' is for it")
@@ -132,7 +132,7 @@ class HttpConnection(ConnectionType):
         )
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return the client's certificate and private key as PEM, if it has some."""
+        """Return the client's certificate and private key as PEM; None for each if there are none."""
         return None, None
 
 
@@ -148,7 +148,7 @@ class ApiKey(HttpConnection):
     api_key: str = fields.secret("API Key", "The key that the provider issued.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the key at its place."""
+        """Return the API key for its place in requests."""
         if self.location == "query":
             return kept(context, in_query, self.name, self.api_key)
         return kept(context, in_cookie if self.location == "cookie" else in_header, self.name, self.api_key, "/apiKey")
@@ -165,7 +165,7 @@ class BasicLogin(HttpConnection):
     password: str = fields.secret("Password", "The password of the user.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the header field with both."""
+        """Return the header field with user name and password."""
         return kept(context, basic, self.username, self.password, "/password")
 
 
@@ -184,7 +184,7 @@ class BearerToken(HttpConnection):
 
 
 class MutualTls(HttpConnection):
-    """Client certificate: the server knows the client by the TLS handshake."""
+    """Client certificate. The server identifies the client in the TLS handshake."""
 
     key: ClassVar[str] = "mutualTls"
     title: ClassVar[str] = "Client Certificate"
@@ -196,14 +196,14 @@ class MutualTls(HttpConnection):
     private_key: str = fields.secret("Private Key", "The certificate's key as PEM, not encrypted.", multiline=True)
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return both."""
+        """Return the certificate and the private key."""
         return self.certificate, self.private_key
 
 
 def _proxy_at(text: str) -> Target:
-    """Return where the connection's proxy is.
+    """Return the address of the connection's proxy.
 
-    :raises InvalidConnection: if it is not the URL of one.
+    :raises InvalidConnection: if the text is not a proxy's URL.
     """
     hint = "Enter a URL such as http://proxy.example.com:3128, and its login as 'proxyUsername' and 'proxyPassword'."
     try:
@@ -226,7 +226,7 @@ def _without(path: str, reason: str) -> InvalidConnection:
 
 
 def url_fault(text: str) -> str | None:
-    """Return the fault of a URL, or None."""
+    """Return the fault of a URL; None if it is valid."""
     try:
         parse_url(text)
     except UrlError as error:
@@ -247,5 +247,5 @@ class Certified(HttpConnection):
     )  # fmt: skip
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return both, if there are any."""
+        """Return the certificate and the private key, if there are any."""
         return self.certificate, self.private_key

@@ -1,4 +1,4 @@
-"""Decoding of compressed responses in bounded pieces: a small body must not inflate to one that fills the memory."""
+"""Decoding of compressed responses in bounded pieces: a small body must not expand until it fills the memory."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ ACCEPTED = "gzip, deflate"
 _READ = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _COMPRESSED = _READ - {"identity"}
 _REGISTERED = _COMPRESSED | {"aes128gcm", "br", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "zstd"}
-"""Names of IANA's registry of content codings that change a body."""
+"""Content codings of IANA's registry that change a body."""
 _MOST_CODINGS = 2
 _MOST_BETWEEN = 64 * 1024 * 1024
 _HINT = "A proxy, or something other than the provider, may have responded."
 _PIECE, _PART = 1 << 18, 1 << 14
 _ZLIB = 8
-"""Method in the first byte of a zlib header."""
+"""Compression method in the first byte of a zlib header."""
 _AUTOMATIC = 32 + zlib.MAX_WBITS
-"""Window bits by which zlib recognises gzip and zlib headers."""
+"""Window bits with which zlib detects gzip and zlib headers."""
 
 
 def acceptable(value: str) -> str:
-    """Return an ``Accept-Encoding`` without codings that cannot be decoded here: a response in such a coding would be unreadable, after its
-    request has taken effect."""
+    """Return an ``Accept-Encoding`` without codings that this module cannot decode. A response in such a coding would be unreadable
+    although the request took effect.
+    """
     kept = [part.strip() for part in value.split(",") if part.partition(";")[0].strip().lower() in _READ]
     return ", ".join(kept) or "identity"
 
 
 def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """Yield the decoded body, in pieces of at most 256 KiB. Codings are undone from the last to the first (RFC 9110 §8.4).
+    """Yield the decoded body in pieces of at most 256 KiB. Codings are decoded from the last to the first (RFC 9110 §8.4).
 
-    A name that is no registered coding, such as ``UTF-8`` or ``none``, changes nothing, as in browsers.
+    An unregistered name, such as ``UTF-8`` or ``none``, changes nothing, as in browsers.
 
-    :raises Unreadable: if the body is not of its coding, or that was not asked for.
-    :raises Unavailable: if it is cut off.
+    :raises Unreadable: if the body does not match its coding, or the coding was not requested.
+    :raises Unavailable: if the body is cut off.
     """
     names = [name for part in coding.lower().split(",") if (name := part.partition(";")[0].strip()) in _REGISTERED]
     if (unknown := next((name for name in names if name not in _COMPRESSED), None)) is not None:
@@ -52,7 +53,7 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the bytes between two codings, which the caller's limit of the decoded body does not count."""
+    """Yield the bytes between two codings and limit their number: the caller's limit applies to the fully decoded body only."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
@@ -86,14 +87,16 @@ def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut chunks into small parts: at the end of each member of a gzip file, which may have millions, zlib copies the rest of its input."""
+    """Cut chunks into small parts. At the end of each member of a gzip file, zlib copies the rest of its input, and a file may have
+    millions of members.
+    """
     for chunk in chunks:
         for start in range(0, len(chunk), _PART):
             yield chunk[start : start + _PART]
 
 
 def _window(first: bytes, coding: str) -> int:
-    """Return the window bits by which zlib reads a body: some servers send deflated bodies without the header of zlib."""
+    """Return the window bits for a body. Some servers send deflated bodies without zlib's header."""
     return -zlib.MAX_WBITS if coding == "deflate" and first and first[0] & 0x0F != _ZLIB else _AUTOMATIC
 
 

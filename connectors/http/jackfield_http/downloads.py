@@ -1,4 +1,4 @@
-"""Files that a server returns: small ones are part of the output, larger ones are stored while they are received."""
+"""Files that a server returns. Small files become part of the output; larger files are stored while they arrive."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.headers import Headers
 
 INLINE = 1024 * 1024
-"""Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
+"""Maximum number of bytes of a file that the output holds as base64. A larger file becomes a stored file."""
 MAX_TEXT = 4 * 1024 * 1024
-"""Bytes of a text that the output holds where files can be stored: a text takes up to four bytes a character, in several copies."""
+"""Maximum number of bytes of a text in the output where files can be stored. Text takes up to four bytes a character, in several copies."""
 MAX_INLINE = 16 * 1024 * 1024
-"""Bytes of a file that the output holds where files cannot be stored."""
+"""Maximum number of bytes of a file in the output where files cannot be stored."""
 
 _OCTETS = "application/octet-stream"
 
 
 class Download(OutputFile):
-    """File that is still being received."""
+    """File that is still arriving."""
 
     __slots__ = ()
 
     def without_storage(self) -> Mapping[str, Any]:
         """Return the file as base64.
 
-        :raises Unavailable: if it is larger than an output may be.
+        :raises Unavailable: if the file is larger than an output may be.
         """
         pieces, size = [], 0
         with closing(self.chunks()) as chunks:  # type: ignore[type-var]  # it is a generator
@@ -44,7 +44,7 @@ class Download(OutputFile):
 
 
 def inline(pieces: Iterable[bytes], content_type: str) -> dict[str, str]:
-    """Return a file as a FILE input takes it."""
+    """Return a file in the form of a FILE input."""
     return {"data": b64encode(b"".join(pieces)).decode("ascii"), "contentType": content_type}
 
 
@@ -55,10 +55,12 @@ def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
-    """Return the body of a response. A body of more than ``most`` bytes, or of too many values to be parsed, is read later as a file;
-    ``opened``, which holds the response open, is closed after it.
+    """Return the body of a response. A body of more than ``most`` bytes, or with too many values to parse, becomes a file that is read
+    later.
 
-    :raises Unavailable: if this process has no memory for it.
+    ``opened`` holds the response open until the file has been read.
+
+    :raises Unavailable: if this process lacks the memory.
     """
     content = answer.begin(most)
     if content is not None:
@@ -71,7 +73,7 @@ def _name(headers: Headers) -> str | None:
 
 
 def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:
-    """Return the body of a response as a file; a large one is read later."""
+    """Return the body of a response as a file. A large file is read later."""
     found = fetched(answer, opened, INLINE)
     return found if isinstance(found, Download) else inline([found], media_type(answer.headers) or _OCTETS)
 

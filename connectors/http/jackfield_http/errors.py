@@ -1,4 +1,4 @@
-"""Meaning of error responses: a table from statuses and provider codes to errors, with the provider's own words."""
+"""Error map for HTTP: a table from statuses and provider codes to errors, with the provider's own message."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find
 
 _LONGEST = 1000
-"""Maximum number of characters kept of a provider's message."""
+"""Maximum number of characters of a provider's message in an error."""
 _PLACES = ("error", "fault")
-"""Members of a body that may be the error."""
+"""Members of a body that may hold the error."""
 _CODES = ("code", "type", "error", "errorcode", "errcode", "status", "faultcode")
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Meaning of a status or a code: the error, a hint, and what had been sent if the status does not imply it.
+    """Meaning of a status or a code: the error, a hint, and what was sent if the status does not imply it.
 
-    ``repeatable`` is False if a retry cannot help. ``wait_at`` is the JSON Pointer of the seconds to wait in the body, and ``wait_in`` the
-    provider's own header field with them. ``wait`` is their number where no answer tells it.
+    ``repeatable`` is False if a retry cannot help. The seconds to wait are at the JSON Pointer ``wait_at`` in the body or in the header
+    field ``wait_in``; ``wait`` is used if the answer has neither.
     """
 
     kind: type[JackfieldError]
@@ -54,8 +54,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Row for some of the refusals of a status or a code. Their body has the value ``equals`` at ``member``, and their message contains the
-    text ``message``, in any case. Omitted members are not checked."""
+    """Row for some refusals of a status or a code. It applies if the body has the value ``equals`` at ``member`` and the message contains
+    ``message``, ignoring case. Omitted members are not checked.
+    """
 
     row: Row
     status: int | None = None
@@ -65,7 +66,7 @@ class Case:
     message: str = ""
 
     def fits(self, refusal: Refusal, status: int, code: str | None, message: str | None) -> bool:
-        """Return whether a refusal, with the provider's code and message, is this one."""
+        """Return whether this case applies to a refusal with the provider's code and message."""
         return (
             self.status in (None, status)
             and (not self.codes or code in self.codes)
@@ -76,10 +77,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class DoneBefore:
-    """Refusal by which a provider says that the request had been carried out before: "not modified", "already archived".
+    """Refusal that means that the request was carried out before, such as "not modified" or "already archived".
 
-    It has this ``status``, one of these ``codes`` and a message with the text ``message``, in any case; omitted members are not checked.
-    ``steps`` names the affected requests, for a bound connector the actions; without it, all are affected.
+    It has this ``status``, one of these ``codes`` and a message that contains ``message``, ignoring case. Omitted members are not checked.
+    ``steps`` names the affected requests, in a bound connector the actions; without ``steps``, all are affected.
     """
 
     status: int | None = None
@@ -88,7 +89,7 @@ class DoneBefore:
     steps: tuple[str, ...] = ()
 
     def fits(self, refusal: Refusal, code: str | None, message: str | None) -> bool:
-        """Return whether a refusal, with the provider's code and message, is this one."""
+        """Return whether a refusal with the provider's code and message is of this kind."""
         return (
             self.status in (None, refusal.status)
             and (not self.codes or code in self.codes)
@@ -98,10 +99,9 @@ class DoneBefore:
 
 
 Failed = Callable[[Any], bool | Mapping[str, Any] | Refused]
-"""Takes the JSON of a response with a success status and returns whether it reports a failure, the part of it that does, or the items that
-were refused."""
+"""Function that judges the JSON of a successful response: True for a failure, the member that reports one, or the refused items."""
 Key = int | str | tuple[int, str]
-"""A status, a provider's code, or both, which takes precedence."""
+"""Key of a row: a status, a provider's code, or both. Rows for both take precedence."""
 
 _SERVER = Row(Unavailable, "The failure is on the provider's side: try again later.")
 _MOVED = Row(Rejected, "Check the server's URL: it redirects to another one.")
@@ -140,29 +140,30 @@ _OF_GRAPHQL: Mapping[str, Row] = {
     **dict.fromkeys(("UNAUTHENTICATED", "AUTHENTICATION_ERROR"), _CREDENTIALS),
     "FORBIDDEN": Row(Forbidden, "Give the account of the connection the permission that this action needs."),
 }
-"""Codes that servers of GraphQL use alike (Apollo, Shopify, Linear, GitHub)."""
+"""Error codes that GraphQL servers share (Apollo, Shopify, Linear, GitHub)."""
 _STATUSES = ("status_code", "statusCode", "status", "http/status")
 _OF_ACCESS = frozenset({401, 403, 429})
-"""Statuses that an error of GraphQL may express in its own words. A missing part of the data says nothing about the whole."""
+"""Statuses that a GraphQL error may express in its own words. An error about part of the data says nothing about the whole answer."""
 _MOST_TEXTS = 5
 _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
 )
 _SECONDARY = re.compile(r"secondary rate limit|abuse detection", re.IGNORECASE)
 _CLEAR = re.compile(rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL-enabled")
-"""Answers of nginx, Go's net/http and Apache to a request in clear text at a port for TLS."""
+"""Regular expression of the answers of nginx, Go's net/http and Apache to a plain HTTP request at a TLS port."""
 _OVER_TLS = Row(Rejected, "That port speaks TLS: write https:// in the server's URL.")
 _SECONDARY_WAIT = 60.0
-"""Seconds that GitHub asks to wait at least after a secondary limit, where no header field says how long."""
+"""Minimum wait in seconds after a secondary limit of GitHub whose answer has no header field for it."""
 _ONLY_SAFE = frozenset({408, 425})
-"""Refusals that a safe request may repeat; for any other, an explicit refusal is final."""
+"""Statuses after which only safe requests may be repeated. Any other explicit refusal is final."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Response that is no success: its status, header, and body, also as JSON, if it is. ``step`` names the request without its values.
+    """Unsuccessful response: status, header fields and body, also as JSON if the body is JSON. ``step`` names the request without its
+    values.
 
-    ``said`` are the provider's code and message, if they are known already.
+    ``said`` is the provider's code and message, if they are known already.
     """
 
     step: str
@@ -179,16 +180,15 @@ class HttpErrors:
     """Error map of an HTTP API. Immutable; a connector extends it: ``HTTP_ERRORS.extended({"card_declined": Row(Rejected)})``.
 
     - ``rows``: by status, by the provider's code, or by both.
-    - ``cases``: rows for some of the refusals of a status or a code; they come first.
-    - ``code``, ``message``: JSON Pointers to them in an error's body; by default, or if there is no message, the usual members are
-      searched. Several pointers make one message of all texts found: a list's items, and an object's members with their names.
-    - ``request_id``: names of the header fields with the provider's request ID. Nothing was carried out in that case, unless the row of its
-    code says otherwise. Nothing was carried out then, unless the row of its code says otherwise.
+    - ``cases``: rows for some of the refusals of a status or a code; they take precedence.
+    - ``code``, ``message``: JSON Pointers into an error's body. Without pointers, or without a message there, the usual members are
+      searched. The message joins all texts at its pointers: items of a list, and members of an object with their names.
+    - ``request_id``: names of the header fields with the provider's request ID.
     - ``details``: True to add the further members of an error to a Result. False for an endpoint that answers with credentials.
-    - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. False for AWS.
-    - ``done_before``: refusals that say that the request had been carried out before. If an earlier attempt of the call may have taken
+    - ``proves_success``: a successful status proves that a write took effect although its body cannot be read. False for AWS.
+    - ``done_before``: refusals which mean that the request was carried out before. If an earlier attempt of the call may have taken
       effect, such a refusal is a success with a warning.
-    - ``read``: reads a body that may be in another form than JSON; takes its bytes and content type, raises ``ValueError``.
+    - ``read``: function that parses bodies other than JSON from bytes and content type; it raises ``ValueError``.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -257,11 +257,11 @@ class HttpErrors:
 
 
 HTTP_ERRORS = HttpErrors()
-"""Meaning of the statuses of HTTP, and the usual places of codes and messages."""
+"""Error map of the HTTP statuses, with the usual places of codes and messages."""
 
 
 _UNCLEAR = frozenset(range(300, 400)) - {301, 307, 308}
-"""Redirects that do not ask to send the same request elsewhere: it may have been carried out (RFC 9110 §15.4)."""
+"""Redirects that do not ask the client to send the same request elsewhere. The request may have been carried out (RFC 9110 §15.4)."""
 
 
 def _sent(status: int) -> Sent:
@@ -269,12 +269,12 @@ def _sent(status: int) -> Sent:
 
 
 def _is_throttle(message: str | None) -> bool:
-    """Return whether the words of a refusal say that it is one for a rate."""
+    """Return whether the message of a refusal names a rate limit."""
     return message is not None and _THROTTLED.search(message[:_LONGEST]) is not None
 
 
 def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
-    """Return the seconds to wait before a retry; of a secondary limit that says no time, a minute."""
+    """Return the seconds to wait before a retry; 60 for a secondary limit that names no time."""
     headers = refusal.headers
     value = headers.get(row.wait_in) if row.wait_in is not None else None if row.wait_at is None else find(refusal.body, row.wait_at)
     said = rate_limits.told(value, headers.get("date"))
@@ -288,7 +288,7 @@ def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
 
 
 def _is_same(found: Any, value: Any) -> bool:
-    """Return whether two values of JSON are one: true is not 1."""
+    """Return whether two JSON values are equal. Unlike in Python, true differs from 1."""
     return isinstance(found, bool) is isinstance(value, bool) and bool(found == value)
 
 
@@ -298,7 +298,7 @@ def is_graphql_error(body: Any) -> bool:
 
 
 def _status_of(refusal: Refusal) -> int:
-    """Return the status of a refusal; for a success with errors of GraphQL, the status that the first error names."""
+    """Return the status of a refusal; for a success with GraphQL errors, the status that the first error names."""
     if refusal.status >= 300 or not is_graphql_error(refusal.body):
         return refusal.status
     said = (find(refusal.body, f"/errors/0/extensions/{place}") for place in _STATUSES)
@@ -306,8 +306,9 @@ def _status_of(refusal: Refusal) -> int:
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:
-    """Yield the texts of a member: for a list its items' texts, for an object its message or, without one, all its texts with their
-    names."""
+    """Yield the texts of a member: for a list, the texts of its items; for an object, its message or else all its texts with
+    their names.
+    """
     if isinstance(value, Mapping):
         words = _worded([value])
         rows = [("", words)] if words is not None else value.items()
@@ -323,7 +324,9 @@ def _texts(value: Any, name: str = "") -> Iterator[str]:
 
 
 def _google_reason(body: Any) -> str | None:
-    """Return the reason of an error of Google's, whose code only repeats the status: of its first error, of its details, or its status."""
+    """Return the reason of an error of Google, whose code only repeats the status: the reason of the first error or of the details, or the
+    status.
+    """
     error = _member(body, "error")
     if not isinstance(error, Mapping) or not isinstance(error.get("code"), int):
         return None
@@ -338,9 +341,9 @@ def _usual_code(body: Any) -> Any:
 
 
 def _usual(body: Any, names: tuple[str, ...]) -> Any:
-    """Search the usual members, at the top and in ``error``, ``errors`` and ``fault``, or the first item of these.
+    """Search the usual members at the top, in ``error``, ``errors`` and ``fault``, and in the first item of each.
 
-    The words of an error may be a list, of which the first counts, or an object around them.
+    A message may be a list, whose first item counts, or an object around the text.
     """
     fault = _one(_member(body, "fault"))
     places = [_one(_member(body, "error")), _one(_member(body, "errors")), _one(_member(fault, "error")), fault, body]
@@ -354,12 +357,12 @@ def _usual(body: Any, names: tuple[str, ...]) -> Any:
 
 
 def _plain(place: Any) -> Mapping[str, Any]:
-    """Return the members of an object by their plain names."""
+    """Return the members of an object by their names without namespace."""
     return {plain_name(name): value for name, value in reversed([*place.items()])} if isinstance(place, Mapping) else {}
 
 
 def _worded(value: Any) -> Any:
-    """Return a member's message: for a list its first item's, for an object the message in its own member (OData, FastAPI)."""
+    """Return a member's message: of a list its first item's, of an object the message in its own member (OData, FastAPI)."""
     first = _one(value)
     if not isinstance(first, Mapping):
         return first
@@ -367,19 +370,19 @@ def _worded(value: Any) -> Any:
 
 
 def _member(body: Any, name: str) -> Any:
-    """Return a member by its name, or by its name with a capital, as .NET and XML have it."""
+    """Return a member by its name, also with a capital first letter, as in .NET and XML."""
     if not isinstance(body, Mapping):
         return None
     return body[name] if name in body else body.get(name[:1].upper() + name[1:])
 
 
 def _one(body: Any) -> Any:
-    """Return the first item of a list, as in Salesforce's errors, or any other value unchanged."""
+    """Return the first item of a list, as in Salesforce's errors; other values unchanged."""
     return next(iter(body), None) if isinstance(body, list) else body
 
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
-    """Return the members of an error other than its code and its message (``told``): the field at fault, a missing scope."""
+    """Return the members of an error other than its code and message (``told``), such as the field at fault or a missing scope."""
     body = _one(refusal.body)
     if not isinstance(body, Mapping):
         return None

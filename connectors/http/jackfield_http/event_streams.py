@@ -1,4 +1,4 @@
-"""Events of a stream (WHATWG HTML §9.2), found while it is read: each byte is looked at once, however long an event is."""
+"""Events of a stream (WHATWG HTML §9.2), parsed incrementally in linear time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _LONGEST_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its data, its ``name`` and its own ``id`` if it has them. ``last_id`` is the id of the latest event with one: the stream
-    can be resumed after it."""
+    """Server-sent event: its data, ``name`` and ``id``, if set. ``last_id`` is the ID of the latest event with an ID: the stream can be
+    resumed after it.
+    """
 
     data: bytes
     last_id: str | None
@@ -24,8 +25,9 @@ class Event:
 
 
 class EventReader:
-    """Reader of one stream. ``last_id`` is the ID of the last event, ``retry`` the seconds after which the server wants to be asked again;
-    both stay None where the server says neither."""
+    """Reader of one stream. ``last_id`` is the ID of the last event, ``retry`` the server's reconnection time in seconds. Both are None if
+    the server sends neither.
+    """
 
     def __init__(self) -> None:
         self.last_id: str | None = None
@@ -38,7 +40,7 @@ class EventReader:
         self._is_first = True
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Take the next bytes; yield the events that they complete."""
+        """Parse the next bytes; yield the events that they complete."""
         if self._is_first and chunk:
             chunk, self._is_first = chunk.removeprefix(_MARK), False
         if not chunk:
@@ -58,7 +60,7 @@ class EventReader:
         self._ended_by_return = chunk.endswith(b"\r")
 
     def rest(self) -> Iterator[Event]:
-        """Yield the event that the stream has ended in, if its sender has left out the empty line behind it."""
+        """Yield the event at the end of the stream if its sender omitted the empty line after it."""
         for line in (b"".join(self._line), b""):
             self._line.clear()
             found = self._take(line)

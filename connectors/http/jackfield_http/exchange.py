@@ -1,4 +1,4 @@
-"""One request in progress: built once, sent again for redirects and retries."""
+"""Request in progress. It is built once, and sent again for redirects and retries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
-"""Header fields that a redirect to another server carries: none of them can hold a credential."""
+"""Header fields that a redirect to another server carries. None of them can hold a credential."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -39,8 +39,10 @@ class RequestOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Request: its content, its name in errors, and the statuses that count as success (None: 200 to 299). ``given`` are the folded names
-    of the caller's header fields. ``failed`` judges the JSON of a success (None: by the error map)."""
+    """Request: its content, its name in errors, and the successful statuses (None: 200 to 299).
+
+    ``given`` are the folded names of the caller's header fields. ``failed`` judges the JSON of a success (None: by the error map).
+    """
 
     method: str
     url: Url
@@ -58,7 +60,7 @@ class Exchange:
         return 200 <= status < 300 if self.expect is None else status in self.expect
 
     def moved(self, status: int, headers: Headers) -> Url | None:
-        """Return the other address of the same origin to which a response redirects, without its query; None if there is none."""
+        """Return the address, without its query, to which a response redirects within the same origin; None if there is none."""
         if status not in _REDIRECTS or "location" not in headers:
             return None
         try:
@@ -68,11 +70,11 @@ class Exchange:
         return replace(url, query="") if url.origin == self.url.origin and url.path != self.url.path else None
 
     def after(self, status: int, headers: Headers, origin: tuple[str, str, int]) -> Exchange | None:
-        """Return the request that follows a redirect, or None if the response is no redirect to follow: only safe requests are redirected.
+        """Return the request that follows a redirect; None if the response is no redirect to follow. Only safe requests are redirected.
 
-        To another origin than ``origin``, it carries neither credentials nor header fields that could hold some.
+        To an origin other than ``origin``, the request carries neither credentials nor header fields that could hold one.
 
-        :raises Unavailable: if the redirect leads nowhere, or from https to http.
+        :raises Unavailable: if the redirect has no valid target, or leads from https to http.
         """
         if status not in _REDIRECTS or self.method not in SAFE or self.accepts(status) or "location" not in headers:
             return None

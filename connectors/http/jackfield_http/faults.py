@@ -1,4 +1,4 @@
-"""Failures of the transport as errors: the state of the request decides whether it may be repeated."""
+"""Errors for failures of the transport. The state of the request decides whether it may be repeated."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _NAMES: Mapping[str, str] = {
     "login": "'proxyUsername' and 'proxyPassword'",
     "certificate": "'certificate' and 'privateKey' of the connection",
 }
-"""Names of the settings that the hints of the wire are about."""
+"""Names of settings in the hints of transport failures."""
 _FINAL = frozenset({"certificate", "proxy-denied", "proxy-login"})
-"""Failures that another attempt cannot change; a login that is tried again locks its account."""
+"""Transport failures that another attempt cannot change. Repeating a refused login could lock the account."""
 _NEVER_LATE = frozenset({"certificate", "proxy", "proxy-denied", "proxy-login", "tls", "resolve", "refused", "unreachable"})
-"""Failures whose meaning does not depend on the deadline."""
+"""Transport failures whose meaning does not depend on the deadline."""
 
 
 def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) -> JackfieldError:
-    """Return the error for a failure of the transport. ``late``: the request's deadline has passed."""
+    """Return the error for a failure of the transport. ``late`` is True if the request's deadline has passed."""
     cause = fault.__cause__
     short = None if cause is None else exhausted(cause, fault.sent)
     if short is not None:
@@ -49,7 +49,7 @@ def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) ->
 
 
 def _is_thrown_in(cause: BaseException | None) -> bool:
-    """Return whether the cause was raised into the call: the code that raised it could not stop the next attempt, so there must be none."""
+    """Return whether another thread raised the cause into the call. That code could not stop the next attempt, so there must be none."""
     return cause is not None and is_unknown(cause)
 
 
@@ -61,12 +61,12 @@ def _late(sent: Sent, cause: Unavailable) -> JackfieldError:
 
 
 def unprocessed(host: str, port: int) -> Unavailable:
-    """Return the error for a request that the server says it has not processed: whatever its effect, it may be repeated."""
+    """Return the error for a request that the server reports as unprocessed. It may be repeated, whatever its effect."""
     return Unavailable(f"'{host}:{port}' did not process the request", hint="Try again later.", sent=Sent.REFUSED)
 
 
 def not_allowed(host: str) -> InvalidConnection:
-    """Return the error for a host that neither the connection nor its connector names."""
+    """Return the error for a host that neither the connection nor its connector allows."""
     return InvalidConnection(
         f"the connection does not reach the host '{host[:200]}'",
         hint="Credentials are sent to the connection's server only. Use a path on it, or a connection to the other server.",

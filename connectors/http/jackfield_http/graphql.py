@@ -17,12 +17,13 @@ from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 _TOKEN = re.compile(
     r'"""(?:[^"\\]++|\\"""|\\(?!""")|"(?!""))*(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r]++)*"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
 )
-"""Strings, comments, names, directives and brackets of a document; the rest is irrelevant here. An unterminated string takes the rest, or
-the rest of its line: otherwise the search would begin again at each quote."""
+"""Regular expression of strings, comments, names, directives and brackets of a document; the rest is irrelevant here. An unterminated
+string extends to the end of its line or document: otherwise the search would restart at each quote.
+"""
 
 
 def effect_of(document: object, name: object = None) -> Effect:
-    """Return the effect of a document: a read if the operation that is executed is a query, or each one where none is named."""
+    """Return the effect of a document: ``read`` if the executed operation is a query, or all operations are if no name is given."""
     found = _definitions(document) if isinstance(document, str) else ()
     kinds = {kind for kind, own in found if kind != "fragment" and name in (None, "", own)}
     return "read" if kinds == {"query"} else "write"
@@ -45,15 +46,15 @@ def _definitions(document: str) -> Iterator[tuple[str, str]]:
 
 
 def is_refused(body: Any) -> bool:
-    """Return whether an answer says that nothing was carried out: it has ``errors``, and no data."""
+    """Return whether an answer says that nothing was carried out: it has ``errors`` and no data."""
     return _has_errors(body) and not _has_data(body)
 
 
 def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_ERRORS, *, accepts_partial: bool = False) -> Any:
-    """Return the body of an answer, which may have ``errors`` in addition to its data if a caller ``accepts_partial`` data.
+    """Return the body of an answer. With ``accepts_partial``, data with ``errors`` is accepted.
 
     :raises Rejected: if a query has errors.
-    :raises Unavailable: if the answer is not in GraphQL's form, or a mutation has errors and data: a part of it was carried out. Either
+    :raises Unavailable: if the answer is not in GraphQL's form, or a mutation has errors and data: part of it was carried out. Either
         puts a write in doubt.
     """
     body = answer.json()
@@ -87,7 +88,7 @@ def _tell_errors(errors: Any) -> None:
 
 
 def _is_response(body: Any) -> bool:
-    """Return whether a body is a response of GraphQL, section 7.1: it has errors, or data."""
+    """Return whether a body is a GraphQL response (section 7.1): it has errors or data."""
     return _has_errors(body) or (isinstance(body, Mapping) and isinstance(body.get("data", ""), Mapping | None))
 
 

@@ -32,7 +32,7 @@ class Headers(Mapping[str, str]):
         return self._fields[name.lower()]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a field; ``default`` if there is none. ``Mapping`` would raise and catch for that."""
+        """Return the value of a field; ``default`` if it is missing. ``Mapping.get`` would raise and catch an exception for that."""
         return self._fields.get(name.lower(), default)
 
     def items(self) -> ItemsView[str, str]:
@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
     def first(self, *names: str) -> str | None:
-        """Return the value of the first of these fields that is present and not empty."""
+        """Return the value of the first of these fields that is neither missing nor empty."""
         for name in names:
             if value := self._fields.get(name.lower()):
                 return value
@@ -54,17 +54,17 @@ class Headers(Mapping[str, str]):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait: ``Retry-After`` as seconds or as a date, else the reset of a rate limit that is used up; a day at most."""
+        """Seconds to wait: ``Retry-After`` as seconds or as a date, otherwise the reset of an exhausted rate limit. A day at most."""
         return rate_limits.wait(self.get, is_throttled=False)
 
     @property
     def retry_after_throttle(self) -> float | None:
-        """Seconds to wait after a response whose status says that a limit is used up. A reset without a count belongs to that limit."""
+        """Seconds to wait after a response whose status reports an exhausted limit. A reset without a count belongs to that limit."""
         return rate_limits.wait(self.get, is_throttled=True)
 
     @property
     def rate_limit_remaining(self) -> int | None:
-        """Requests left in the current window, of the limit that has the fewest (docs/reference/rate-limits.md)."""
+        """Number of requests left in the current window, of the limit with the fewest (docs/reference/rate-limits.md)."""
         found = rate_limits.remaining(self.get)
         return None if found is None else int(found)
 
@@ -74,7 +74,7 @@ class Headers(Mapping[str, str]):
         return rate_limits.reset(self.get)
 
     def link(self, rel: str) -> str | None:
-        """Return the target of the ``Link`` with this relation (RFC 8288)."""
+        """Return the target of the ``Link`` with this relation (RFC 8288); None if there is none."""
         return link_target(self.get("link", ""), rel)
 
 
@@ -114,11 +114,11 @@ def merged(*parts: Mapping[str, str]) -> dict[str, str]:
 
 
 def together(fields: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]], given: frozenset[str]) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a request with the sign-in's, which replace the client's defaults; all cookies are in one field.
+    """Join the fields of a request with the sign-in's, which replace the client's defaults. All cookies are in one field.
 
-    ``given`` are the folded names of the fields that the caller has set.
+    ``given`` are the folded names of the fields that the caller set.
 
-    :raises InvalidInput: if the caller has set a field or a cookie that the sign-in sets: servers may read either.
+    :raises InvalidInput: if the caller set a field or a cookie that the sign-in sets: servers may read either.
     """
     if not own:
         return fields

@@ -1,5 +1,6 @@
 """HTTP/2 over httpcore2, the transport of httpx2: connections that a guard has checked, deadlines for every read and write, and the moment
-at which a request begins to leave. No other module imports an HTTP library; the extra ``http2`` installs it."""
+at which sending begins. No other module imports an HTTP library; the extra ``http2`` installs it.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +33,11 @@ _CONNECTIONS = 100
 _READ = 65_536
 _LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
-"""Events of a request that is sent for a second time."""
+"""Trace events of httpcore2 that show that a request is sent a second time."""
 _ENDED = getattr(select, "POLLRDHUP", 0)
-"""With POLLHUP and POLLERR, which are always reported: the other side sends nothing more, even if some of its data is still unread."""
+"""Poll event for a peer that sends nothing more, even if some of its data is unread. POLLHUP and POLLERR are always reported."""
 _REFUSED_STREAM = 7
-"""Code of HTTP/2 for a request that was not processed (RFC 9113 §7)."""
+"""HTTP/2 error code for a request that was not processed (RFC 9113 §7)."""
 _FAULTS: tuple[type[Exception], ...] = (
     httpcore2.TimeoutException,
     httpcore2.NetworkError,
@@ -57,7 +58,7 @@ Limit = Callable[[], float]
 
 
 class Http2Reply:
-    """Response whose body is still to be read, once."""
+    """Response whose body can be read once."""
 
     def __init__(self, response: Any, url: Url, limit: Limit, pieces: Iterable[bytes]) -> None:
         self._response = response
@@ -70,7 +71,7 @@ class Http2Reply:
     def raw(self) -> Iterator[bytes]:
         """Yield the body as sent: chunked framing is removed, compression is not.
 
-        :raises JackfieldError: if the connection breaks, or the deadline passes.
+        :raises JackfieldError: if the connection breaks or the deadline passes.
         """
         try:
             yield from self._pieces
@@ -79,19 +80,21 @@ class Http2Reply:
             raise _explained(error, self._url, self._limit, begun=True) from error
 
     def abort(self) -> None:
-        """Leave the stream to the thread that reads it: it shares its connection with others, and ends at its deadline."""
+        """Leave the stream to the thread that reads it. It shares its connection with other streams and ends at its deadline."""
 
     def close(self) -> None:
-        """End the response; a rest of the body is not read. A connection on which more has arrived than the response is not used again:
-        the next request would take it for its own response."""
+        """End the response without reading the rest of its body. A connection with excess data is not reused: the next request would read
+        that data as its own response.
+        """
         if _left_over(self._response):
             self._response.extensions["network_stream"].close()
         self._response.close()
 
 
 class Http2Wire(ProcessLocal, SecretHolder):
-    """Pool of connections that offer HTTP/2 to servers over TLS. ``plain`` sends requests in clear text, which have no HTTP/2, where a
-    proxy may take them. Thread-safe; closed with its last reference."""
+    """Pool of connections that offer HTTP/2 over TLS. ``plain`` sends requests in clear text, where a proxy may take them; these use no
+    HTTP/2. Thread-safe; closed with its last reference.
+    """
 
     def __init__(self, settings: WireSettings, plain: Any) -> None:
         self._settings = settings

@@ -34,7 +34,7 @@ from jackfield_http.graphql import is_refused
 from jackfield_http.pointers import find
 
 OTHER = "other"
-"""Type of an event whose own type the trigger does not list, if ``other`` is one of the trigger's types."""
+"""Type of events whose own type the trigger does not list. They are events only if ``other`` is one of the trigger's types."""
 
 Json = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ Json = Mapping[str, Any]
 def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
     """Return the webhook for a row of a manifest's ``triggers``.
 
-    :raises DeclarationError: if it has no signature of the closed list: anyone could forge its events.
+    :raises DeclarationError: if the row has no supported signature: anyone could forge its events.
     """
     about, http = row.get("webhook", {}), row.get("http", {})
     if "signature" not in about:
@@ -75,13 +75,13 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
 
 
 _TOLD = ("marker", "reference", "account")
-"""Members of an event that make it evidence of a call."""
+"""Members that let an event be evidence of a call."""
 
 
 def _check_reading(key: str, about: Json, scheme: Scheme) -> None:
-    """Check that the parts of a request from which an event is made are signed.
+    """Check that the signature covers the parts of a request from which the event is made.
 
-    :raises DeclarationError: if they are not.
+    :raises DeclarationError: if it does not.
     """
     signed = scheme.signed if isinstance(scheme, Signature) else ""
     if isinstance(about.get("marker"), Mapping) and "{url}" not in signed:
@@ -91,7 +91,7 @@ def _check_reading(key: str, about: Json, scheme: Scheme) -> None:
 
 
 class _Reading:
-    """Reads the event of a verified request."""
+    """Reader of the event in a verified request."""
 
     def __init__(self, types: Any, about: Json, challenge: Challenge | None) -> None:
         self._types = frozenset(types)
@@ -100,7 +100,7 @@ class _Reading:
         self._challenge = challenge
 
     def __call__(self, request: HookRequest, hook: Hook) -> Received:
-        """Return the event; none for a handshake, and for events that the trigger does not watch."""
+        """Return the event; none for a handshake and for events that the trigger does not watch."""
         body = _form(request) if self._about.get("read") == "form" else request.json()
         answered = None if self._challenge is None else self._challenge.after(request, body, hook)
         if answered is not None:
@@ -121,8 +121,8 @@ class _Reading:
         return TriggerEvent(dict(body), key, kind, when, **self._told(request, body))
 
     def _told(self, request: HookRequest, body: Json) -> dict[str, Any]:
-        """Return the members by which the event is evidence, as far as the request has them. An event about an object without the reference
-        is no evidence: the provider reports other objects at the same address.
+        """Return the members that make the event evidence, as far as the request has them; empty for an object without the reference: the
+        provider reports other objects at the same address.
         """
         found: dict[str, Any] = {}
         for name in _TOLD:
@@ -140,8 +140,9 @@ class _Reading:
         return found
 
     def _key(self, request: HookRequest, body: Json) -> str | None:
-        """Return the key by which a repeated event is recognised: a signed ID, else everything that is signed. Header fields are unsigned,
-        so they do not count. None if it lacks a declared ID."""
+        """Return the key that identifies a repeated event: a signed ID, otherwise a digest of the signed content. Header fields are
+        unsigned and do not count. None if the event lacks its declared ID.
+        """
         places = self._about.get("key")
         if places is None:
             return _digest(request, body, is_part="items" in self._about, is_form=self._about.get("read") == "form")
@@ -151,9 +152,9 @@ class _Reading:
         return str(found[0]) if isinstance(places, str) else json.dumps(found)
 
     def _kind(self, request: HookRequest, body: Json) -> str | None:
-        """Return the type of the event; None if it is not watched.
+        """Return the type of the event; None if the trigger does not watch it.
 
-        :raises Forged: if a header field says a type that the signed body has not.
+        :raises Forged: if a header field names a type that differs from the signed body's.
         """
         about = self._about.get("type")
         if about is None:
@@ -175,7 +176,7 @@ class _Reading:
 
 
 def _form(request: HookRequest) -> dict[str, Any]:
-    """Return the members of a form; one that comes several times is a list."""
+    """Return the members of a form. A repeated member becomes a list."""
     found: dict[str, Any] = {}
     for name, value in request.form():
         known = found.get(name)
@@ -184,21 +185,24 @@ def _form(request: HookRequest) -> dict[str, Any]:
 
 
 def _digest(request: HookRequest, event: Json, *, is_part: bool, is_form: bool) -> str:
-    """Return a digest that identifies an event. For a form, it covers the signed text, in which names and values have no separator: bytes
-    moved from one to the other must not make another event."""
+    """Return a digest that identifies an event. For a form, the signed text is joined without separators: moving bytes between a name and
+    its value must not give another digest.
+    """
     if is_form:
         return sha256(f"{request.query_string}{form_text(request)}".encode()).hexdigest()
     return sha256(json.dumps(event, sort_keys=True).encode() if is_part else request.body).hexdigest()
 
 
 def _identified(item: Any, place: str) -> Any:
-    """Return the ID of a registration; if it is an address, its last part, which requests have in their paths."""
+    """Return the ID of a registration. For an address, the ID is its last part, which requests have in their paths."""
     found = find(item, place)
     return found.rpartition("/")[2] if isinstance(found, str) and found.startswith("https://") else found
 
 
 class _Registration:
-    """Registers a webhook's URL by requests of the manifest. Each may be repeated: an existing registration is found by its URL."""
+    """Registration of a webhook's URL by requests of the manifest. Each request may be repeated: an existing registration is found by its
+    URL.
+    """
 
     def __init__(self, key: str, about: Json, *, learns: bool = False) -> None:
         self._key = key
@@ -206,7 +210,9 @@ class _Registration:
         self._learns = learns
 
     def enable(self, hook: Hook, clients: BoundClient) -> dict[str, Any] | Unfinished:
-        """Find the registration, and correct it; create one if there is none with a known secret. Return its ID, and its secret."""
+        """Find the registration and correct it, or create one if no registration with a known secret exists. Return its ID and
+        its secret.
+        """
         values, known = self._values(hook), hook.remote.get("hookId")
         found = self._listed(values, clients)
         usable = [one for one in found if self._is_usable(one, known, hook)]
@@ -228,8 +234,9 @@ class _Registration:
         return made
 
     def disable(self, hook: Hook, clients: BoundClient) -> None:
-        """Remove all registrations of the URL; missing ones count as removed. One that the list lacks is removed if ``absent`` says how its
-        provider refuses a missing one."""
+        """Remove all registrations of the URL. Missing registrations count as removed. A registration that the list lacks is removed if
+        ``absent`` says how its provider refuses a missing one.
+        """
         values = self._values(hook)
         known = [hook.remote.get("hookId")] if "absent" in self._about["remove"] else []
         for one in dict.fromkeys([*self._listed(values, clients), *known]):
@@ -237,7 +244,7 @@ class _Registration:
                 self._send("remove", {**values, "hookId": one}, clients)
 
     def _is_usable(self, one: Any, known: Any, hook: Hook) -> bool:
-        """Return whether a registration can be corrected, and its requests verified. While a secret is learnt, the ID is not known yet."""
+        """Return whether a registration can be corrected and its requests verified. While the secret is being learned, the ID is unknown."""
         if "update" not in self._about:
             return False
         if self._learns:
@@ -246,7 +253,7 @@ class _Registration:
 
     @property
     def _keeps_secret(self) -> bool:
-        """True if the provider makes the secret, and shows it only once."""
+        """True if the provider makes the secret and returns it only once."""
         return "secret" in self._about
 
     def _values(self, hook: Hook) -> dict[str, Any]:
