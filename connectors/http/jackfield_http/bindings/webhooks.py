@@ -244,7 +244,7 @@ class _Registration:
                 self._send("remove", {**values, "hookId": one}, clients)
 
     def _is_usable(self, one: Any, known: Any, hook: Hook) -> bool:
-        """Return whether a registration can be corrected and its requests verified. While the secret is being learned, the ID is unknown."""
+        """Return whether a registration can be corrected and its requests verified. While the secret is learned, the ID is unknown."""
         if "update" not in self._about:
             return False
         if self._learns:
