@@ -256,7 +256,7 @@ class NoStore:
         return unstored.NoAccess(self.storage, names)
 
     def journal(self) -> None:
-        """Return None: without storage there is no journal."""
+        """Return None."""
 
     def opened(self) -> Journal:
         """Refuse to open a journal.

@@ -129,7 +129,6 @@ class Tracing:
 
 
 class _InSpan:
-    """Context manager that wraps one invocation in a span."""
 
     def __init__(self, api: Any, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta, *, stages: bool) -> None:
         self._api, self._tracer, self._stages = api, tracer, stages
@@ -166,7 +165,6 @@ def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
 
 
 class _Spans:
-    """Spans of one invocation: its own, and its current stage's."""
 
     def __init__(self, api: Any, tracer: Tracer, whole: Span, *, stages: bool) -> None:
         self._api, self._stages = api, stages

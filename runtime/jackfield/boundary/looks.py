@@ -68,7 +68,7 @@ class FunctionLook:
         return environment() if self._runtime is None else self._runtime.function_calls
 
     async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
-        """Look for the effect of the call with a key; return the finding, or the reason why there is none."""
+        """Look for the effect of the call with a key; return the finding."""
         look = self._look or _cannot_tell
         try:
             looking, until = partial(tried, look, key), Until(deadline, _late)

@@ -237,7 +237,7 @@ class OnceCall:
         run_in_thread(self._begin(self._bound.waiter(loops=False)))
 
     async def asending(self) -> None:
-        """Record in asyncio that from here on the call may take effect, as ``sending`` does."""
+        """Record in asyncio that from here on the call may take effect."""
         await self._begin(self._bound.waiter(loops=True))
 
     def __enter__(self) -> Self:

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _LONGEST = 180
-"""Maximum number of characters of a key. The name of its function must fit next to it."""
+"""Maximum characters of a key. The name of its function must fit next to it."""
 _DEEPEST = 100
 _QUOTED = 300
-"""Maximum number of characters of a quoted refusal."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 

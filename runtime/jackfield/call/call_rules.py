@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest, Manifest
 
 _MOST_NAMED = 5
-"""Maximum number of actions that an error names."""
 _MAX_TESTED = 10_000
 """Maximum number of stored connections of a type that are tested against the rules."""
 NEEDS_APPROVAL, NOT_PERMITTED = "not looked: needs approval", "not looked: the rules forbid it"

@@ -42,7 +42,7 @@ _NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
 _NEVER_SENT = (Cancelled, InvalidConnection, InvalidInput, InvalidInvocation, UnknownName)
 """Errors that imply that nothing was sent."""
 _MAX_QUOTED = 2000
-"""Maximum number of characters that an error quotes of a step's return value."""
+"""Maximum characters that an error quotes of a step's return value."""
 
 Tell = Callable[[str, Exception], None]
 """Function that logs a sentence about an exception, with secrets redacted."""

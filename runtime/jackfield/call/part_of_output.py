@@ -29,12 +29,11 @@ _PIECE = 1024 * 1024
 _KEPT = 3600.0
 """Seconds for which the whole output is stored. Each large answer leaves a file, and a workspace may have 10,000."""
 _MEMBERS = 60
-"""Maximum number of members in a shape."""
 _LEVELS = 4
 _EXPANDS = 8
 """Maximum bytes of JSON per unit of ``weight``: an escaped character may have six bytes, and a number 25 digits."""
 _NAME_LENGTH = 80
-"""Maximum number of characters of a member's name in a shape. A provider may use data as names."""
+"""Maximum characters of a member's name in a shape. A provider may use data as names."""
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "boolean"),
     (str, "string"),

@@ -150,10 +150,7 @@ class StepPolicies(Protocol):
         """Return the policies that ask other plugins."""
 
     async def judge(self, found: Judged) -> None:
-        """Ask whether a call may be queued.
-
-        :raises NotAllowed: if a policy refuses it.
-        """
+        """Ask whether a call may be queued."""
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
         """Return an end without the parts that policies withhold from its ``caller``, by default the call's caller."""

@@ -563,7 +563,6 @@ class Plans(ProcessLocal):
         return self._of(manifest, action, target)
 
     def _sees(self, caller: Caller, entry: Entry) -> bool:
-        """Return whether a caller may see an entry of the journal."""
         return sees_entry(self._access.authorizer(caller), self._catalog, entry)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: CallTarget | None) -> Plan:

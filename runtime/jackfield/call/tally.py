@@ -34,7 +34,6 @@ _LAST = Detail("", "the outcome of the last attempt is unknown: it may have take
 EVERY = 0
 """Marker number of a call with ``idempotent_by="key"``. All its attempts carry this marker, since the provider compares their requests."""
 _MAX_LOGGED = 100
-"""Maximum number of attempts of one invocation recorded in the journal."""
 
 
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:

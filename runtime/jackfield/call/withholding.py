@@ -133,10 +133,7 @@ def _taken(owner: Any, steps: tuple[str, ...], removed: list[Any]) -> bool:
 
 
 def _index(step: str) -> int:
-    """Return the list index in a step of a pointer, which has only digits (RFC 6901 §4).
-
-    :raises ValueError: if the step is not an index.
-    """
+    """Return the list index in a step of a pointer, which has only digits (RFC 6901 §4)."""
     if not (step.isascii() and step.isdigit()) or (step[0] == "0" and len(step) > 1):
         raise ValueError("it is no index")
     return int(step)

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 _GROUP = "jackfield.connectors"
 _LOOK_EVERY = 0.1
-"""Seconds between two checks of the data folder."""
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the other keys are keys of actions."""
 _LOGGED = "The process's log has the line; at the level 'debug', the traceback."

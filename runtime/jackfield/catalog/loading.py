@@ -62,7 +62,6 @@ PARTS = "jackfield.parts"
 """Group of the parts that a runtime is composed of beyond the framework."""
 _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
-"""Parts of this process's runtimes."""
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.lets_out"})
 """Groups of entry points that are examined elsewhere, or that name classes of libraries that need not be installed."""
 _SLOW = 2.0

@@ -39,7 +39,6 @@ _BULK = 100
 _ALIGN = 8
 _END = "\0"
 _SUMMARY = 300
-"""Maximum number of characters of a description in a result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 
 _WORD = re.compile(r"[^\W_]+")
 _MAX_WORDS = 8
-"""Maximum number of words of a query that count; the longest are the most specific."""
+"""Maximum words of a query that count; the longest are the most specific."""
 _STOP_WORDS = """
 a about all an and any are as at be by can could do does for from give have help how i if in into is it its let like many me my need of on
 one or our out over please s should single so some someone that the their them then there these they this those to up us use using via
@@ -19,7 +19,7 @@ _KEY_WORD = re.compile(r"[A-Z][a-z0-9]*|[a-z0-9]+")
 _ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256)
 """Translation table: letters and digits become lower case, and everything else a space."""
 _SHORTEST = 3
-"""Minimum number of letters of a stem: shorter stems begin too many words."""
+"""Minimum letters of a stem: shorter stems begin too many words."""
 
 
 def words_of(text: str) -> list[str]:

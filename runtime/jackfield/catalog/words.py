@@ -41,7 +41,7 @@ _SAME, _FORM, _SYNONYM, _BEGINS, _INSIDE = 60, 59, 40, 25, 10
 _COMMON = 200
 """Number of keys with a word above which the word is not searched in keys written as one word."""
 _SHORT = 2
-"""Maximum number of letters of a word that matches only beginnings, since short words occur inside nearly everything."""
+"""Maximum letters of a word that matches only beginnings, since short words occur inside nearly everything."""
 _VERB = 3 * STEP
 """Ranks added to a row with a stop word of the query in its key: more than the cost of two words of the key."""
 _NEAREST = 20
@@ -49,8 +49,8 @@ _NEAREST = 20
 _ENOUGH = 2_000
 """Number of rows with rarer query words above which rows with only commoner words are not searched."""
 _SENTENCE = 3
-"""Minimum number of words of a query that counts as a sentence. For sentences, rows without one of the words compete with chance matches of
-all words.
+"""Minimum words of a query that counts as a sentence. For sentences, rows without one of the words compete with chance matches of all
+words.
 """
 _APART = MOST_COST + 4
 """Difference between two levels that the length of a key and verbs cannot outweigh."""
@@ -204,7 +204,6 @@ class Words:
 
 
 class _Query:
-    """One search: its words, and the limits on its rows."""
 
     def __init__(
         self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None

@@ -76,7 +76,6 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Candidates = Iterator[tuple[str, str]]
 _OFFERED = 1000
-"""Maximum number of stored connections that a completion lists."""
 
 
 def _declare(parser: Parser) -> None:

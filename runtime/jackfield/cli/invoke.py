@@ -175,7 +175,6 @@ def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
-    """Return the members of the invocation that options set."""
     found = {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
     for name, member in (("not_before", "notBefore"), ("not_after", "notAfter")):
         at = read_moment(arguments, name, 1)

@@ -36,11 +36,9 @@ if TYPE_CHECKING:
 _FAILED = 1
 _STATUSES = frozenset({"succeeded", "failed", "in_doubt", "running"})
 _START = b'{"status":'
-"""First bytes of every Result that this command prints."""
 _FINAL = frozenset({"succeeded", "in_doubt", "running"})
 """Statuses of lines that must not run again: done, or possibly done."""
 _AT_ONCE = 250
-"""Number of lines per commit."""
 
 
 def _line_keys(jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
@@ -99,7 +97,6 @@ class _Line:
 
 @dataclass(slots=True)
 class _Tally:
-    """Counters of a run, for the messages at its end."""
 
     given: int = 0
     last: int = 0

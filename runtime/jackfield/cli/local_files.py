@@ -211,10 +211,7 @@ def from_yaml(text: str, name: str) -> Any:
 
 
 def _check_json(document: object, name: str) -> None:
-    """Refuse NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap.
-
-    :raises InvalidInvocation: if the document contains one.
-    """
+    """Refuse NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
     waiting = [document]
     while waiting:
         item = waiting.pop()

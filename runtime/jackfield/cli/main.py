@@ -33,7 +33,6 @@ _HEADS = {
     "aws": "AWS",
     "": "Commands of other packages",
 }
-"""Heading of each topic of commands."""
 _FRONT = ("call", "connect", "serve")
 """Topics in ``jackfield --help``."""
 _TOPICS = {

@@ -39,9 +39,7 @@ def _columns() -> int:
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help formatter that is cheap to create. argparse creates one for each argument, and its own imports ``shutil`` with all compressors
-    for the terminal's width.
-    """
+    """Help formatter that is cheap to create. argparse creates one for each argument, and imports ``shutil`` for the terminal's width."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)

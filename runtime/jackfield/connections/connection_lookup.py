@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.connections")
 _LOOK_EVERY = 0.1
-"""Seconds between two checks of the files."""
 _SHARE = 20
 """Ratio of time to checking time: checks use at most one twentieth of the time, however many files there are."""
 _NEAR = 200

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 
 _MOST_NAMED = 20
-"""Maximum number of types that an error names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,11 @@ MOST_SIMILAR = 8
 MAX_LOOKING = 86_400.0
 """Seconds after a doubt from which no look is made automatically."""
 LONGEST_TEXT = 16_384
-"""Maximum number of characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets
-none.
-"""
+"""Maximum characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets none."""
 LONGEST_LIST = 50
 """Maximum number of items in a list, including the marker. A caller's list with as many items gets no marker."""
 LONGEST_ADDRESS = 1900
-"""Maximum number of characters of an address to which a marker is added: some providers refuse more than 2,000."""
+"""Maximum characters of an address to which a marker is added: some providers refuse more than 2,000."""
 LEAST_ABSENT = 300.0
 """Minimum seconds after a call's deadline before a missing object proves anything: a proxy may deliver the request late."""
 _MISSING: Any = object()

@@ -16,7 +16,6 @@ _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
 """States that a person may set later on an object, also after a successful action."""
 _DEPTH = 8
-"""Maximum depth of nested schemas that are searched."""
 
 
 def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:

@@ -10,7 +10,7 @@ from jackfield.kernel.errors import Detail
 MAX_FAILED_ENTRIES = 1000
 """Maximum number of failed entries of one provider's answer to which a warning or an error points."""
 _LONGEST = 300
-"""Maximum number of characters of an entry's pointers and of its message."""
+"""Maximum characters of an entry's pointers and of its message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class DeclarationError(TypeError):
 _TEXT = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
 MAX_REASON = 300
-"""Maximum number of characters of the reason why an action has no evidence."""
+"""Maximum characters of the reason why an action has no evidence."""
 
 
 class File:

@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from jackfield.connector.models import DeclarationError
 
 _LONGEST = 2000
-"""Maximum number of characters of a public key."""
 _PEM = re.compile(r"-----(BEGIN|END) PUBLIC KEY-----")
 _BYTES = 32
 

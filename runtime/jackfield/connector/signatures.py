@@ -29,9 +29,8 @@ from jackfield.kernel.pointers import names
 
 _STANDARD = "whsec_"
 _LONGEST = 4096
-"""Maximum number of characters of a header field with signatures."""
+"""Maximum characters of a header field with signatures."""
 _MOST = 16
-"""Maximum number of signatures in one header field."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_:=/+-]{1,200}")
 """Regular expression of IDs. An ID has no dot: dots join the signed parts, so a dot could move bytes from one part to the next."""
 _OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
@@ -281,7 +280,6 @@ class Signature:
             raise Forged(f"the request's time is more than {self.oldest:g} seconds off")
 
     def _text(self, request: HookRequest, time: str, identifier: str, hook: Hook) -> bytes:
-        """Return the signed text."""
         values = {"{time}": time, "{id}": identifier, "{method}": request.method}
         if "{url}" in self.signed:
             values["{url}"] = f"{hook.url}?{request.query_string}" if request.query_string else hook.url
@@ -293,8 +291,6 @@ class Signature:
     def _keys(self, secret: str, is_entered: bool) -> list[bytes]:
         """Return the keys that a secret can mean. A secret without prefix may be base64, as Standard Webhooks' own library reads it, or
         text.
-
-        :raises Forged: if a secret with prefix is not base64.
         """
         if self.key == "text":
             return [secret.encode()]

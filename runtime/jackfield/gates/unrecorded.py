@@ -67,7 +67,6 @@ class Following(Passing):
         return await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
-        """Poll the job until it ends."""
         from jackfield.call.job_steps import followed_here
 
         return await followed_here(attempts, handle)

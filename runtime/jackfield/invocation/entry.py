@@ -218,7 +218,6 @@ class Entry:
 
 
 def _outcome(found: Mapping[str, Any]) -> str:
-    """Return an outcome in words, such as "bounced: mailbox full"."""
     return ": ".join(str(found[name]) for name in ("status", "text") if name in found)
 
 

@@ -22,11 +22,11 @@ class SizedReader(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Return True: the content is readable."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return True: the content is seekable."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
@@ -72,10 +72,7 @@ class FilePart(SizedReader):
         self._file = file
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Read into a buffer; return the number of bytes.
-
-        :raises FileDamaged: if the file has become shorter.
-        """
+        """Read into a buffer; return the number of bytes."""
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), max(0, self._size - self._at))
         piece = self._file.read(self._at, wanted) if wanted else b""

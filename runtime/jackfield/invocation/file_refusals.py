@@ -23,7 +23,7 @@ class NoRoom(QuotaExceeded):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Maximum number of bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
+    """Maximum bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
 
     most: int
     limit: str = ""

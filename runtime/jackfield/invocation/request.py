@@ -41,9 +41,8 @@ _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
 _MAX_VERSION_LENGTH = 200
-"""Maximum number of characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
+"""Maximum characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
 _MAX_FAULTS = 100
-"""Maximum number of faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
 _INLINE = frozenset({"type", "values"})
 

@@ -16,7 +16,7 @@ from jmespath.parser import Parser
 from jmespath.visitor import TreeInterpreter
 
 LONGEST = 2_000
-"""Maximum number of characters of an expression."""
+"""Maximum characters of an expression."""
 _STEPS = 500_000
 """Maximum number of steps of one expression: each visited node, and each created value."""
 _LETTERS = 100
@@ -104,10 +104,7 @@ class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no typ
         self._left = _STEPS
 
     def visit(self, node: Any, *values: Any, **more: Any) -> Any:
-        """Evaluate a node.
-
-        :raises SelectionError: if a limit is exceeded.
-        """
+        """Evaluate a node."""
         self._take(1)
         found = super().visit(node, *values, **more)
         if node["type"] in _MAKES:
@@ -115,10 +112,7 @@ class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no typ
         return found
 
     def count(self, value: Any) -> None:
-        """Count a value and all values that it refers to, each as often as it is referred to.
-
-        :raises SelectionError: if a limit is exceeded, or a value has no JSON form.
-        """
+        """Count a value and all values that it refers to, each as often as it is referred to."""
         waiting = [value]
         while waiting:
             found = waiting.pop()

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "#/$defs/"
 _MOST = 1024
-"""Maximum number of completed schemas that are cached."""
 
 
 class Definitions:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 ALWAYS_EXACT = 16
-"""Maximum number of characters of a number whose digits a double always holds: 15 digits and a point."""
+"""Maximum characters of a number whose digits a double always holds: 15 digits and a point."""
 _USUAL = frozenset({str, int, float, bool, type(None)})
 
 

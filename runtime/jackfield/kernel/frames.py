@@ -31,7 +31,6 @@ _LIBRARIES = sys.stdlib_module_names | {
 }  # fmt: skip
 """Packages that run code only for their callers, whose frames include theirs."""
 _LONGEST = 100
-"""Maximum number of causes that are inspected."""
 _ASYNC, _GENERATES = 0x80, 0x20
 
 

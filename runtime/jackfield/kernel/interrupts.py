@@ -23,7 +23,6 @@ GROUP = "jackfield.lets_out"
 loaded module.
 """
 _DEPTH = 20
-"""Maximum number of causes that are inspected."""
 _TRANSPORTS = frozenset({"botocore", "httpcore2", "urllib3"})
 """Packages that convert any exception between a request and its answer into their own error, as jackfield's wire does."""
 _NAMED: set[type[BaseException]] = set()
@@ -63,9 +62,7 @@ def comes_out(error: BaseException) -> bool:
 
 
 def let_out(error: Exception) -> None:
-    """Raise an exception that is unrelated to a socket: the host's, or an OSError of a class that is not Python's. Return for other
-    exceptions.
-    """
+    """Raise an exception that is unrelated to a socket: the host's, or an OSError of a class that is not Python's."""
     if interrupt(error) or (isinstance(error, OSError) and is_unknown(error)):
         raise error
 
@@ -163,9 +160,7 @@ def _handlers() -> set[CodeType]:
 
 
 def _code(called: Any) -> CodeType | None:
-    """Return the code that runs if an object is called: a function, a method, ``functools.partial`` of one, or an object of the host; else
-    None.
-    """
+    """Return the code that runs if an object is called: a function, a method, ``functools.partial`` of one, or an object of the host."""
     while type(called) is partial:
         called = called.func
     kind = type(called)

@@ -25,7 +25,6 @@ _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get"
 _SAID = frozenset({"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"})
 """Attributes that people read or hear."""
 _UNMARKED = frozenset({"option", "title"})
-"""Elements that contain only text."""
 _VERBATIM = frozenset({"script", "style", "textarea"})
 """Elements whose text is not changed."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})

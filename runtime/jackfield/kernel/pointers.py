@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_TOKEN = 255
-"""Maximum number of characters of one name in a displayed pointer; long enough for file names."""
+"""Maximum characters of one name in a displayed pointer; long enough for file names."""
 MAX_NAME = 80
 """Maximum number of displayed characters of an unknown member's name, which may be a secret pasted into the wrong place."""
 

@@ -41,7 +41,6 @@ _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad sep
 _SHORTENED = _set("censored masked obfuscated redacted truncated")
 """Words of a name whose value is only a part of the credential."""
 _PUBLIC = _set("public publishable")
-"""Words in the name of a public key."""
 _QUESTIONS = _set("allow can enable has include includes is need needs require requires should use uses with")
 """Words of a name that asks whether there is a credential."""
 _TEXT_UNIT = frozenset({"bytes", "lemma", "logprob", "logprobs", "probability", "start_offset", "position", "top_logprobs"})
@@ -86,7 +85,6 @@ def names_secret(name: str, *, several: bool = False, siblings: Collection[str] 
 
 
 def _ends(words: list[str]) -> bool:
-    """Return whether the last words name a credential."""
     if not words:
         return False
     if words[-1] == "pass":

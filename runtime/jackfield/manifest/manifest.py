@@ -103,10 +103,7 @@ class RateLimit:
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> RateLimit:
-        """Read the ``rateLimit`` member of an action.
-
-        :raises ManifestError: if it is not valid.
-        """
+        """Read the ``rateLimit`` member of an action."""
         value = data.get("perSecond")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
             raise read.ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
@@ -230,10 +227,7 @@ class ActionManifest:
 
     @classmethod
     def from_json(cls, data: Json, where: str, definitions: Definitions | None = None) -> ActionManifest:
-        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption.
-
-        :raises ManifestError: if it is not valid.
-        """
+        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
         key = read.text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
@@ -375,7 +369,6 @@ def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
 
 
 class _Whole:
-    """JSON of a manifest that was read completely."""
 
     __slots__ = ("_raw",)
 

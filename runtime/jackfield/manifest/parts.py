@@ -10,9 +10,9 @@ from typing import Any
 from jackfield.kernel.errors import InvalidInput
 
 LONGEST_TITLE = 200
-"""Maximum number of characters of a title in a manifest that is published or installed."""
+"""Maximum characters of a title in a manifest that is published or installed."""
 LONGEST_TEXT = 8_000
-"""Maximum number of characters of a description, guide or hint: each appears in forms and in prompts of language models."""
+"""Maximum characters of a description, guide or hint: each appears in forms and in prompts of language models."""
 PROOFS = ("written", "checked", "recorded")
 """Proof of a manifest's statements about its provider: written from knowledge, checked against a document of the provider, or recorded at
 the provider.

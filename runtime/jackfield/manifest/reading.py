@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 Json = Mapping[str, "Any"]
 
 _LONGEST_TITLE = 60
-"""Maximum number of characters of a displayed title of a connector, connection type or action."""
+"""Maximum characters of a displayed title of a connector, connection type or action."""
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-"""Types of JSON Schema."""
 
 
 class ManifestError(ValueError):
@@ -25,10 +24,7 @@ class ManifestError(ValueError):
 
 
 def text(data: Json, name: str, where: str) -> str:
-    """Read a string that must not be empty.
-
-    :raises ManifestError: if it is missing, empty or not a string.
-    """
+    """Read a string that must not be empty."""
     value = data.get(name)
     if not isinstance(value, str) or not value:
         raise ManifestError(f"{where}: '{name}' must be a non-empty string")

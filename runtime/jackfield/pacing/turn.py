@@ -112,8 +112,8 @@ def _ask(request: PlaceRequest, state: PaceState, now: float) -> None:
 class Turn:
     """Turn of one call at its provider: of its account if the action declares a budget that applies, else of the action over a connection.
 
-    ``pace`` is the pace of the action over the connection. ``unread`` is called with the failure, the client and the deadline if the limits
-    cannot be read.
+    ``pace`` is the pace of the action over the connection. ``unread`` is called with failure, client and deadline if the limits cannot be
+    read.
     """
 
     __slots__ = (
@@ -315,11 +315,7 @@ class Turn:
             request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
-        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day.
-
-        :raises QuotaExceeded: if the plan does not allow the call today.
-        :raises PostponedError: instead, for a call from the queue.
-        """
+        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day."""
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:
             number, until = refused

@@ -98,7 +98,6 @@ _BACKSLASH = Family(
 )
 """Escapes of JSON strings (RFC 8259 §7) and of Python's ``repr`` of str and bytes."""
 _ENTITY = Family("&", rf"&(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});", _entity, solid=True)
-"""Character references of HTML and XML."""
 _QUOTED_PRINTABLE = Family("=", rf"={_HEX}{{2}}|=[ \t]*\r?\n", _quoted)
 """Escapes of quoted-printable (RFC 2045 §6.7), including soft line breaks."""
 _FOLD = Family(
@@ -118,7 +117,7 @@ def families(*, spaces: bool, lines: bool) -> tuple[Family, ...]:
 
 
 _DEEP = 256 * 1024
-"""Maximum number of characters of a text that is searched for escapes within escapes, which limits the work that a text can cause."""
+"""Maximum characters of a text that is searched for escapes within escapes, which limits the work that a text can cause."""
 
 
 def lowered(text: str) -> str:

@@ -102,7 +102,6 @@ class _Table:
                 self._grams.setdefault(start[offset : offset + self._gram], {})[offset] = None
 
     def _places(self, text: str) -> Iterator[int]:
-        """Yield each index at which a needle may begin, in order."""
         grams, gram, step = self._grams, self._gram, self._size - self._gram + 1
         for at in [at for at in range(0, len(text) - gram + 1, step) if text[at : at + gram] in grams]:
             yield from (at - offset for offset in grams[text[at : at + gram]] if offset <= at)
@@ -144,7 +143,6 @@ class _Table:
 
 
 def _entries(needles: Iterable[Needle]) -> list[_Entry]:
-    """Return the entries of needles that begin alike, sorted."""
     entries: list[_Entry] = []
     last = _Entry("", None)
     for needle in sorted(needles, key=lambda one: one.text):

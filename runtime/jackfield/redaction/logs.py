@@ -106,9 +106,9 @@ def _clean_extra(value: Any, redactor: Redactor) -> Any:
 
 
 _MAX_INPUT_CHARACTERS = 20_000
-"""Maximum number of characters of inputs to search for in a message. With more, the log omits the message."""
+"""Maximum characters of inputs to search for in a message. With more, the log omits the message."""
 _MIN_PART = 4
-"""Minimum number of characters of an input's part to hide. Shorter parts would mask common words."""
+"""Minimum characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
 """Words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
 

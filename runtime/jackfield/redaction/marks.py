@@ -14,7 +14,7 @@ from jackfield.kernel.walk import is_secret as marks_secret
 MASK = "***"
 """Replacement for a secret."""
 _SMALL = 8
-"""Minimum number of characters at which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
+"""Minimum characters at which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
 _MOST_BESIDE = 20
 
 
@@ -149,7 +149,6 @@ class Concealed:
         """The copy."""
 
     def _shown(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
-        """Return a copy of a part that may contain secrets."""
         if secrets.is_secret:
             return self._masked(value, path)
         if isinstance(value, Mapping):
@@ -177,7 +176,7 @@ class Concealed:
 
 
 _MOST_PLACES = 5
-"""Maximum number of places of secrets that a warning names."""
+"""Maximum places of secrets that a warning names."""
 _MOST_VALUES = 20
 """Maximum number of secrets for which the rest of a record is searched."""
 

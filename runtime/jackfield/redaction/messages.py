@@ -104,7 +104,7 @@ def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]]
 
 
 _MOST_WRITTEN = 24
-"""Maximum number of characters that an encoder makes of one character: two escapes as in JSON."""
+"""Maximum characters that an encoder makes of one character: two escapes as in JSON."""
 
 
 def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:

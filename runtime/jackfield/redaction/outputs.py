@@ -29,7 +29,6 @@ _BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/_-]{14,}={0,2}", re.DOT
 
 _ROUNDS = 8
 _MOST_HELD = 1024
-"""Maximum number of events that are held back."""
 Event = Mapping[str, Any]
 Path = tuple[str | int, ...]
 PUBLIC_DEFAULTS: Mapping[str, str] = {
@@ -330,7 +329,6 @@ def _decoded(text: str) -> str:
 
 
 def _replaced(value: Any, path: Path, text: str) -> Any:
-    """Return an event with another string at a place."""
     if not path:
         return text
     if isinstance(value, Mapping):

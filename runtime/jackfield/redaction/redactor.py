@@ -23,7 +23,7 @@ _ROUNDS = 8
 _FEW = 16
 """Maximum number of secrets whose needles are searched for separately, which is as fast in long texts, and needs no preparation."""
 _BEGINNING = 4
-"""Minimum number of characters at the end of a text that may be the beginning of a secret."""
+"""Minimum characters at the end of a text that may be the beginning of a secret."""
 _BEFORE_INDEX = 30
 _SHORT_TEXT = 1000
 """Number of characters that count as one search, before ``_BEFORE_INDEX`` searches make an index worthwhile."""

@@ -189,7 +189,6 @@ class _Costs:
         return _SIMPLE if isinstance(node, bool) else self._known.get(id(node), _SIMPLE)
 
     def _own(self, node: Mapping[str, Json]) -> int:
-        """Return the steps of a schema's own keywords."""
         steps = 1 + len(node.get("dependentRequired", ()))
         for value in (*node.get("enum", ()), node.get("const")):
             if isinstance(value, dict | list):
@@ -206,7 +205,6 @@ class _Costs:
         return steps + sum(self._of(sub).steps for sub in _some(node, "propertyNames"))
 
     def _worst(self, node: Mapping[str, Json], of: Callable[[_Of], int]) -> int:
-        """Return the largest sum for one member or one item."""
         members = [*node.get("properties", {}).values(), *_some(node, "additionalProperties")]
         every = [*node.get("patternProperties", {}).values(), *_some(node, "unevaluatedProperties")]
         items = [*node.get("prefixItems", ()), *_some(node, "items")]
@@ -244,7 +242,6 @@ class _Compared(_Costs):
 
 
 def _of_numbers(node: Mapping[str, Json]) -> int:
-    """Return the steps of the keywords for numbers."""
     steps = _OF_BOUND * sum(keyword in node for keyword in _BOUNDS)
     divisor = node.get("multipleOf")
     if divisor is None:

@@ -167,9 +167,7 @@ class Explainer:
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def piecewise(self, place: str, value: Json, path: str) -> Iterator[Detail]:
-        """Yield the faults of a large value by its invalid members and items. Errors that none of them explains count once, by the first
-        error.
-        """
+        """Yield the faults of a large value by its invalid members and items. Errors that none of them explains count once."""
         wrong = False
         for sub, part, below in self._pieces(place, value, path):
             if self.fits(sub, part):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MAX_LOCAL = 64
-"""Maximum number of characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
+"""Maximum characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
 MAX_ADDRESS = 254
-"""Maximum number of characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
+"""Maximum characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and all that is neither ASCII nor blank

@@ -16,7 +16,7 @@ Node: TypeAlias = bool | Mapping[str, Any]
 MAX_DEPTH = 100
 """Maximum nesting of arrays and objects (docs/reference/invocation.md)."""
 MAX_DIGITS = 308
-"""Maximum number of digits of an integer, as of the largest double. The engine's time to compare an integer grows with its square."""
+"""Maximum digits of an integer, as of the largest double. The engine's time to compare an integer grows with its square."""
 
 TYPES: Mapping[str, frozenset[str]] = {
     "null": frozenset({"null"}),

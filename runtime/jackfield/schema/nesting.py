@@ -1,4 +1,4 @@
-"""Search for the places of members: the objects that have an unknown name as a member, and the required members of a missing object."""
+"""Places of members: the objects that have an unknown name as a member, and the required members of a missing object."""
 
 from __future__ import annotations
 

@@ -114,7 +114,6 @@ def _object(value: Any) -> Any:
 
 
 class _SchemaAt:
-    """Types and formats that the schema names for one value."""
 
     def __init__(self, applying: Nodes) -> None:
         named = [node["type"] for node in applying if "type" in node]

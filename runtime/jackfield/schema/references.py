@@ -116,10 +116,7 @@ class _Check:
         return target
 
     def refuse_loops(self) -> None:
-        """Refuse a schema that refers to itself at the same place of the value, since traversing it would never end.
-
-        :raises SchemaError: if there is such a reference.
-        """
+        """Refuse a schema that refers to itself at the same place of the value, since traversing it would never end."""
         done: set[int] = set()
         for place, node in self.nodes:
             self._walk(node, place, done)

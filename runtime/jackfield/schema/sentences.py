@@ -173,7 +173,7 @@ MAX_PARTS = 1 << 13
 MOST_SEARCHED = 99
 """Maximum number of faults that are searched for in a value that is too large for a complete search."""
 MAX_TEXT = 32 << 20
-"""Maximum number of characters in a value that is searched completely."""
+"""Maximum characters in a value that is searched completely."""
 MAX_COPIED = 512 << 20
 """Maximum estimated bytes that the engine copies into errors in a complete search (a part for each level above it and each error)."""
 _PART = 100

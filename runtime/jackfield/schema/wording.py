@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json
 
 MAX_QUOTED = 60
-"""Maximum number of characters of a value in a message."""
+"""Maximum characters of a value in a message."""
 MAX_SHORT = 200
 """Maximum length of a string to be quoted. A longer string is content (an email's text), not a value."""
 MAX_LISTED = 10
@@ -23,9 +23,7 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    """Return a text in which characters that could control a terminal or hide are escaped: controls, format characters, surrogates, unusual
-    blanks.
-    """
+    """Escape characters that could control a terminal or hide: controls, format characters, surrogates, unusual blanks."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)

@@ -191,10 +191,7 @@ class _Race:
         self._failure: OSError | None = None
 
     def winner(self) -> socket.socket:
-        """Return the first established connection.
-
-        :raises OSError: if no address accepts in time.
-        """
+        """Return the first established connection."""
         while self._waiting or self._begun:
             found = self._begin() if self._waiting else None
             if found is None and self._begun:
@@ -209,10 +206,7 @@ class _Race:
             sock.close()
 
     def _patience(self) -> float:
-        """Return the seconds until the next address is tried, or the deadline passes.
-
-        :raises TimeoutError: if the deadline has passed.
-        """
+        """Return the seconds until the next address is tried, or the deadline passes."""
         left = float("inf") if self._until is None else self._until - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")

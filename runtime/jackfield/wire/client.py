@@ -98,7 +98,6 @@ class Pool(ProcessLocal):
 
 
 def _close_all(waiting: dict[tuple[str, str, int], deque[Connection]], born_in: int) -> None:
-    """Close the remaining connections, in the process that opened them."""
     if os.getpid() == born_in:
         for connections in waiting.values():
             for connection in connections:

@@ -370,10 +370,6 @@ def _tls(sock: socket.socket, host: str, context: Callable[[], ssl.SSLContext], 
 
 
 def _seconds_left(limit: Limit) -> float:
-    """Return the seconds left.
-
-    :raises TimeoutError: if no time is left.
-    """
     left = limit()
     if left <= 0:
         raise TimeoutError("the deadline passed")

@@ -28,7 +28,6 @@ _WORDS: Mapping[str, str] = {
     "client-certificate": "the client's certificate was refused", "cut": "the connection broke", "late": "no answer in time",
     "garbled": "the answer is no HTTP", "large": "the answer is too large",
 }  # fmt: skip
-"""Sentences for kinds of faults."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -49,7 +48,7 @@ class ExchangeBody:
         self._pieces: list[bytes] = []
 
     def add(self, piece: bytes) -> None:
-        """Count a piece, and store the beginning of the body if bodies are recorded."""
+        """Count a piece, and store the body's beginning if bodies are recorded."""
         if self._keeps and self.size < LARGEST_BODY:
             self._pieces.append(bytes(piece[: LARGEST_BODY - self.size]))
         self.size += len(piece)

@@ -249,10 +249,7 @@ class Guard:
         return host
 
     def _check_unresolved(self, host: str, path: str, *, resolves: bool) -> None:
-        """Refuse a name that only a proxy can resolve, unless the operator has allowed the name, or lets the proxy resolve names.
-
-        :raises InvalidConnection: if the name is refused.
-        """
+        """Refuse a name that only a proxy can resolve, unless the operator has allowed the name, or lets the proxy resolve names."""
         if any(_matches(pattern, host, None) for pattern in (*self.allowed, *(self.shared or tuple)())):
             return
         if not resolves:

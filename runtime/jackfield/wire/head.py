@@ -18,7 +18,6 @@ MAX_HEAD = 65_536
 """Maximum size of a response's head, in bytes."""
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-"""Regular expression of a field's value in a request."""
 VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
 """Regular expression of a field's value in a response, by h11's rule. RFC 9110 §5.5 lets a recipient accept control characters that end no
 line. Refusing a write's response for such a character would leave the write in doubt.

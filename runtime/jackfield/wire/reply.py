@@ -108,7 +108,6 @@ class Reply:
             connection.abort()
 
     def _counted(self, connection: Connection, left: int) -> Iterator[bytes]:
-        """Yield exactly ``left`` bytes."""
         while left:
             if not connection.buffer and not connection.fill(self._limit):
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the body")
@@ -117,10 +116,7 @@ class Reply:
             yield piece
 
     def _rest(self, connection: Connection) -> Iterator[bytes]:
-        """Yield all bytes up to the connection's end, which TLS must confirm.
-
-        :raises WireFault: if the connection was cut.
-        """
+        """Yield all bytes up to the connection's end, which TLS must confirm."""
         while connection.buffer or connection.fill(self._limit):
             yield connection.take(len(connection.buffer))
         if connection.torn:
@@ -146,10 +142,7 @@ class Reply:
         read_fields(b"".join([*trailer, b"\r\n"]))
 
     def _line(self, connection: Connection, most: int) -> bytes:
-        """Return a line with its line end.
-
-        :raises WireFault: if it is longer than ``most`` bytes.
-        """
+        """Return a line with its line end."""
         while (end := connection.buffer.find(b"\n") + 1) == 0:
             if len(connection.buffer) >= most:
                 raise garbled("a line of its body's framing is too long")
