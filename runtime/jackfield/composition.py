@@ -284,10 +284,6 @@ class NoStore:
         """Accept all values: no other workspace has an External ID."""
 
     def _refuse(self, *_given: object) -> NoReturn:
-        """Refuse a step that needs a journal.
-
-        :raises InvalidInvocation: always.
-        """
         raise no_database()
 
     row = looked = told = digest = _refuse
@@ -324,7 +320,6 @@ def searching() -> Any:
 
 
 def _missing(what: str, name: str) -> InvalidInvocation:
-    """Return the error for a feature whose part no installed package has."""
     package, command = package_of(PARTS, name)
     return InvalidInvocation(f"{what} needs the package {package}, which is not installed", hint=f"Install it: {command}.")
 

@@ -135,7 +135,6 @@ class Function:
         return key_of(self.name, None if self._key is None else self._key(values))
 
     def _values(self, inputs: Inputs) -> dict[str, Any]:
-        """Return the arguments that inputs stand for, by name."""
         return {name: getattr(inputs, f"argument_{number}") for number, name in enumerate(self._signature.parameters)}
 
     def _given(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:

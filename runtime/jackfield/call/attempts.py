@@ -411,7 +411,6 @@ class Attempts(SecretHolder):
         return late(self.asked.how, (self.plan.code.key, self.plan.connector.key), call)
 
     def _returned_late(self) -> JackfieldError:
-        """Return the error for an answer that came too late: the caller has already got a timeout."""
         late = self.dependencies.clock.monotonic() - self.asked.how.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
         return self.asked.how.deadline.passed(Sent.UNKNOWN)

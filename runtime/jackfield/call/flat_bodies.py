@@ -73,7 +73,6 @@ def renamed(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _members(action: ActionManifest) -> Mapping[str, str]:
-    """Return the inputs that are members of the body, by the provider's names."""
     row = action.content.row.get("http")
     body = row.get("body") if isinstance(row, Mapping) else None
     members = body.get("members") if isinstance(body, Mapping) else None

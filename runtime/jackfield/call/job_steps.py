@@ -60,7 +60,6 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
 
 
 def _reserved(how: How) -> float:
-    """Return the seconds of a call's time that are reserved for cancelling its job."""
     return min(_MOST_RESERVED, how.deadline.remaining() / 4)
 
 

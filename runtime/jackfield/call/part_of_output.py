@@ -91,10 +91,6 @@ def fitted(result: Result, most: int, caller: str | None, files: Files, workspac
 
 
 def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
-    """Check that an output can be stored in a file.
-
-    :raises JackfieldError: with the reason if it cannot.
-    """
     if recorded.output != whole:
         raise InvalidInvocation("it has secrets, which are stored nowhere")
     if not files.enabled:
@@ -126,7 +122,6 @@ def encoded(output: object) -> bytes:
 
 
 def _store_output(content: bytes, caller: str | None, files: Files, workspace: str) -> dict[str, Any]:
-    """Store the whole output for its caller; return the file as it appears in outputs."""
     pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
     return files.store(workspace, pieces, _KIND, name=_NAME, caller=caller, returned=True, kept=_KEPT).to_json()
 

@@ -118,7 +118,6 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 def _forget_requests(how: How, attempts: Attempting | None) -> None:
-    """Remove the provider's request IDs from the record of a call."""
     how.meta.request_id = None
     if attempts is not None:
         for line in attempts.tally.log:

@@ -213,7 +213,6 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
 
 
 def _paging() -> ModuleType:
-    """Import and return the module of lists, which most actions do not need."""
     from jackfield.call import paging
 
     return paging

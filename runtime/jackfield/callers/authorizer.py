@@ -275,7 +275,6 @@ def _refused(sentence: str) -> NotAllowed:
 
 
 def _connection_terms(*rules: Rules) -> list[str]:
-    """Return the terms of all patterns that mention connections."""
     patterns = (pattern for item in rules for pattern in (*item.allow, *item.block))
     terms = {term.strip() for pattern in patterns for term in pattern.split("&")}
     return sorted(term for term in terms if term.startswith("connection:"))

@@ -61,7 +61,6 @@ def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
 
 
 def _idempotent(catalog: Catalog, pattern: Rule, connection: str | None) -> Iterator[Request]:
-    """Yield requests over a connection for the idempotent actions that a pattern fits."""
     for key in catalog:
         manifest = catalog.look(key)[1] if pattern.may_fit(key) else None
         rows = manifest.rows() if manifest is not None else ()
@@ -81,7 +80,6 @@ def _terms(text: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """Return a pattern without its connection terms."""
     return " & ".join(term for term in _terms(text) if not term.startswith(CONNECTION)) or "*"
 
 

@@ -362,7 +362,6 @@ class Catalog(ProcessLocal):
         return action in self._compared.get(point or self._default(key), ())
 
     def _load_all(self, point: EntryPoint) -> Any:
-        """Return the connector's code with the modules of all its actions imported and compared."""
         found = self._loaded(point)
         for action in self._manifests[point].actions:
             self._loaded(point, action)

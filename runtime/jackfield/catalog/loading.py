@@ -251,7 +251,6 @@ def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
 
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:
-    """Return a function that finds the JSON of an action, which ``raw`` may leave out."""
     return lambda key: manifest.actions[key].content.row
 
 

@@ -74,7 +74,6 @@ class OfferedCatalog(Catalog):
 
     @property
     def _offering(self) -> Offering:
-        """Offers of the operator, for code that needs a source."""
         if self.offering is None:
             raise LookupError("no source of connectors is installed")
         return self.offering

@@ -87,7 +87,6 @@ def _has_database() -> bool:
 
 
 def _checked_rows() -> list[dict[str, Any]]:
-    """Return the rows of all connectors, each imported and compared with its manifest; isolated connectors in separate processes."""
     with closing(Isolated(os.environ)) as children:
         catalog = Catalog.installed(loader=children.load)
         return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]

@@ -58,7 +58,6 @@ def _lines(text: str) -> list[str]:
 
 
 def _fitting(lines: list[str]) -> int:
-    """Return the number of lines that fit into half of a record's limit, at least one."""
     sizes = accumulate(map(len, lines[: _MOST_LINES // 2]))
     return max(1, sum(size <= _LARGEST_TRACE // 2 for size in sizes))
 

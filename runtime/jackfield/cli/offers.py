@@ -62,10 +62,6 @@ def _path() -> str:
 
 
 def _workspace(arguments: Namespace) -> str:
-    """Return the workspace that the arguments name.
-
-    :raises InvalidInvocation: if the name is not valid.
-    """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
     if name not in (ALL, DEFAULT):
         check_workspace_name(name)

@@ -99,7 +99,6 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
 
     def _meant(self, message: str) -> str:
-        """Return a suggestion of the option nearest to the first unknown option."""
         _, _, words = message.partition("unrecognized arguments: ")
         unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
         return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""

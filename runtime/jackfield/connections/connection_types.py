@@ -53,7 +53,6 @@ class Kinds:
         return [self._kind(name, pairs, [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
 
     def _kind(self, name: str, pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]], manifests: Sequence[Manifest]) -> ConnectionKind:
-        """Return a type as the first connector declares it, with the title that most of ``pairs`` use."""
         titles = Counter(kind.title for kind, _ in pairs)
         about = replace(pairs[0][0], title=titles.most_common(1)[0][0]) if len(titles) > 1 else pairs[0][0]
         return ConnectionKind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))

@@ -161,7 +161,6 @@ def _without_repeated(document: object) -> Iterator[DocumentError]:
 
 
 def _format_place(path: tuple[str | int, ...]) -> str:
-    """Return a place in a document as a string, such as ``spec.metadata[2]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 
 

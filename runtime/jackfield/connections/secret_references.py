@@ -227,7 +227,6 @@ _SCALARS = frozenset({str, bool, int, float, type(None)})
 
 
 def _members(values: object) -> Iterable[tuple[Any, Any]]:
-    """Return the members of an object or an array; other values have none."""
     if isinstance(values, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
         return values.items()
     return enumerate(values) if isinstance(values, list | tuple) else ()

@@ -143,7 +143,6 @@ class Marker:
             raise InvalidInput("1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint)
 
     def _as_read(self, text: str) -> str:
-        """Return a text in the form that an event has: escapes of an address are decoded."""
         return text if self.query is None else unquote_plus(text)
 
     def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
@@ -421,7 +420,6 @@ def placeholders(value: Any) -> Iterator[str]:
 
 
 def _text_of(placeholder: Mapping[str, Any]) -> str:
-    """Return the string of a marker's placeholder, with ``{marker}`` in place of the marker."""
     about = placeholder["$marker"]
     text = about.get("text") if isinstance(about, Mapping) else None
     return text if isinstance(text, str) else "{marker}"

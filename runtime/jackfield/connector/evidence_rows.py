@@ -93,13 +93,11 @@ def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _things(manifest: Mapping[str, Any], read: Mapping[str, Any], one: Mapping[str, Any]) -> Any:
-    """Return the schema of the objects that an evidence reads: of an item of its list, or of its output."""
     output = read.get("output", {})
     return _within(manifest, output, names(one["each"])) if "each" in one else output
 
 
 def _undone(when: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the failure values that describe a person's later change of an object instead of the action's outcome."""
     for values in when.get("refused", {}).values():
         yield from (one for one in _listed(values) if isinstance(one, str) and one.lower() in _UNDONE)
 
@@ -128,14 +126,12 @@ def _declares(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) ->
 
 
 def _within(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> Any:
-    """Return the schema of the items of a list at a JSON Pointer."""
     for step in steps:
         schema = next((node["properties"][step] for node in _nodes(manifest, schema) if step in node.get("properties", {})), {})
     return next((node["items"] for node in _nodes(manifest, schema) if "items" in node), {})
 
 
 def _statuses(manifest: Mapping[str, Any], schema: Any) -> Iterator[str]:
-    """Yield the members that state an object's condition."""
     for node in _nodes(manifest, schema):
         for name, about in node.get("properties", {}).items():
             if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in _nodes(manifest, about)):

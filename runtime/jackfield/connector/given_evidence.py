@@ -141,7 +141,6 @@ class GivenEvidence(Evidence):
         return (look.checked(),)
 
     def _rules(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the inputs of a call that make an answer with a success status a failure."""
         return {name: inputs[name] for name in self.rules if inputs.get(name) is not None}
 
 

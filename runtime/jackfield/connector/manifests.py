@@ -96,7 +96,6 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merged ``x-jackfield`` of a type and of the field with this type."""
     hints = {**inner.get("x-jackfield", {}), **outer.get("x-jackfield", {})}
     return {"x-jackfield": hints} if hints else {}
 

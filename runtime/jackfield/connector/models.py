@@ -182,7 +182,6 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
 
 
 def _extend(extra: Mapping[str, Any], schema: dict[str, Any]) -> None:
-    """Add keywords to the schema of a field's type, which may have its own hints, as a streamed file does."""
     hints = {**schema.get("x-jackfield", {}), **extra.get("x-jackfield", {})}
     schema |= {**extra, **({"x-jackfield": hints} if hints else {})}
 

@@ -171,7 +171,6 @@ def _tells(ended: Ended) -> bool:
 
 
 def _policy() -> Any:
-    """Import and return the module that asks policies, which most processes do not need."""
     from jackfield.call import policy
 
     return policy

@@ -222,7 +222,6 @@ def _outcome(found: Mapping[str, Any]) -> str:
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an attempt with times in the format of the entry's times."""
     times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
     return {**item, **times}
 

@@ -120,7 +120,6 @@ def large_contents(inputs: object, schema: Schema, least: int) -> list[tuple[str
 
 
 def _applying(schema: Schema, steps: Sequence[str | int]) -> list[Schema]:
-    """Return the parts of a schema that apply to the value at ``steps``."""
     return list(reduce(partial(below, schema), steps, nodes(schema, schema)))
 
 

@@ -51,7 +51,6 @@ def living(kind: type[T]) -> list[T]:
 
 
 def _runs(outermost: Any, init: object) -> bool:
-    """Return whether a function is ``init``, or wraps it."""
     while outermost is not None and outermost is not init:
         outermost = getattr(outermost, "__wrapped__", None)
     return outermost is init

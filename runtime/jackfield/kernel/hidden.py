@@ -96,7 +96,6 @@ def trimmed(text: str) -> str:
 
 @cache
 def _hidden() -> re.Pattern[str]:
-    """Compile the regular expression of hidden characters on first use; printable ASCII texts, which are most, do not need it."""
     return re.compile(_HIDDEN)
 
 
@@ -107,7 +106,6 @@ def _alike() -> re.Pattern[str]:
 
 @cache
 def _words() -> re.Pattern[str]:
-    """Compile the regular expression of words in JSON, and of escapes, whose letters belong to no word."""
     return re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\W\d_]+", re.DOTALL)
 
 

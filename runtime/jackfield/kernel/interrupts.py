@@ -154,7 +154,6 @@ def _loaded() -> Iterator[type[BaseException]]:
 
 
 def _handlers() -> set[CodeType]:
-    """Return the code of this process's signal handlers."""
     signals = sys.modules.get("_signal")
     return set() if signals is None else {code for number in range(1, signals.NSIG) if (code := _code(signals.getsignal(number)))}
 

@@ -165,7 +165,6 @@ class Line:
         return self.declared or (_MAX_RATE if self.per_second is None else self.per_second * _FILL)
 
     def _begin(self, rate: float, recent: float, now: float) -> None:
-        """Start pacing; the calls of the last second count as if they had been paced."""
         self.base, self.base_at, self.rate = self.next, now, rate
         self.next += recent
 

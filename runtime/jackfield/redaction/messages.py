@@ -165,5 +165,4 @@ def _texts(text: str) -> str:
 
 
 def _pairs(text: str) -> str:
-    """Mask the values of secret parameters in a text with ``name=value``."""
     return _PAIR.sub(lambda found: f"{found[1]}={MASK}" if found[2] and is_secret_name(unquote_plus(found[1])) else found[0], text)

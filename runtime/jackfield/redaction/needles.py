@@ -80,7 +80,6 @@ def _in_html(text: str) -> Iterator[str]:
 
 
 def _quoted_printable(raw: bytes) -> Iterator[str]:
-    """Yield octets encoded by RFC 2045 §6.7 without line breaks, once with and once without escaped spaces."""
     for special in (rb"[^!-<>-~]", rb"[^ -<>-~]"):
         yield re.sub(special, lambda octet: b"=%02X" % ord(octet[0]), raw).decode()
 
@@ -237,7 +236,6 @@ def _anywhere(text: str) -> Iterator[Needle]:
 
 
 def _of_long(text: str) -> Iterator[Needle]:
-    """Yield needles one at a time, without escaped spellings, because the views of the searched text find these as well."""
     yield Needle(text.lower(), folded=True) if _is_folded(text) else Needle(text)
     for forms in (as_characters, hexadecimal):
         yield from (Needle(form) for form in forms(text))

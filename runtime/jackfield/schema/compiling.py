@@ -143,7 +143,6 @@ class _Planner:
             plan.steps[dict] = self._members(list(self._applied(parts, "object")))
 
     def _always(self, parts: Parts) -> Iterator[Mapping[str, Json]]:
-        """Yield the schemas that apply to a value of any type."""
         yield from self._facts.always(parts)
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:

@@ -218,7 +218,6 @@ class _Costs:
         yield from in_place(node, self._targets)
 
     def _reported(self, node: Mapping[str, Json]) -> Iterator[Node]:
-        """Yield the schemas whose errors count as the node's own in the form that explains."""
         yield from (self._targets[node[keyword]] for keyword in ("$ref", "$dynamicRef") if keyword in node)
         yield from node.get("allOf", ())
         yield from _some(node, "then", "else")

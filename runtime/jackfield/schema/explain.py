@@ -233,7 +233,6 @@ class Explainer:
         return frozenset(found)
 
     def _way(self, error: Any) -> tuple[str | int, ...]:
-        """Return the path to an error's keyword through references, as in the schema itself."""
         way = tuple(error.evaluation_path)
         keyword = self.facts.located(error.absolute_keyword_location)[0]
         return (*way[:-3], keyword) if keyword in JUDGED and way[-1:] == ("not",) else way

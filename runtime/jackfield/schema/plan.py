@@ -111,7 +111,6 @@ class ValuePlan:
 
 
 def _copied(value: Json) -> Json:
-    """Copy a default, so that the schema's own object is never changed."""
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value

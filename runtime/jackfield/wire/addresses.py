@@ -94,7 +94,6 @@ class LookUps(ProcessLocal):
         return asking
 
     def _work(self) -> None:
-        """Look up the waiting names until no name waits."""
         with OnFailure(self._leave):
             while (question := self._next()) is not None:
                 self._look_up(question)
@@ -206,7 +205,6 @@ class _Race:
             sock.close()
 
     def _patience(self) -> float:
-        """Return the seconds until the next address is tried, or the deadline passes."""
         left = float("inf") if self._until is None else self._until - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")

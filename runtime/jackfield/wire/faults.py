@@ -276,7 +276,6 @@ def not_connected(error: BaseException) -> WireFault:
 
 
 def _words(error: BaseException) -> str:
-    """Return the message of an exception by another guard in this process, which forbids connections."""
     return f"{type(error).__name__}: {error}"
 
 

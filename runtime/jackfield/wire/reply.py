@@ -116,7 +116,6 @@ class Reply:
             yield piece
 
     def _rest(self, connection: Connection) -> Iterator[bytes]:
-        """Yield all bytes up to the connection's end, which TLS must confirm."""
         while connection.buffer or connection.fill(self._limit):
             yield connection.take(len(connection.buffer))
         if connection.torn:
