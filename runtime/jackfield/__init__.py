@@ -1,4 +1,4 @@
-"""jackfield: a connector runtime. Connectors declare connections and actions as JSON Schema; one executor takes and returns JSON."""
+"""jackfield, a connector runtime. Connectors declare connections and actions as JSON Schema; one executor accepts and returns JSON."""
 
 from __future__ import annotations
 

@@ -53,13 +53,13 @@ class Management(Protocol):
         """Return the connections that an audience sees and a caller may use."""
 
     def journal(self, authorizer: Authorizer, owner: str | None) -> SeenJournal:
-        """Return the journal, limited to what a caller may see.
+        """Return the part of the journal that a caller may see.
 
         :raises InvalidInvocation: if there is no journal.
         """
 
     def events(self, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float) -> Events:
-        """Return the events after a cursor, limited to what a caller may see.
+        """Return the events after a cursor that a caller may see.
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
         """
@@ -142,7 +142,7 @@ class Store(Protocol):
 
     @property
     def place(self) -> tuple[str, str]:
-        """URL of the database, and the workspace."""
+        """URL of the database, and name of the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
         """Record the finding of a look at work in doubt, as ``WorkStore`` does."""
@@ -154,7 +154,7 @@ class Store(Protocol):
         """Return a keyed digest of a value."""
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> Approvals:
-        """Return the calls that wait for an approval, limited to what a caller may see.
+        """Return the calls that wait for an approval and that a caller may see.
 
         :raises InvalidInvocation: if there is no journal.
         """

@@ -13,7 +13,7 @@ from jackfield.kernel.errors import JackfieldError, NotYet, RateLimited, Sent
 from jackfield.manifest.manifest import Effect
 
 BASE = 0.1
-"""Upper bound of the first wait, in seconds."""
+"""Maximum of the first wait, in seconds."""
 CAP = 5.0
 """Maximum back-off in seconds; reached by throttled calls, which have no limit of attempts."""
 TRIES = 6
@@ -46,7 +46,7 @@ class Tries:
 
     @property
     def is_last(self) -> bool:
-        """True if this attempt is the last one, unless it is throttled."""
+        """True if this attempt is the last, unless it is throttled."""
         return self.made - self.throttled >= (TRIES if self.limit is None else self.limit)
 
     def allow_another(self, error: JackfieldError) -> bool:

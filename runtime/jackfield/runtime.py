@@ -99,7 +99,7 @@ class Managed:
         return self._management.connections("operator", UNBOUND)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
-        """Return the workspace's connections, limited to what a caller may see and change. This reads the rules from the database."""
+        """Return the connections that a caller may see, and change. This reads the rules from the database."""
         return self._management.connections(caller.audience, self.access.authorizer(caller))
 
     def catalog_of(self, caller: Caller) -> Catalog:
@@ -108,7 +108,7 @@ class Managed:
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
     def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
-        """Return the journal, limited to what a caller may see: list entries, find one, resolve a doubt.
+        """Return the part of the journal that a caller may see: list entries, find one, resolve a doubt.
 
         :raises InvalidInvocation: if this runtime has no journal.
         """
@@ -131,7 +131,7 @@ class Managed:
         return self.approvals_of(LIBRARY)
 
     def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
-        """Return the calls that wait for an approval, limited to what a caller may see. ``actor`` is recorded in the audit log."""
+        """Return the calls that wait for an approval and that a caller may see. ``actor`` is recorded in the audit log."""
         return self._store.approvals(self.pipeline, caller, actor)
 
     def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:

@@ -265,7 +265,7 @@ def _handing(direct: _Direct | None) -> Iterator[_Direct | None]:
 
 
 FUNCTIONS: dict[str, Function] = {}
-"""Functions of this process with an effect, by name."""
+"""Registry of this process's functions with an effect, by name."""
 
 
 def _declare(function: Function) -> None:

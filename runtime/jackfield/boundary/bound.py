@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Runtime(Protocol):
-    """``Jackfield``, as functions need it."""
+    """Protocol of ``Jackfield`` for functions."""
 
     clock: Clock
 

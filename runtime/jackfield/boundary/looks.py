@@ -37,7 +37,7 @@ class _Finding:
 
 
 ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
-"""Values that a look returns if there is no effect (``ABSENT``), and if it cannot tell (``UNKNOWN``)."""
+"""Values that a look returns if there is no effect (``ABSENT``), and if the outcome stays unknown (``UNKNOWN``)."""
 
 
 class FunctionLook:

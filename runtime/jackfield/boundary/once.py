@@ -111,7 +111,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
     @property
     def pages(self) -> Runtime:
-        """Runtime through which calls with an effect pass."""
+        """Runtime that runs calls with an effect."""
         return environment().runtime if self._runtime is None else self._runtime
 
     async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
@@ -302,7 +302,7 @@ class OnceCall:
         return found
 
     def _refuse(self, error: JackfieldError, how: How | None = None) -> NoReturn:
-        """Raise the failure of a call that has not begun."""
+        """Raise the failure of a call that did not begin."""
         declared = self._declared
         how = How(declared.function_calls.waiter(loops=False), LIBRARY) if how is None else how
         how.meta.connector, how.meta.action = HOST, declared.name

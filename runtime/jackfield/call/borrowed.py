@@ -40,7 +40,9 @@ _REWRITING = re.compile(
     r".*methodoverride|.*method|.*(original|rewrite|override|request|rewritten)(url|uri|path)|.*pathoverride|xforwarded.*|forwarded|destination"
     r"|(x|real|original)*host"
 )
-"""Names of header fields, reduced to letters and digits, that make servers use another method, path or host than the request's."""
+"""Regular expression of header field names, reduced to letters and digits, that make servers use another method, path or host than the
+request's.
+"""
 _OVERRIDES = re.compile(r"(x?http)?method(override)?|xmethodoverride")
 """Names of parameters, reduced to letters and digits, that replace the request's method if their value is a method. For ``_method`` and
 variants, any value counts.
@@ -52,14 +54,16 @@ _LINKED = frozenset({"url", "link", "linkHeader"})
 """Kinds of pages whose next address the provider chooses. The rules judge only one address."""
 _DECODINGS = 5
 _END = re.compile(r"[?#\x00]")
-"""End of a path, also where a server decodes the path first."""
+"""Regular expression of the end of a path, also for a server that decodes the path first."""
 _PARAMETER = re.compile(r"\{[^{}/]*\}")
 
 
 def _find_lent(
     name: str, manifest: Manifest, connections: Connections, catalog: Catalog, authorizer: Authorizer
 ) -> tuple[NamedConnection, Manifest] | None:
-    """Return the connection called ``name`` and its connector if the connector lends it and the caller may see it; None otherwise."""
+    """Return the connection called ``name`` and its connector if it may serve calls of other connectors and the caller may see it; else
+    None.
+    """
     try:
         stored = connections.find(name)
     except UnknownConnection:
@@ -77,9 +81,10 @@ async def find_over(
     asked: Asked, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
     authorizer: Authorizer, targets: Targets, lenders: Lenders,
 ) -> Loan | None:  # fmt: skip
-    """Return the loan of a call that names a connection of another connector, or None.
+    """Return the borrowed connection of a call that names a connection of another connector; None for any other call.
 
-    :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call or its request at the lender.
+    :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call or its request at the
+        owner.
     """
     name, note = asked.invocation.connection, None if asked.row is None else asked.row.rule
     if not isinstance(name, str):  # values of the call's own are of the connector's own types
@@ -128,8 +133,8 @@ class Bindings:
     """
 
     def requests(self, method: object, url: object, connection: str) -> list[Request]:
-        """Return the request as the rules see it, once for each of the lender's actions that it may be, or once for any action. Its effect
-        is that of its method or of the action, whichever is stronger.
+        """Return the request for the rules, once for each of the owner's actions that it may be, or once for any action. Its effect is that
+        of its method or of the action, whichever is stronger.
         """
         key = self.manifest.key
         if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
@@ -190,14 +195,14 @@ def _readings(url: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """Connection that another connector lends to one call, with the request that the rules have judged."""
+    """Borrowed connection: a connection of another connector, the *lender*, for one call, with the request that the rules have judged."""
 
     target: CallTarget
     lender: Manifest
     judged: tuple[object, object]
     """Method and URL, as given in the call."""
     reads: bool
-    """True if the request only reads, by its method and by what the lender's actions declare."""
+    """True if the request only reads, by its method and by the declarations of the lender's actions."""
     asks: str | None
     """Sentence that names the rule by which the call waits for a person's approval; None if there is none."""
 
@@ -237,7 +242,7 @@ class Loan:
 
 
 def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield faults of inputs that make a server read another method, path or host."""
+    """Yield the faults of inputs that make a server read another method, path or host."""
     named = inputs.get("idempotencyHeader")
     fields = [(pointer("headers", name), name) for name in inputs.get("headers") or ()]
     for place, name in [*fields, *([] if named is None else [("/idempotencyHeader", named)])]:

@@ -169,7 +169,7 @@ def is_guarded(settings: Settings, connection: str | None, action: ActionManifes
 
 
 def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
-    """Return whether the caller may see a journal entry."""
+    """Return whether the rules let the caller see a journal entry."""
     if not authorizer.token:
         return True
     manifest = catalog.look(entry.connector)[1]

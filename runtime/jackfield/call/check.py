@@ -86,7 +86,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, depe
 
 
 def wants_preview(values: Inputs) -> bool:
-    """Return whether the inputs ask for a preview."""
+    """Return whether the inputs request a preview."""
     return getattr(values, "preview", False) is True
 
 

@@ -87,7 +87,7 @@ def interrupted(call: Reached, workspace: str) -> None:
 
 
 def log(call: Reached, error: Exception, workspace: str) -> None:
-    """Log an exception, with secrets redacted."""
+    """Log the exception that ended a call, with secrets redacted."""
     meta = call.how.meta
     text = cause_of(error, call.redactor, {} if call.asked is None else call.asked.given.inputs, _LOG)
     about = (meta.invocation_id, workspace, meta.connector, meta.action, text)

@@ -48,9 +48,9 @@ class How:
     - ``handled``: the exception that the caller was handling, as context of all exceptions raised since.
     - ``tries``: the caller's limit of attempts per page.
     - ``follow``: gets the progress of the call while the caller waits.
-    - ``settles``: commit the outcome before the caller gets it, unless other calls run. If False, it may wait until a process of ours ends.
-    - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the time at which it is run. The ``deadline``
-      counts from there, and is None until the request is parsed.
+    - ``settles``: commit the outcome before the caller gets it, unless other calls run. If False, it may wait until a process ends.
+    - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the time at which it is run. The
+      ``deadline`` counts from there, and is None until the request is parsed.
     - ``channel``: receives the events that the action emits, if the caller requested them.
     - ``ask_caller``: asks the caller a question that the provider asks a person; None if the caller cannot be asked.
     """

@@ -215,7 +215,7 @@ class OpenConnection(SecretHolder):
 
 
 class Opener:
-    """Opener of a workspace's connections, which caches clients and leases."""
+    """Factory of a workspace's open connections, which caches clients and leases."""
 
     def __init__(
         self,

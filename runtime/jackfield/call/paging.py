@@ -22,7 +22,7 @@ MAX_PAGES = 10_000
 
 
 def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
-    """Return whether the caller asks for every page."""
+    """Return whether the inputs request every page."""
     return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
 
 

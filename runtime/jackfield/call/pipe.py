@@ -169,7 +169,7 @@ class StepPolicies(Protocol):
 
 
 class Recording(Protocol):
-    """Records the calls of a workspace."""
+    """Recorder of the calls of a workspace."""
 
     def drafted(self, asked: Asked, call: Reached) -> Awaitable[CallRecord | None]:
         """Draft the record of a call; None if nothing records it.

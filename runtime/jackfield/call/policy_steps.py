@@ -31,5 +31,5 @@ class ReadStep:
 
 
 def asker(caller: Caller) -> dict[str, Any]:
-    """Return a caller as policies see it."""
+    """Return a caller in the form for policies."""
     return {"name": caller.name, "token": caller.token, "scope": caller.scope, "remote": caller.remote, "audience": caller.audience}

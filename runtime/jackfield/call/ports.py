@@ -47,7 +47,7 @@ class Dialect(Protocol):
 
 
 class Journal(Protocol):
-    """Journal of one workspace, as its runtime and its users need it."""
+    """Journal of one workspace, for its runtime and its users."""
 
     @property
     def owes(self) -> bool:
@@ -72,7 +72,7 @@ class Journal(Protocol):
         """
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """List entries that match all filters, newest first, and the cursor of the next page."""
+        """Return entries that match all filters, newest first, and the cursor of the next page."""
 
     def resolve(
         self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
@@ -164,7 +164,7 @@ class Storage(Readings, Protocol):
     """Database and vault of a process. They may be used only if ``enabled``; otherwise they raise ``InvalidInvocation``."""
 
     migrates: bool
-    """False if opening the database does not upgrade it."""
+    """False if opening the database must not upgrade it."""
 
     @property
     def url(self) -> str:
@@ -201,10 +201,10 @@ class Storage(Readings, Protocol):
         """Return ``work()``, to be run in its own task, with one reading of the epoch throughout."""
 
     def bar(self, *paths: str) -> None:
-        """Add files of this process that no tenant's ``$file`` reference may read."""
+        """Add files of this process to the paths that no tenant's ``$file`` reference may read."""
 
     def barred_paths(self) -> tuple[str, ...]:
-        """List the paths that no tenant's ``$file`` reference may read."""
+        """Return the paths that no tenant's ``$file`` reference may read."""
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Return the internal hosts that connections of remote callers may reach."""
@@ -237,7 +237,7 @@ class Files(Protocol):
 
     @property
     def time(self) -> Time:
-        """Time by which the files expire."""
+        """Clock by which the files expire."""
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
         """Return a file; None if the workspace, or ``owner`` in it, has no such file."""

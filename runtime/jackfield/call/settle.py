@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NO_JSON = "must be JSON: "
 _NUMBER = re.compile(r"/[0-9]+(?=/|$)")
-"""Step of a JSON Pointer to an item of a list."""
+"""Regular expression of a step in a JSON Pointer to an item of a list."""
 
 
 def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:

@@ -42,7 +42,9 @@ def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, 
 
 
 def counted(error: JackfieldError, attempts: int) -> JackfieldError:
-    """Return a copy of ``error`` that says after how many attempts it ended the run. Callers who wait for one lease share its error."""
+    """Return a copy of ``error`` that says after how many attempts it ended the run. It is a copy, since callers who wait for one lease
+    share its error.
+    """
     return _copied(error, f"{error.message}, {attempts} attempts")
 
 
@@ -74,8 +76,9 @@ def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = F
 
 
 def done_before(error: JackfieldError) -> Mapping[str, Any]:
-    """Return the warning of a success without output: an earlier attempt may have taken effect, and the provider refused a later one as
-    already done."""
+    """Return the warning of a success without output: an earlier attempt may have taken effect, and the provider refused a later attempt as
+    already done.
+    """
     text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
     return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
 
@@ -85,7 +88,7 @@ class Tally:
     """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it ends."""
 
     failed: int = 0
-    """Attempts that failed after they had begun."""
+    """Number of attempts that failed after they had begun."""
     fetched: bool = False
     """True once an attempt, for one of several pages too, has succeeded."""
     doubtful: bool = False
@@ -103,7 +106,7 @@ class Tally:
     failures: int = 0
     """Number of consecutive failures of the kinds in ``last``."""
     log: list[dict[str, Any]] = field(default_factory=list)
-    """A line for each of the first hundred attempts, for the journal."""
+    """Lines for the journal about the first hundred attempts."""
     exchanges: list[Exchange] | None = None
     """Last requests and responses of the action; None if they are not recorded."""
     sees_bodies: bool = False
@@ -113,10 +116,10 @@ class Tally:
     markers: dict[int, str] = field(default_factory=dict)
     """Markers of attempts that may have taken effect, by number. Each attempt has its own marker, or all share the marker ``EVERY``."""
     shares_marker: bool = False
-    """True if all attempts carry one marker, if they carry any."""
+    """True if all attempts carry the same marker, if any."""
 
     def marking(self, make: Callable[[int], str]) -> Callable[[], str]:
-        """Return the function that returns the marker of the attempt that is prepared now."""
+        """Return a function that returns the marker of the attempt that is being prepared."""
         return partial(self._marker, make, EVERY if self.shares_marker else self.tried)
 
     def _marker(self, marking: Callable[[int], str], number: int) -> str:
@@ -152,7 +155,7 @@ class Remarks:
 
     warnings: tuple[Detail, ...] = ()
     open_end: bool = False
-    """True if the action could not tell whether the last page that it fetched is the list's last one."""
+    """True if the action could not determine whether its last page is the list's last page."""
     handed: int = 0
     """Number of events that the action has emitted."""
 

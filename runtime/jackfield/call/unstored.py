@@ -71,7 +71,7 @@ class NoStorage:
             raise no_database()
 
     def epoch(self) -> int:
-        """Return 0: nothing changes."""
+        """Return 0, since nothing changes."""
         return 0
 
     def one_state(self) -> AbstractContextManager[object]:
@@ -92,11 +92,11 @@ class NoStorage:
         """Do nothing: without a database the state never changes."""
 
     def bar(self, *paths: str) -> None:
-        """Add files of this process that no tenant's ``$file`` reference may read."""
+        """Add files of this process to the paths that no tenant's ``$file`` reference may read."""
         self._barred += paths
 
     def barred_paths(self) -> tuple[str, ...]:
-        """List the paths that no tenant's ``$file`` reference may read."""
+        """Return the paths that no tenant's ``$file`` reference may read."""
         return barred_paths(self.environment, self._barred)
 
     def allowed_hosts(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class NoStorage:
 
 
 class NoFiles:
-    """Stored files of a process that stores none. Files that a caller passes need no storage."""
+    """Store of files that is always empty. Files that a caller passes need no storage."""
 
     enabled = is_shared = False
     together = MAX_BYTES

@@ -82,7 +82,7 @@ def own_words(error: JackfieldError, why: str, details: Mapping[str, Any] | None
 
 
 def restored(result: Result, undecided: Mapping[str, Any]) -> Result:
-    """Return a Result as it was before all of its output was withheld."""
+    """Return a Result with its output, which was withheld as a whole."""
     request = undecided.get("requestId")
     meta = replace(result.meta, next=undecided["next"], request_id=request, warnings=tuple(undecided["warnings"]))
     return replace(result, output=undecided["question"]["output"], meta=meta)

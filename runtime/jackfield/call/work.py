@@ -78,7 +78,7 @@ class WorkStore(Protocol):
 
     @property
     def place(self) -> tuple[str, str]:
-        """URL of the database, and the workspace."""
+        """URL of the database, and name of the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
         """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result for a repeat."""

@@ -52,12 +52,12 @@ class Authorizer:
 
     @property
     def is_bound(self) -> bool:
-        """True if any rule forbids the caller something."""
+        """True if a rule may forbid the caller something."""
         return self.workspace.forbids or self.token.forbids
 
     @property
     def asks_for_connections(self) -> bool:
-        """True if a rule mentions connections. Manifests tell which connections serve an action."""
+        """True if a rule mentions connections. The manifests determine which connections serve an action."""
         return bool(self._terms)
 
     def decide(self, request: Request) -> Decision:
@@ -136,7 +136,7 @@ class Authorizer:
 
     @property
     def may_ask(self) -> bool:
-        """True if any rule lets calls wait for a person's approval."""
+        """True if a rule may let calls wait for a person's approval."""
         return bool(self.workspace.approve or self.token.approve or self.workspace.asks_writes)
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:

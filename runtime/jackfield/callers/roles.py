@@ -111,7 +111,7 @@ def write_grants(grants: Iterable[RoleGrant]) -> str:
 
 
 def checked_grants(text: str) -> str:
-    """Return the value of the setting ``roles`` as it is stored.
+    """Return the value of the setting ``roles`` in its stored form.
 
     :raises InvalidInvocation: if it is not valid.
     """
@@ -145,7 +145,7 @@ def workspaces_of(grants: Iterable[RoleGrant], issuer: str, subject: str, groups
 
 
 def made_grant(role: str, workspace: str, *, group: str = "", issuer: str = "", subject: str = "") -> RoleGrant:
-    """Return a grant. A grant of ``platform-admin`` holds in all workspaces.
+    """Create a grant. A grant of ``platform-admin`` applies to all workspaces.
 
     :raises InvalidInvocation: if it is not valid.
     """

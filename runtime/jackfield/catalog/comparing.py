@@ -31,7 +31,7 @@ _ABSENT = object()
 
 
 class Mismatch(Exception):
-    """Difference between a connector's code and its manifest."""
+    """Exception for a difference between a connector's code and its manifest."""
 
 
 def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: bool = False) -> str | None:

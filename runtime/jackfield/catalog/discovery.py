@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 RECEIPT = "jackfield-receipt.json"
-"""File next to the environment of an installed connector, written by its installer."""
+"""Name of the file next to an installed connector's environment, written by its installer."""
 
 
 class EntryPoint:

@@ -1,4 +1,4 @@
-"""Search results."""
+"""Results of a search."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _FOLDER = "cache"
 _FORMAT = 7
 """Version of the file's format, and of the rules that split texts into words."""
 _PLACES = ".places"
-"""Suffix of the file that records the folders of packages."""
+"""Suffix of the file that stores the folders of packages."""
 _SECONDS = 300
 """Maximum seconds for another process to build the file."""
 _CHUNK = 1024 * 1024

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 FOLDER = "connectors"
-"""Folder of installed connectors in the data folder: ``KEY/VERSION/`` each, and the index."""
+"""Name of the folder of installed connectors in the data folder: ``KEY/VERSION/`` each, and the index."""
 INDEX = "installed.json"
-"""Index of the installed connectors."""
+"""Name of the index file of the installed connectors."""
 INDEX_VERSION = 1
 REVOKED = "revoked.json"
 """File of revocations of installed connectors, as last published by the catalogues. Each reading of a catalogue rewrites the file."""

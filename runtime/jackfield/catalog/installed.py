@@ -368,7 +368,10 @@ class Catalog(ProcessLocal):
         return found
 
     def _attempt(self, point: EntryPoint, part: str, step: Callable[[], Any]) -> Any:
-        """Return the value of ``step``, which imports connector code; record a failure of that part of the connector."""
+        """Return the value of ``step``, which imports connector code; record a failure of that part of the connector.
+
+        :raises UnknownConnector: if the code fails.
+        """
         failures = self._failures.setdefault(point, {})
         found = attempt(contained, step)
         if not isinstance(found, Raised):

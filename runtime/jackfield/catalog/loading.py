@@ -59,7 +59,7 @@ and a dot.
 SOURCE = "source"
 """Role of a package that describes a family of connectors on demand, whose keys begin with the kind and a dot."""
 PARTS = "jackfield.parts"
-"""Group of the parts that a runtime is composed of beyond the framework."""
+"""Group of entry points for a runtime's parts beyond the framework."""
 _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.lets_out"})

@@ -23,7 +23,7 @@ from jackfield.manifest.manifest import Manifest
 ALL = "*"
 """Name in the file for all workspaces that the file does not name."""
 DEFAULT = "default"
-"""Workspace of the operator's own surfaces."""
+"""Name of the workspace of the operator's own surfaces."""
 EFFECTS = ("read", "idempotent", "write")
 EFFECT_WORDS = (*EFFECTS, "change")
 """Names of effects in an offer: ``change`` means every effect but ``read``."""

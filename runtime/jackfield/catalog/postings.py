@@ -275,7 +275,7 @@ class PostingsDraft:
         self._note(DESCRIPTION, number, parts_of(row.description))
 
     def _own_rank(self, number: int, manifest: _Indexed) -> int:
-        """Return the rank of a connector among otherwise equal rows: installed ones first, then the most used."""
+        """Return the rank of a connector among otherwise equal rows: installed connectors first, then the most used."""
         if manifest.is_generated:
             self._generated.append(number)
             return _CHOSEN + STEP - 2

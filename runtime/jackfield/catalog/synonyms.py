@@ -195,7 +195,7 @@ who am i: whoami identity
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word of a query, and its synonyms."""
+    """Word of a query with its synonyms."""
 
     word: str
     others: tuple[str, ...] = ()

@@ -55,7 +55,7 @@ words.
 _APART = MOST_COST + 4
 """Difference between two levels that the length of a key and verbs cannot outweigh."""
 _PER_WORD = 300
-"""Cost of each word of a key, for a query of several words."""
+"""Cost in rank of each word of a key, for a query of several words."""
 _LEAST_SHARE, _VERB_SHARE = 0.3, 0.3
 """Minimum share of a common word in the rank of a row, and maximum share of a verb."""
 _LAST = "\U0010ffff"

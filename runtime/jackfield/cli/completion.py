@@ -91,7 +91,7 @@ VERBS = {"": Verb("Print a shell completion script.", _declare, _run)}
 
 
 def complete(words: Sequence[str]) -> list[str]:
-    """List candidates for the last of ``words``, with a tab and a description if known. Errors yield an empty list."""
+    """Return candidates for the last of ``words``, with a tab and a description if known; an empty list after an error."""
     *before, current = (words[1:] if words[:1] == ["--"] else words) or [""]
     try:
         found = [(word, about) for word, about in _candidates(before, current) if word.startswith(current) and _is_due(word, current)]

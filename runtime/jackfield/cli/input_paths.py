@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 
 def path_of(name: str, schema: Mapping[str, Any]) -> Path:
-    """Return the path that a dotted name denotes, by the schema of the inputs."""
+    """Return the path of a dotted name, by the schema of the inputs."""
     found: list[str] = []
     applying, rest = nodes(schema, schema), name
     while "." in rest and not _is_whole(rest, applying, is_input=not found):

@@ -257,7 +257,7 @@ def _listed(numbers: Collection[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Skip:
-    """Lines to skip: the lines before a number, or the lines that earlier Results report as done."""
+    """Lines to skip: lines before a number, or lines that earlier Results report as done."""
 
     before: int = 1
     done: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""Reading of files and stdin, bounded by the maximum size of an invocation; inputs from a JSON or YAML file."""
+"""Reading of files and stdin, limited by the maximum size of an invocation; inputs from a JSON or YAML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entry point of ``jackfield``: dispatches to a command and turns every error into JSON and an exit code.
+"""Entry point of ``jackfield``: it dispatches to a command and converts every error to JSON and an exit code.
 
 Imports are lazy: ``jackfield --help`` imports no command, and each command only its own module.
 """
@@ -42,7 +42,7 @@ _TOPICS = {
 }
 """Topics in ``jackfield help TOPIC``."""
 _INTERRUPTED = 130
-"""Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""
+"""Exit code of a command ended by Ctrl-C, by the convention of shells (128 + SIGINT)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

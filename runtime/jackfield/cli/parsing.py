@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
-        """Print the help. argparse's own method ignores write errors, such as a full disk."""
+        """Print the help, and report write errors, such as a full disk, which argparse's own method ignores."""
         output = Output()
         output.text(self.format_help())
         if output.lost:

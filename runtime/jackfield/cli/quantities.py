@@ -30,7 +30,7 @@ def count(least: int, most: int) -> Callable[[str], int]:
 
 
 def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
-    """Return a parser of durations of at most ``most`` seconds, as ``jackfield.kernel.clock.seconds`` reads them."""
+    """Return a parser of durations of at most ``most`` seconds, in the forms of ``jackfield.kernel.clock.seconds``."""
 
     def parse(text: str) -> float:
         from jackfield.kernel.clock import seconds, unclear

@@ -32,6 +32,6 @@ def heading(column: str) -> str:
 
 
 def cell(value: object) -> str:
-    """Return the text of a cell: lists joined, control characters replaced."""
+    """Return a value as the string of a cell: lists joined, control characters replaced."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return "".join(letter if letter.isprintable() and not has_hidden(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,1 +1,1 @@
-"""Connections: from a name to values, secrets and leased credentials."""
+"""Connections: the way from a name to values, secrets and leased credentials."""

@@ -357,7 +357,7 @@ class OpeningSlots(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin with free slots: a parent's threads, which hold slots, do not exist in a forked child."""
+        """Reset to free slots: a parent's threads, which hold slots, do not exist in a forked child."""
         self._lock = threading.Lock()
         self._taken = 0
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()

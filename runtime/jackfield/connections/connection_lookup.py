@@ -39,7 +39,7 @@ def sources_from(environment: Mapping[str, str]) -> list[str]:
 
 
 def barred_paths(environment: Mapping[str, str], more: Iterable[str]) -> tuple[str, ...]:
-    """List the paths that no tenant's ``$file`` reference may read, including those in ``more``.
+    """Return the paths that no tenant's ``$file`` reference may read, including ``more``.
 
     They are the data folder, and the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``…_ACCOUNT``,
     ``JACKFIELD_KEY_WRAPPERS`` and ``JACKFIELD_CONNECTIONS`` name.
@@ -181,7 +181,7 @@ class Connections:
         return invocation if present in (None, name) else {**invocation, "connection": present}
 
     def full_name_of(self, name: str) -> str:
-        """Return the name by which a connection type is known to all connectors of its family."""
+        """Return the name of a connection type that all connectors of its family know."""
         return name if self._catalog is None else self._catalog.full_name_of(name)
 
     def _of_family(self, found: NamedConnection) -> NamedConnection:
@@ -208,7 +208,7 @@ class Connections:
         return False
 
     def note_expired(self, identifier: str, version: int) -> None:
-        """Mark a stored connection as expired, since the provider said so; written with the next commit. A failure changes no Result."""
+        """Mark a stored connection as expired, since the provider reports it; written with the next commit. A failure changes no Result."""
         with suppress(JackfieldError, MemoryError, RuntimeError):
             if self.store is not None:
                 self.store.note_expired(identifier, version)

@@ -69,7 +69,7 @@ _KEY_FILE = "master.key"
 _TRIES = 3
 """Maximum attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""
 _KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
-"""Folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
+"""Regular expression of the folder of a mounted secret's version: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
 _SEPARATORS = re.compile(r"[/\\]")
 

@@ -80,7 +80,7 @@ class NamedConnection(SecretHolder):
 
     @property
     def where(self) -> str:
-        """Place of the definition, for people."""
+        """Place of the definition, for display."""
         return self.place or self.source
 
     def is_of(self, source: str, folder: str) -> bool:

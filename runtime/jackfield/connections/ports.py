@@ -45,11 +45,11 @@ class StoredConnection(Protocol):
 
     @property
     def name(self) -> str:
-        """Name."""
+        """Name of the connection."""
 
     @property
     def type(self) -> str:
-        """Full name of the type."""
+        """Full name of the connection's type."""
 
 
 class StoredConnections(Protocol):

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of a form field."""
+    """Choice of a form field."""
 
     value: str
     label: str

@@ -208,7 +208,7 @@ class Call:
         return found
 
     def prove(self, request: Apart, done: Answered | None) -> None:
-        """Record the outcome of a request of ``begin_apart``; None if it has changed nothing."""
+        """Record the outcome of a request of ``begin_apart``; ``done`` is None if the request has changed nothing."""
         if request in self.unproven:
             self.unproven.discard(request)
             if done is not None:
@@ -260,8 +260,8 @@ class Call:
     def returned(self, value: Any) -> None:
         """Store the value of a response with a success status, without counting the response as a success yet.
 
-        A transport cannot tell a valid response from a malformed one. The response counts as a success when the next request begins, or
-        when the attempt fails in a way that would otherwise count as not sent.
+        A transport cannot distinguish a valid response from a malformed one. The response counts as a success when the next request begins,
+        or when the attempt fails in a way that would otherwise count as not sent.
         """
         self._returned = value
 

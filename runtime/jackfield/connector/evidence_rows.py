@@ -1,4 +1,4 @@
-"""Marker and evidence of an action in a manifest."""
+"""Reading of an action's marker and evidence in a manifest."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class DeviceAuthorization:
 
 
 class Grants(Protocol):
-    """Grant of one connection."""
+    """Store of the grant of one connection."""
 
     def find(self) -> Grant:
         """Return the grant as currently stored.

@@ -136,7 +136,7 @@ def _wrapped(function: Callable[..., Any], take: Callable[[Any], Any], answer: C
 
 
 def declared_steps(steps: Any, key: str) -> tuple[type[Inputs], type[Output], type[Output], bool]:
-    """Return the types of a job's inputs, handle and output, and whether its steps take the open client.
+    """Return the types of a job's inputs, handle and output, and whether its steps get the open client.
 
     :raises DeclarationError: if its methods do not fit together.
     """

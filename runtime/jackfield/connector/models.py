@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class DeclarationError(TypeError):
-    """Invalid declaration by a connector's author. The message names the declaration and the reason."""
+    """Error for an invalid declaration by a connector's author. The message names the declaration and the reason."""
 
 
 _TEXT = "text/plain; charset=utf-8"

@@ -136,7 +136,7 @@ class When:
             raise ProofFault("'when' has an error of a failure, and no 'refused' that says which things have failed")
 
     def said(self, thing: Any) -> tuple[str | None, str]:
-        """Return the verdict of an object, ``took``, ``refused`` or None, and the values that decide it, for people."""
+        """Return the verdict of an object, ``took``, ``refused`` or None, and the deciding values for display."""
         refused = bool(self.refused) and _fits(thing, self.refused)
         took = _fits(thing, self.took)
         if refused and not took:

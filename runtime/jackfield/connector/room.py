@@ -15,7 +15,7 @@ from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.fork import ProcessLocal
 
 ANSWERS_ROOM = 512 * 1024 * 1024
-"""Bytes for the responses of all calls in one process, unless its memory is limited."""
+"""Bytes of memory for the responses of all calls in one process, unless its memory is limited."""
 RESERVED = 64 * 1024
 """Bytes that each call reserves before its first request. Smaller responses, which are most, need no further reservation."""
 VALUE = 64

@@ -1,4 +1,4 @@
-"""Check of schemas for tools that make connectors."""
+"""Checks of schemas for tools that make connectors."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ to the time.
 _SECONDS = re.compile(r"[0-9]{1,19}")
 _RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
-"""Minimum of a time in nanoseconds, microseconds and milliseconds, each with its units per second. As seconds, the last is the
+"""Lower bounds of times in nanoseconds, microseconds and milliseconds, each with its units per second. As seconds, the last would be the
 year 5138.
 """
 _HEX = re.compile(r"[0-9A-Fa-f]+")

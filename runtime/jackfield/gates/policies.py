@@ -1,4 +1,4 @@
-"""Gate of a workspace's policies: they judge calls, listings, choices and steps. ``call/policy`` defines questions and decisions."""
+"""Gate of a workspace's policies, which judge calls, listings, choices and steps. ``call/policy`` defines questions and decisions."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Draft:
     not_after: float | None = None
     priority: int = 5
     inputs: bytes | None = None
-    """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
+    """Encrypted inputs: redacted, if the workspace stores them, or the whole invocation while it is queued."""
     approval: AskedApproval | None = None
     """Approval that the invocation waits for, instead of for a worker."""
     undecided: Mapping[str, Any] | None = None

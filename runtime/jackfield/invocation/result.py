@@ -93,7 +93,7 @@ class Meta:
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that caused the doubt."""
     settling: Mapping[str, Any] | None = None
-    """For a doubt that evidence may still settle: the number of ``looks`` made, and the time of the ``next``. It is not recorded."""
+    """State of a doubt that evidence may still settle: the number of ``looks`` made, and the time of the ``next``. It is not recorded."""
     observed: bool = field(default=False, init=False, compare=False)
     """True if another call or process has ended the invocation, and this Result was read from the journal. It is not part of the JSON."""
 
@@ -149,7 +149,7 @@ class Meta:
 
 
 class _Origin:
-    """Functions of the runtime that made a Result, which stay in its process; None without a runtime."""
+    """Base of a Result with functions of the runtime that made it, which stay in its process."""
 
     __slots__ = ("opener", "waiter")
     waiter: Callable[[str, float | None], Result] | None

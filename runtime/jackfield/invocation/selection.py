@@ -22,7 +22,7 @@ _STEPS = 500_000
 _LETTERS = 100
 """Number of characters of a created string that count as one step."""
 _MAKES = frozenset({"function_expression", "multi_select_list", "multi_select_dict", "flatten", "slice"})
-"""Nodes whose value may be larger than its inputs."""
+"""Types of nodes whose value may be larger than its inputs."""
 
 
 class SelectionError(Exception):

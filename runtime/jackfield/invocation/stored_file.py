@@ -26,7 +26,7 @@ class StoredFile:
 
     @property
     def binding(self) -> bytes:
-        """Digest of the facts that decide who may use the file, and how its content is read."""
+        """Digest of the facts that decide who may use the file and how its content is read."""
         return hashlib.sha256(json.dumps([self.name, self.content_type, self.size, self.caller]).encode()).digest()
 
     def to_json(self) -> dict[str, Any]:

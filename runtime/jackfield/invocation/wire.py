@@ -21,7 +21,8 @@ MAX_VALUES = 250_000
 """Maximum number of values: each takes 50 to 100 bytes of memory and 0.5 µs of CPU time, however small it is in JSON."""
 MAX_BUFFERED = 4 * 1024 * 1024
 """Maximum number of octets in all Node.js Buffers (``{"type": "Buffer", "data": [0, 255]}``), each of which counts as one value. An octet
-takes 8 bytes of memory, since Python has each integer below 256 once."""
+takes 8 bytes of memory, since Python caches integers below 256.
+"""
 _BUFFER = re.compile(rb'"Buffer"\s*,\s*"data"\s*:\s*\[[\d\s,]*+\]')
 _TEXTS = "Send text or files as strings, and large data in several invocations."
 _FILES = (

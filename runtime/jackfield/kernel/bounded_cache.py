@@ -1,4 +1,4 @@
-"""A bounded LRU cache."""
+"""Bounded LRU cache."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Provider:
 
 
 MAX_PROVIDER_DETAILS = 16 * 1024
-"""Limit in bytes, as JSON, for the details of a provider's error."""
+"""Maximum size in bytes, as JSON, of the details of a provider's error."""
 
 
 def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 READABLE = ("code", "message", "retryable", "details", "hint", "provider")
-"""Attributes of an error that encoders of dataclasses read."""
+"""Names of an error's attributes that encoders of dataclasses read."""
 
 
 class JackfieldError(Exception):

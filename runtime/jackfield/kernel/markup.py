@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 Attribute = str | int | float | bool | None
 _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
-"""Attributes that hold a URL; a leading slash means this server."""
+"""HTML attributes that hold a URL; a leading slash means this server."""
 _SAID = frozenset({"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"})
-"""Attributes that people read or hear."""
+"""HTML attributes that people read or hear."""
 _UNMARKED = frozenset({"option", "title"})
 _VERBATIM = frozenset({"script", "style", "textarea"})
 """Elements whose text is not changed."""

@@ -13,7 +13,7 @@ _LIBRARY = re.compile(
     r"|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages|dist-packages)"
     r"|[/\\]jackfield_(?:aws|http|isolation|market)[/\\]"
 )
-"""Files of installed libraries, except for connectors, and of Python itself."""
+"""Regular expression of files of installed libraries, except for connectors, and of Python itself."""
 
 
 def place_of(error: Exception) -> str:

@@ -42,7 +42,7 @@ def unescaped(token: str) -> str:
 
 
 def names(path: str) -> list[str]:
-    """Split a pointer into its names and indexes, starting at the root."""
+    """Return a pointer's names and indexes, starting at the root."""
     return [unescaped(token) for token in path.split("/")[1:]]
 
 

@@ -17,7 +17,7 @@ LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
 _TWO_BYTES, _FOUR_BYTES = re.compile(rb"[\xc4-\xef]"), re.compile(rb"[\xf0-\xff]")
-"""First bytes of characters beyond Latin-1, and beyond U+FFFF."""
+"""Regular expressions of first bytes of characters beyond Latin-1, and beyond U+FFFF."""
 _BLOCK = 1 << 16
 _STRUCTURE = b",[{"
 _DOCTYPE = re.compile(rb"<\x00?!\x00?(?:D|E\x00?N)")

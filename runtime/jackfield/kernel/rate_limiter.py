@@ -15,7 +15,7 @@ from jackfield.kernel.fork import ProcessLocal
 _KEPT = 10_000
 _A_MINUTE = 1 / 60
 _NETWORK = 8
-"""Bytes of an IPv6 address that identify the network."""
+"""Number of bytes of an IPv6 address that identify the network."""
 
 
 class Taken(NamedTuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SecretHolder:
-    """Base of objects that hold secrets, or open connections that are signed in."""
+    """Base of objects that hold secrets, or signed-in connections."""
 
     __slots__ = ()
 

@@ -21,7 +21,7 @@ _OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2")
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
 """Signals other than Ctrl-C that request a process to stop."""
 _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
-"""Signals that end a process which does not handle them."""
+"""Signals that end a process without a handler."""
 
 
 class ForcedEnd:

@@ -14,7 +14,7 @@ from jackfield.kernel.pointers import follow
 
 Schema = Mapping[str, Any]
 Nodes = tuple[Schema, ...]
-"""All schemas that apply to one value, references and combinations resolved."""
+"""Type of all schemas that apply to one value, references and combinations resolved."""
 
 
 def extension(node: object) -> Mapping[str, Any]:

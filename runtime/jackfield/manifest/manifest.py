@@ -14,7 +14,7 @@ from jackfield.manifest import reading as read
 from jackfield.manifest.pagination import Pagination
 
 MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"
-"""Version of manifests of connectors with code, the readable versions, and the input whose members are inputs of their own in version 2."""
+"""Version of manifests of connectors with code, the readable versions, and the name of the input that version 2 splits into its members."""
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 _LITERALS: Mapping[str, tuple[str, ...]] = {
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
         @property
         def defaults(self) -> tuple[tuple[str, str], ...]:
-            """Inputs that a connection may fill in."""
+            """Inputs that a connection may fill in, each with the name of the connection value."""
 
     class Published(Protocol):
         """JSON of a manifest, from whatever source."""
@@ -297,7 +297,7 @@ class Serves:
 
 
 OAUTH_CLIENT = "oauthClient"
-"""Value of a connection that names an OAuth client, which has the endpoints, the ID and the secret (``connections.oauth_clients``)."""
+"""Name of the connection value for an OAuth client, which has the endpoints, the ID and the secret (``connections.oauth_clients``)."""
 _CLIENT_SCHEMA: Json = {
     "type": "string",
     "minLength": 1,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 OPEN_END = "the list may go on: the response names no next page, and does not say that there is none"
-"""Reason why a list is not complete."""
+"""Message about a list that is not complete."""
 _READ = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 

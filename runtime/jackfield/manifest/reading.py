@@ -86,7 +86,7 @@ def schema(data: Json, name: str, where: str) -> Json:
 
 
 HOST = "host"
-"""Connector of functions of the host's program that are called once for a key."""
+"""Key of the connector for functions of the host's program that are called once for a key."""
 RESERVED = frozenset(
     {"approval", "audit", "callback", "connect", "connection", HOST, "invocation", "quota", "schedule", "subscription", "workspace"}
 )

@@ -72,7 +72,7 @@ class Line:
         return self.base_at if self.rate is None else self.base_at + (position - self.base) / self.rate
 
     def at(self, now: float) -> float:
-        """Return the position that is due now."""
+        """Return the position that comes due now."""
         return self.base + max(0.0, now - self.base_at) * (self.rate or 0.0)
 
     def is_paced(self, *, always: bool) -> bool:

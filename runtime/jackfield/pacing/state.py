@@ -152,7 +152,7 @@ class PlaceGrant:
 
 
 UNANSWERED = PlaceGrant("wait")
-"""Answer of a request that has no answer yet."""
+"""Grant of a request without an answer yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -219,7 +219,7 @@ class PaceState:
         return json.dumps({name: getattr(part, name) for part in parts for name in _MEMBERS[type(part)]}, separators=(",", ":"))
 
     def ask_all(self, requests: Iterable[PlaceRequest], now: float) -> None:
-        """Answer requests in their order."""
+        """Answer requests in order."""
         for request in requests:
             self.ask(request, now)
 
@@ -320,7 +320,7 @@ _MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in
 
 
 class PaceRow(Protocol):
-    """State of one pace, changed by one caller at a time."""
+    """Row with the state of one pace, changed by one caller at a time."""
 
     rides: bool
     """True if the state may change in another's transaction, which no other call would then wait for."""

@@ -105,7 +105,7 @@ _FOLD = Family(
     rf"\r\n(?<={_BASE64}{{60}}\r\n)[ \t]*(?={_BASE64})|\n(?<={_BASE64}{{60}}\n)[ \t]*(?={_BASE64})",
     _nothing,
 )
-"""Line breaks in Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
+"""Line breaks within Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
 _INDENT = Family("\n", r"\n[ \t|]+", _line_end)
 """Line breaks of an indented text of several lines, as in the traceback of an exception group."""
 

@@ -19,8 +19,9 @@ _GRAM = 4
 
 
 class Index(SecretHolder):
-    """Index with the results of each needle's ``Needle.spans``, overlapping spans merged. ``others`` are too long for their needles to be
-    stored."""
+    """Index that finds the same spans as each needle's ``Needle.spans``, with overlapping spans merged. ``others`` have needles that are
+    too long to be stored.
+    """
 
     __slots__ = ("_exact", "_folded", "_tokens", "others")
 

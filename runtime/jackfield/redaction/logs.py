@@ -110,7 +110,7 @@ _MAX_INPUT_CHARACTERS = 20_000
 _MIN_PART = 4
 """Minimum characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
-"""Words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
+"""Regular expressions of words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
 
 
 def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ _OUTSIDE = _WORDS | {"key", "keys", "pin", "nonce"}
 _PLAIN = frozenset({"idempotencykey", "xidempotencykey", "sessionduration"})
 """Names that look like names of secrets, but whose values are parts of the request."""
 _PLACES = frozenset({"location", "contentlocation", "referer", "link", "origin"})
-"""Header fields with URLs."""
+"""Names of header fields with URLs."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _USER = re.compile(r"(?<=://)[^/\s\"'<>@]*@")
 _PAIR = re.compile(r"(?<![^?&;\s\"'])([A-Za-z0-9_.\-\[\]%]{1,100})=([^&;\s\"'<>]*)")

@@ -47,7 +47,7 @@ def escaped(text: str) -> tuple[str, ...]:
 
 
 def in_json(text: str) -> tuple[str, ...]:
-    """Return the text inside a JSON string, in ASCII and in Unicode."""
+    """Return the text's forms inside a JSON string, in ASCII and in Unicode."""
     if text.isascii() and text.isalnum():
         return ()
     import json

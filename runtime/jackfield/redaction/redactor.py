@@ -1,4 +1,4 @@
-"""The Redactor: removes known secrets from texts and JSON."""
+"""Redactor, which removes known secrets from texts and JSON."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class Redactor(SecretHolder):
 
     @staticmethod
     def union(redactors: Iterable[Redactor]) -> Redactor:
-        """Return a Redactor of the secrets of all. Built needles are shared."""
+        """Return a Redactor of all their secrets. Built needles are shared."""
         return Redactor.of(dict(chain.from_iterable(redactor.forms.items() for redactor in redactors)))
 
     def _indexed(self, size: int) -> Index | None:
@@ -265,7 +265,7 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 class Holder(Protocol):
-    """Object that holds secrets for as long as it lives, such as an open connection; its Redactor may change."""
+    """Object that holds secrets as long as it lives, such as an open connection; its Redactor may change."""
 
     @property
     def redactor(self) -> Redactor:
