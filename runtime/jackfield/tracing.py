@@ -129,7 +129,6 @@ class Tracing:
 
 
 class _InSpan:
-
     def __init__(self, api: Any, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta, *, stages: bool) -> None:
         self._api, self._tracer, self._stages = api, tracer, stages
         self._parent = invocation.context.get("traceparent")
@@ -165,7 +164,6 @@ def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
 
 
 class _Spans:
-
     def __init__(self, api: Any, tracer: Tracer, whole: Span, *, stages: bool) -> None:
         self._api, self._stages = api, stages
         self._tracer = tracer

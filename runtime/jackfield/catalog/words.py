@@ -171,7 +171,7 @@ class Words:
 
     @property
     def table(self) -> Table:
-        """Index as data."""
+        """Index in its final form, built on first access."""
         if self._table is None:
             draft = PostingsDraft()
             for manifest in sorted(self._added, key=lambda manifest: manifest.key):
@@ -204,7 +204,6 @@ class Words:
 
 
 class _Query:
-
     def __init__(
         self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None
     ) -> None:

@@ -97,7 +97,6 @@ class _Line:
 
 @dataclass(slots=True)
 class _Tally:
-
     given: int = 0
     last: int = 0
     worst: int = 0

@@ -128,7 +128,6 @@ def _set_defaults(cls: Any, own: dict[str, _Field]) -> None:
 
 
 class _Init:
-
     def __init__(self, cls: Any, *, frozen: bool) -> None:
         self._cls = cls
         self._frozen = frozen

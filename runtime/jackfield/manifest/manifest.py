@@ -369,7 +369,6 @@ def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
 
 
 class _Whole:
-
     __slots__ = ("_raw",)
 
     def __init__(self, raw: Json) -> None:

@@ -25,7 +25,7 @@ DAY = 86_400.0
 FREE = 3
 """Number of calls per second that are neither paced nor cause the limits to be read."""
 READ_EVERY = 300.0
-"""Seconds for which the read limits are used."""
+"""Seconds for which limits stay valid after a reading."""
 _READ_USED_UP_EVERY = 30.0
 """Seconds between readings of a quota that is used up, in case it has freed up."""
 _READ_UNKNOWN_EVERY = 900.0

@@ -114,7 +114,6 @@ def _object(value: Any) -> Any:
 
 
 class _SchemaAt:
-
     def __init__(self, applying: Nodes) -> None:
         named = [node["type"] for node in applying if "type" in node]
         self.types = {name for one in named for name in ([one] if isinstance(one, str) else one if isinstance(one, Iterable) else ())}
