@@ -60,7 +60,7 @@ class Actions:
         """Dry runs of each action by its key."""
 
     def drafted(self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]) -> tuple[Json, list[Alternative]] | None:
-        """Return the action of an operation with the credentials that it accepts; None if it becomes none."""
+        """Return the action of an operation with the credentials that it accepts; None if the operation becomes no action."""
         wanted = action_key(operation.method, operation.path, operation.raw)
         fixed = operation.extension.get("key")
         if not keep(operation, fixed if isinstance(fixed, str) else wanted):
@@ -81,7 +81,7 @@ class Actions:
         return self._action(operation, key, parameters, body, self._response(operation), alternatives), alternatives
 
     def suggestions(self) -> Json:
-        """Return an overlay with the curation that names suggest, for a person to look through."""
+        """Return an overlay with the curation that names suggest, for a person's review."""
         info = {"title": "Suggestions of the generator", "version": "1"}
         return {"overlay": "1.0.0", "info": info, "actions": self._suggested}
 
@@ -223,7 +223,9 @@ class Actions:
         return binding
 
     def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody | None) -> None:
-        """Make the members of a flat body inputs of their own; the binding puts them together again, as variables of a document or so."""
+        """Make the members of a flat body inputs of their own; the binding reassembles them, for example as variables of a GraphQL
+        document.
+        """
         if body is not None and body.is_flat:
             self._spread(operation, parameters, body)
         if body is not None:
@@ -270,7 +272,7 @@ class Actions:
 def _headers(operation: Operation) -> Json:
     """Return the header fields of an operation's requests that its overlay sets.
 
-    :raises InvalidInput: if a name or a value is none.
+    :raises InvalidInput: if a name or a value is not valid in a header.
     """
     found = operation.extension.get("headers", {})
     given: Json = found if isinstance(found, dict) else {"": found}
@@ -282,7 +284,7 @@ def _headers(operation: Operation) -> Json:
 def _handing_out(operation: Operation) -> Json:
     """Return the mark of an operation whose whole answer is a credential, if its overlay says so.
 
-    :raises InvalidInput: if it is a job, whose output waits in a record for its caller.
+    :raises InvalidInput: if it is a job, whose output is stored until its caller reads it.
     """
     if operation.extension.get("handsOutCredentials") is not True:
         return {}
@@ -292,7 +294,7 @@ def _handing_out(operation: Operation) -> Json:
 
 
 def _titled(name: str, key: str, schema: Json) -> Json:
-    """Return the schema of a body's member with its name as title, unless its own title says the same: others name the type."""
+    """Return the schema of a body's member with its name as title, unless its own title equals the name: other titles name the type."""
     own = schema.get("title")
     if isinstance(own, str) and input_name(own) == key:
         return schema
@@ -350,7 +352,7 @@ def _output(response: Response, paging: Paging | None) -> Json:
 
 
 def _of_pages(paging: Paging) -> Json:
-    """Return the schemas of the members of an output that are about its pages and that the document does not declare."""
+    """Return the schemas of an output's members for paging that the document does not declare."""
     if paging.token_output != NEXT_PAGE:
         return dict(paging.only_shown)
     return {**paging.only_shown, NEXT_PAGE: {"description": "What the next call takes to continue; absent on the last page."}}

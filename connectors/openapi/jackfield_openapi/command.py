@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
 _MOST = 50
-"""Limit of keys that the answer lists."""
+"""Maximum number of keys that the answer lists."""
 
 
 def command(argv: list[str]) -> int:
-    """Generate a connector with the arguments after the command's name; return 0, or 1 if ``--check`` or ``--strict`` object.
+    """Generate a connector with the arguments after the command's name; return 0, or 1 if ``--check`` or ``--strict`` finds a fault.
 
     :raises InvalidInput: if a document, an overlay or the lock cannot be read.
     """

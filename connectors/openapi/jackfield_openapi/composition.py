@@ -1,4 +1,4 @@
-"""Properties of a composed schema: the names that it declares over all of its branches, and where a document composes by inheritance."""
+"""Properties of a composed schema: the names that it declares over all of its branches, and the inheritances of a document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Composition:
             self._heirs.setdefault(base, []).append(heir)
 
     def is_base(self, at: str) -> bool:
-        """Return whether other schemas derive from the one at ``at``: its discriminator says which one a value has."""
+        """Return whether other schemas derive from the one at ``at``: its discriminator names the schema of a value."""
         node = self.at(at)
         about = node.get("discriminator") if isinstance(node, dict) else None
         if not isinstance(about, dict) or any(node.get(name) for name in ("oneOf", "anyOf")):
@@ -118,7 +118,7 @@ def mapped(target: object) -> str:
 
 
 def _inheritances(root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each schema that another one inherits by ``allOf``, with the heir: places of both."""
+    """Yield the place of each schema that another one inherits by ``allOf``, with the place of its heir."""
     named = [(name,) for name in ("components", "paths", "webhooks", BUNDLED)]
     waiting: list[tuple[Any, tuple[str, ...]]] = [(root.get(steps[0]), steps) for steps in named]
     while waiting:

@@ -38,7 +38,7 @@ FILE: Mapping[str, Any] = {
     ],
     "x-jackfield": {"file": "stream"},
 }
-"""Schema of a file as the author's API takes it, read as a stream."""
+"""Schema of a file in the form that the author's API accepts, read as a stream."""
 _READ_FILE: Mapping[str, Any] = {
     "anyOf": [
         {
@@ -79,9 +79,9 @@ class RequestBody:
     is_flat: bool = False
     """True if the body's members are inputs of their own."""
     has_stream_flag: bool = False
-    """A member ``stream``, true or false, asks for a stream in place of one JSON value."""
+    """True if a boolean member ``stream`` of the body asks for a stream in place of one JSON value."""
     shown: tuple[Example, ...] = ()
-    """All examples of the document."""
+    """All examples of the body in the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Contents:
     def request(self, operation: Operation) -> RequestBody | None:
         """Return the body of an operation; None if it has none.
 
-        :raises LookupError: if none of its media types can be sent; the text says why.
+        :raises LookupError: if none of its media types can be sent; the message says why.
         """
         if "requestBody" not in operation.raw:
             return None
@@ -200,7 +200,7 @@ class Contents:
         return any("boolean" in _types(part) for sub in subs for part in self._composition.parts(sub))
 
     def _inlined(self, given: Json) -> tuple[Json, str | None]:
-        """Return a media type whose schema is no reference, so that its members can be seen, with the place of a schema referred to."""
+        """Return a media type with its schema's reference resolved, which shows the members, and the place that the reference named."""
         schema, place = given.get("schema"), None
         for _ in range(_MOST_REFERENCES):
             if not isinstance(schema, dict) or "$ref" not in schema:
@@ -213,7 +213,7 @@ class Contents:
         return ({**given, "schema": schema} if isinstance(schema, dict) else given), place
 
     def _with_derived(self, made: Json, place: str) -> Json:
-        """Return the schema of a body with the members of all types that derive from its base, none of them demanded."""
+        """Return the schema of a body with the members of all types that derive from its base, none of them required."""
         found: dict[str, list[Any]] = {}
         for heir in self._composition.derived(place):
             for name, subs in self._composition.members(self._composition.at(heir)).items():
@@ -263,7 +263,7 @@ class Contents:
         return False
 
     def _with_files(self, raw: Any, made: Any, at: str) -> Any:
-        """Return the schema of a multipart body with FILE where the document has binary text, written in place: it has its own form."""
+        """Return the inlined schema of a multipart body with FILE where the document has binary text."""
         files = self._files(raw)
         if not files:
             return made
@@ -281,7 +281,7 @@ class Contents:
         return {**found, "required": list(dict.fromkeys(map(str, required)))} if required else found
 
     def _with_items(self, raw: Any, made: Any) -> Any:
-        """Return the schema of a form whose required lists have items: an empty list would not be sent at all."""
+        """Return the schema of a form in which required lists are not empty: an empty list would not be sent at all."""
         required = {name for part in self._composition.parts(raw) for name in _required(part)}
         members = self._composition.members(raw).items() if required and isinstance(made, dict) else ()
         lists = [name for name, subs in members if name in required and self._is_list(subs[0])]

@@ -153,7 +153,7 @@ _LICENCES = {
     "cc-by-4": "CC-BY-4.0",
     "mpl": "MPL-2.0",
 }
-"""SPDX identifiers by the beginnings of usual names."""
+"""SPDX identifiers by the beginnings of usual licence names."""
 
 
 def licence_in(document: Json) -> str | None:

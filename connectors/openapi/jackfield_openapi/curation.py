@@ -138,13 +138,13 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
     }
 )
 _PLACE = re.compile(r"\{([A-Za-z0-9]+)\}")
-"""Value of the connection in a fixed part of a login."""
+"""Regular expression of a placeholder for a connection's value in a fixed part of a login."""
 _MOST_ITEMS = 1
-"""Items that an example keeps of each list of a documented response: one shows the form."""
+"""Maximum number of items in an example for each list of a documented response: one shows the form."""
 
 
 def own_examples(operation: Operation, response: Response) -> list[Json]:
-    """Return the examples of an operation as its overlay has them: title, inputs and output; the output is by default the documented one.
+    """Return the examples of an operation from its overlay: title, inputs and output; the output is by default the documented one.
 
     :raises InvalidInput: if one has no inputs.
     """
@@ -225,7 +225,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
 
 
 def _source(manifest: Json, key: str, given: Json) -> Json:
-    """Return an option source as the manifest has it, and mark the fields that it is for: inputs by their names, or ``action.input``."""
+    """Return an option source in the manifest's form, and mark its fields: inputs by their names, or ``action.input``."""
     if given["action"] not in {action["key"] for action in manifest["actions"] if action["effect"] == "read"}:
         raise refused(f"the option source '{key}' needs an 'action' that reads")
     _mark(manifest, given["fields"], {"options": key}, f"the option source '{key}'", given["action"])
@@ -236,7 +236,7 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
 
 
 def _mark(manifest: Json, fields: Sequence[str], mark: Json, what: str, but: str = "") -> None:
-    """Mark inputs of all actions ``but`` one, by their names or as ``action.input``. The choices of a list are those of its items."""
+    """Mark inputs of all actions ``but`` one, by their names or as ``action.input``. A list gets the choices of its items."""
     unused = set(fields)
     for action in manifest["actions"]:
         properties = action["inputs"]["properties"]
@@ -309,7 +309,7 @@ def _curate_credential(row: Json, credential: Json, given: Mapping[str, Any]) ->
 
 
 def _learn(row: Json, credential: Json) -> None:
-    """Make values that the provider names optional, and check that a server among them is bound to known hosts."""
+    """Make values that the provider supplies optional, and check that a server among them is bound to known hosts."""
     learned = {*credential.get("answer", ()), *credential.get("callback", ()), *credential.get("after", {}).get("values", ())}
     properties, required = row["schema"]["properties"], row["schema"].get("required", [])
     if "server" in learned and not credential.get("hosts"):
@@ -331,8 +331,9 @@ def _is_destination(about: Json) -> bool:
 
 
 def _fix(row: Json, credential: Json, fixed: Json) -> None:
-    """Remove the values of a login that are fixed, unless a fixed part is made of them. Beside a fixed password, the user name is the
-    secret: an API key."""
+    """Remove the values of a login that are fixed, unless a fixed part contains them. With a fixed password, the user name is the secret:
+    an API key.
+    """
     used = {name for text in fixed.values() for name in _PLACE.findall(text)}
     properties = row["schema"]["properties"]
     for name in fixed.keys() - used:

@@ -49,14 +49,14 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
 
 
 def _input(named: Any, drawn: Drawn) -> Any:
-    """Return the key of an input that an overlay calls by its key, or as the document calls the parameter or the member of the body."""
+    """Return the key of an input that an overlay names by its key, or by the document's name for the parameter or body member."""
     if not isinstance(named, str) or named in drawn.properties:
         return drawn.named.get(named, named) if isinstance(named, str) else named
     return drawn.named.get(named, input_name(named))
 
 
 def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of how pages are fetched and ended."""
+    """Return the fault in an overlay's declaration of how pages are fetched and ended; None without a fault."""
     header = pages.get("header")
     if type(pages.get("first", 0)) is not int:
         return "'first' must be a whole number"
@@ -68,7 +68,7 @@ def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | No
 
 
 def _end_fault(kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of a list's end."""
+    """Return the fault in an overlay's declaration of a list's end; None without a fault."""
     for name in ("ends", "cuts"):
         given = pages.get(name, [])
         if not isinstance(given, list) or not all(map(_is_end, given)):
@@ -86,7 +86,7 @@ def _end_fault(kind: object, pages: Json) -> str | None:
 
 
 def _last_fault(kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of a last page that an empty one before it is not."""
+    """Return the fault in an overlay's declaration of a last page in ``step`` or ``lastHeader``; None without a fault."""
     if "step" in pages and "totalEnds" not in pages:
         return "'step' needs 'totalEnds': an empty page does not end a list whose offsets have gaps"
     if "lastHeader" in pages and not (kind == "page" and is_token(str(pages["lastHeader"]))):
@@ -103,7 +103,7 @@ def _is_end(given: object) -> bool:
 
 
 def _place_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of where later pages are fetched."""
+    """Return the fault in an overlay's declaration of where later pages are fetched; None without a fault."""
     if operation.method != "get" and kind in ("url", "linkHeader"):
         return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
     further = pages.get("continue")

@@ -180,7 +180,7 @@ def _response(given: Any) -> Json:
 
 
 def _body(given: Mapping[str, Any], method: Mapping[str, Any]) -> Json:
-    """Return the schema of a method's request, whose schema says for each member which methods require it."""
+    """Return the schema of a method's request, with its members that are required by this method."""
     request: Mapping[str, Any] = method["request"]
     whole = given.get("schemas", {}).get(request.get("$ref"), {})
     required = [name for name, one in whole.get("properties", {}).items() if method["id"] in one.get("annotations", {}).get("required", ())]
@@ -236,7 +236,7 @@ def _value(text: Any, kind: Any) -> Any:
 
 
 def _sign_in(given: Mapping[str, Any], methods: list[Mapping[str, Any]]) -> tuple[Json, Json]:
-    """Return the security schemes, and the document's curation of them. A document without scopes takes an API key."""
+    """Return the security schemes, and the document's curation of them. A document without scopes uses an API key."""
     scopes = _scopes(given)
     if not scopes:
         return {

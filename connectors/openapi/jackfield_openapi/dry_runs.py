@@ -38,14 +38,14 @@ class Case:
     at: str
     inputs: Json
     names: frozenset[str]
-    """Inputs that the example is about."""
+    """Names of the inputs in the example."""
     whole: bool
     fault: str = ""
-    """Reason for which the example cannot be the inputs."""
+    """Reason why the example cannot be the inputs."""
 
 
 def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None) -> Iterator[Case]:
-    """Yield the dry runs that the examples of an operation's parameters and of its body ask for."""
+    """Yield the dry runs for the examples of an operation's parameters and body."""
     for key, example in parameters:
         yield Case(example.at, {key: example.value}, frozenset({key}), whole=False)
     if body is None:
@@ -67,7 +67,7 @@ def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None
 
 
 def _parse_value(value: Any) -> Any:
-    """Return the value that a text encodes: documents show JSON as text, too."""
+    """Return the value that a text encodes as JSON, since documents show JSON as text, too."""
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
             return json.loads(value)
@@ -75,7 +75,7 @@ def _parse_value(value: Any) -> Any:
 
 
 def dry_run(drafts: list[Draft], cases: Mapping[str, tuple[Case, ...]], definitions: Json, report: Report) -> None:
-    """Make each case as a call would, and report refused cases with the reason."""
+    """Prepare each case like a call, and report refused cases with the reason."""
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     for action, _ in drafts:
         judges: dict[tuple[frozenset[str], bool], Judge] = {}
@@ -104,7 +104,7 @@ def _listed(action: Json, case: Case) -> Case | None:
 
 
 def _schema(inputs: Json, case: Case, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Json:
-    """Return the schema of the inputs that an example is about."""
+    """Return the schema of the inputs in an example."""
     schema: Json = {
         "type": "object",
         "properties": {name: about for name, about in inputs["properties"].items() if name in case.names},

@@ -94,7 +94,7 @@ _READING = frozenset(
 
 
 def effect_of(operation: Operation, report: Report) -> Effect:
-    """Return the effect. A method that is safe to repeat does not count where the name says that each call does something anew."""
+    """Return the effect. A method that is safe to repeat does not count if the operation's name says that each call does something anew."""
     given = operation.extension.get("effect")
     curated: Effect | None = given if given in ("read", "idempotent", "write") else None
     if curated is not None:

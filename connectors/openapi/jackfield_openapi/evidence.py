@@ -15,7 +15,7 @@ Json = dict[str, Any]
 def evidence_of(operation: Operation, action: Json) -> Json:
     """Return the members ``marker`` and ``evidence``, or ``noEvidence``, that ``x-jackfield`` of an operation adds to its action.
 
-    :raises InvalidInput: if they are wrong.
+    :raises InvalidInput: if they are not valid.
     """
     found: Json = {name: operation.extension[name] for name in ("marker", "evidence", "noEvidence") if name in operation.extension}
     try:
@@ -26,9 +26,9 @@ def evidence_of(operation: Operation, action: Json) -> Json:
 
 
 def explain_doubts(manifest: Json, extension: Any) -> None:
-    """Give each action that may be in doubt and has no evidence the reason that ``x-jackfield`` of the document has for all of them.
+    """Give each action that may be in doubt and has no evidence the common reason from ``x-jackfield`` of the document.
 
-    :raises InvalidInput: if that is no text, or too long.
+    :raises InvalidInput: if the reason is no text, or too long.
     """
     reason = extension.get("noEvidence") if isinstance(extension, dict) else None
     for row in manifest["actions"] if reason is not None else ():

@@ -15,7 +15,7 @@ from jackfield_openapi.proof import DIALECT, Draft, closure
 from jackfield_openapi.report import Report
 
 MOST_ACTIONS = 300
-"""Limit of the actions of a connector whose examples are made: each is validated, and a reader of thousands looks for none."""
+"""Maximum number of actions of a connector whose examples are made: each is validated, and nobody reads thousands."""
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Shown:
 
 
 def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report) -> None:
-    """Give each action without an example one that its schemas accept, if such an example exists."""
+    """Add an example to each action without one, if a valid example can be made."""
     if len(drafts) > MOST_ACTIONS:
         report.assumed("no examples", "/paths", f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay")
         return
@@ -48,7 +48,7 @@ def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: J
 
 
 def minimal(action: Json, output: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return inputs made from the schema of an action, and an output with some members given; None if no short values fit."""
+    """Return inputs made from the schema of an action, and an output with some members given; None if no short values are valid."""
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     inputs = _first_valid(_inputs(action["inputs"], {}, definitions), action["inputs"], definitions, uses)
     made = ({**one, **output} for one in _outputs(action["output"], None, definitions))

@@ -16,13 +16,13 @@ from jackfield_openapi.operations import Operation
 
 _MEMBERS = frozenset({"query", "variables", "result", "cursor", "errors"})
 _PAGES = {"kind": "token", "response": "/pageInfo/endCursor", "more": "/pageInfo/hasNextPage", "items": "/nodes"}
-"""Pages of a connection, as the Cursor Connections Specification of Relay has them."""
+"""Pages of a connection by Relay's Cursor Connections Specification."""
 
 Json = dict[str, Any]
 
 
 def fixed_query(operation: Operation) -> Json | None:
-    """Return an operation's declaration of its GraphQL document; None if it has none of its own."""
+    """Return an operation's declaration of its GraphQL document; None without one."""
     given = operation.extension.get("graphql")
     return given if isinstance(given, dict) else None
 
@@ -85,7 +85,7 @@ def body_without_variables(operation: Operation) -> RequestBody | None:
 
 
 def place_variables(operation: Operation, body: RequestBody) -> None:
-    """Let the inputs of a flat body be the variables of the operation's document, if it has one."""
+    """Bind the inputs of a flat body to the variables of the operation's document, if it has one."""
     given = fixed_query(operation)
     if given is None:
         return

@@ -29,7 +29,7 @@ def selected(node: Json, branches: list[Any], made: list[Any], composition: Comp
 
 
 def is_unnamed(node: Json, branch: Any, composition: Composition) -> bool:
-    """Return whether a form that a discriminator selects does not declare its member, which many documents leave to the discriminator."""
+    """Return whether a form that a discriminator selects lacks the discriminator's member, which many documents do not declare."""
     name = _discriminator(node)
     return name is not None and isinstance(branch, dict) and "$ref" in branch and name not in composition.members(branch)
 
@@ -41,7 +41,7 @@ def _discriminator(node: Json) -> str | None:
 
 
 def _values(branch: Any, about: Mapping[str, Any]) -> list[str]:
-    """Return the values of the discriminator that the mapping has for a branch; without a mapping, the name of its schema."""
+    """Return the discriminator's values that the mapping has for a branch; without a mapping, the name of its schema."""
     reference = branch.get("$ref") if isinstance(branch, dict) else None
     if not isinstance(reference, str):
         return []
@@ -76,7 +76,7 @@ def _with_values(branch: Any, made: Any, values: list[str], name: str, compositi
 
 
 def excludes(node: Json) -> bool:
-    """Return whether a ``oneOf`` limits which members of one object go together, instead of listing forms of a value."""
+    """Return whether a ``oneOf`` limits the combinations of an object's members, instead of listing forms of a value."""
     own = node.get("properties")
     known = own.keys() if isinstance(own, dict) else set()
     branches = [branch for branch in node["oneOf"] if isinstance(branch, dict)]

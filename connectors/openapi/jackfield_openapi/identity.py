@@ -1,4 +1,4 @@
-"""Connection tests: the request that proves that credentials are accepted, and the place of the account in its answer."""
+"""Connection tests: the request that proves that credentials are valid, and the place of the account in its answer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from jackfield_http.accounts import OWN_PATH
 from jackfield_openapi.operations import Operation
 
 _DOUBTFUL = re.compile(r"/(|ping|test|[a-z]*\.?test|health|healthz|status|version|errors?|oembed|\.well-known/.*)/?$", re.IGNORECASE)
-"""Paths that many servers answer without credentials: such a test proves nothing."""
+"""Regular expression of paths that many servers answer without credentials: such a test proves nothing."""
 _MEMBERS = frozenset({"query", "body", "failed"})
 
 Json = dict[str, Any]
 
 
 def declared_probe(operation: Operation, connection: list[Json], server: int) -> str | Json | None:
-    """Return the request of an operation that is declared as connection test by its ``probe``: a path, or the manifest's object for it.
+    """Return the request of an operation that its ``probe`` declares as connection test: a path, or the manifest's object for it; None
+    without ``probe``.
 
     :raises InvalidInput: if it needs inputs, or may change something.
     """
@@ -48,7 +49,9 @@ def declared_probe(operation: Operation, connection: list[Json], server: int) ->
 
 
 def probe_of(row: Json, actions: list[Json]) -> str | None:
-    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, the person's own first."""
+    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, preferably of the person's
+    own data.
+    """
     served = frozenset(row["serves"]["actions"]) if "serves" in row else None
     names = [part["scheme"] for part in row["http"]["credentials"]]
     paths = [

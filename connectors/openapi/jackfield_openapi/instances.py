@@ -17,14 +17,14 @@ from jackfield_openapi.shortest import shortest
 
 _PREFIX = "#/$defs/"
 _DEEPEST = 12
-"""Level below which only required members are made."""
+"""Level of nesting below which only required members are made."""
 _BOTTOM = 40
 _MANY = 200
 """Number of values after which only required members are made."""
 _MOST, LARGEST = 20_000, 65_536
-"""Values, and characters of texts and digits of numbers, of one instance at most: numbers of a document are no sizes."""
+"""Maximum numbers in one instance: of values, and of characters of texts and digits of numbers. A document's numbers are no limits."""
 _BITS = 3
-"""Bits of a decimal digit, at least."""
+"""Minimum number of bits of a decimal digit."""
 _FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T08:30:00Z",
@@ -56,7 +56,7 @@ Json = dict[str, Any]
 
 
 class TooLarge(ValueError):
-    """No instance of a schema is within the budget."""
+    """Error of a schema that has no instance within the budget."""
 
 
 class Instances:
@@ -101,9 +101,9 @@ class Instances:
         return self._of_kind(kind, node, depth)
 
     def _spend(self, values: int = 0, size: int = 0) -> None:
-        """Take from the budget before anything is made.
+        """Subtract from the budget before anything is made.
 
-        :raises TooLarge: if there is not as much left.
+        :raises TooLarge: if the rest does not suffice.
         """
         self._made, self._size = self._made + values, self._size + size
         if self._made > _MOST or self._size > LARGEST:
@@ -119,9 +119,9 @@ class Instances:
         return self.value(schema, depth + 1)
 
     def _require(self, values: int) -> None:
-        """Check that so many values can be made; each is taken from the budget when it is.
+        """Check that the budget suffices for ``values`` more values, without subtracting them.
 
-        :raises TooLarge: if there is not as much left.
+        :raises TooLarge: if it does not suffice.
         """
         if values > _MOST - self._made:
             raise TooLarge("no short value fits")
@@ -150,7 +150,7 @@ class Instances:
         return choices[0] if self._random is None else self._random.choice(choices)
 
     def _merged(self, schema: Any, depth: int) -> Json:
-        """Return a schema with its reference, its branches and one of its alternatives merged, as far as a value needs them."""
+        """Return a schema merged with its reference, its branches and one of its alternatives, as far as a value needs them."""
         if not isinstance(schema, dict):
             return {}
         if depth > _BOTTOM:
@@ -257,7 +257,7 @@ class Instances:
 
 
 def exact(value: object) -> Fraction | None:
-    """Return a number of a document as it is written; None if the value is no finite number."""
+    """Return a document's number without rounding; None if the value is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -267,7 +267,7 @@ def exact(value: object) -> Fraction | None:
 
 
 def _count(node: Json, name: str, usual: int) -> int:
-    """Return the number of a keyword that counts, or the usual one."""
+    """Return the value of a counting keyword, or the usual one."""
     found = exact(node.get(name))
     return usual if found is None else max(0, math.floor(found))
 
@@ -291,7 +291,7 @@ def _fold(made: Json, name: str, value: Any) -> None:
 
 
 def _usual(node: Json) -> str | None:
-    """Return the first usual word that fits a pattern and its lengths, else a short text made from the pattern."""
+    """Return the first usual word that matches a pattern and its lengths, else a short text made from the pattern."""
     try:
         judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keywords of a schema that hold plain values: which values are valid in JSON Schema 2020-12, and how slips are mended."""
+"""Keywords of a schema that hold plain values: valid values in JSON Schema 2020-12, and the repair of common errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _TEXTS = ("title", "description", "contentMediaType", "contentEncoding", "$comment")
 _MARKS = ("uniqueItems", "deprecated")
 _SLIPS = {"int": "integer", "long": "integer", "float": "number", "double": "number", "bool": "boolean", "text": "string", "date": "string"}
-"""Types of other languages that documents use by mistake."""
+"""Types of other languages that documents use by mistake, with their types in JSON Schema."""
 
 
 def number(value: object) -> int | float | None:
@@ -57,7 +57,7 @@ PLAIN: Mapping[str, Callable[[object], Any]] = {
     **dict.fromkeys(_MARKS, _mark),
     "multipleOf": _positive,
 }
-"""Reader of each keyword; it returns None for a value that the keyword cannot have."""
+"""Reader of each keyword; it returns None for an invalid value."""
 
 
 def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
@@ -106,7 +106,7 @@ _SLASHED = re.compile(r"/(\^.*|.*[^\\]\$)/([a-z]*)", re.DOTALL)
 
 
 def unslashed(pattern: object) -> object:
-    """Return a pattern without JavaScript's slashes: no text has one before its beginning or after its end. None if it has flags."""
+    """Return a pattern without JavaScript's slashes: with them, it would match no text. None if it has flags."""
     found = _SLASHED.fullmatch(pattern) if isinstance(pattern, str) else None
     if found is None:
         return pattern
@@ -114,7 +114,7 @@ def unslashed(pattern: object) -> object:
 
 
 class Patterns:
-    """Judge of regular expressions: an engine that refuses one would refuse the whole schema."""
+    """Validator of regular expressions: an engine that refuses one would refuse the whole schema."""
 
     def __init__(self) -> None:
         self._judged: dict[str, bool] = {}

@@ -190,7 +190,7 @@ _DULL = frozenset({"api", "rest"})
 _VERSION = re.compile(r"v\d+(?:[._]\d+)*(?:beta\d*|alpha\d*)?$")
 _LONGEST_TITLE = 80
 _SENTENCE = re.compile(r"(?<![.]\w)(?<!\b(?:etc|inc|ltd|org))(?<![.])[.]$", re.IGNORECASE)
-"""The full stop of a sentence: not of an abbreviation such as "etc." or "U.S.", nor one of three."""
+"""Regular expression of a sentence's full stop: not of an abbreviation such as "etc." or "U.S.", nor of an ellipsis."""
 
 
 def words(text: str) -> list[str]:
@@ -199,7 +199,7 @@ def words(text: str) -> list[str]:
 
 
 def input_name(text: str) -> str:
-    """Return the key that an input asks for: the name as camelCase, its letters of other scripts as they are; empty without any."""
+    """Return the preferred key of an input: the name as camelCase, its letters of other scripts unchanged; empty without any."""
     return camel(words(text) if text.isascii() else _WIDE_WORD.findall(_folded(text)))
 
 
@@ -217,7 +217,7 @@ def _plain(letter: str) -> str:
 
 
 def camel(parts: list[str]) -> str:
-    """Join words as camelCase; a leading number gets an ``n`` before it."""
+    """Join words as camelCase, with an ``n`` before a leading number."""
     if not parts:
         return ""
     first, *rest = parts
@@ -228,7 +228,7 @@ def camel(parts: list[str]) -> str:
 
 
 def action_key(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    """Return the key that an operation asks for, from its id, else from its method and path."""
+    """Return the preferred key of an operation, from its id, else from its method and path."""
     given = operation.get("operationId")
     if isinstance(given, str) and words(given):
         parts = words(_TAIL.sub("", _NOISE.sub("", given)) or given)
@@ -269,7 +269,7 @@ def _is_dull(segment: str) -> bool:
 
 
 def as_title(text: str) -> str:
-    """Return a text on one line without its final full stop, but with the full stop of an abbreviation."""
+    """Return a text on one line without a sentence's final full stop."""
     line = " ".join(text.split())
     return line[:-1] if _SENTENCE.search(line) else line
 
@@ -291,7 +291,7 @@ _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac"})
 _SHARED = frozenset(
     {"example", "googleapis", "amazonaws", "azurewebsites", "azure", "windows", "github", "herokuapp", "rapidapi", "apispot"}
 )
-"""Names of domains below which many providers have their servers."""
+"""Domain names below which many providers have their servers."""
 
 
 def _provider(url: str) -> str:
@@ -323,7 +323,7 @@ def connector_key(title: str, url: str = "") -> str:
 
 
 class Keys:
-    """Keys of a document's actions. Keys in the lock are kept; others are new and unique."""
+    """Keys of a document's actions. Keys in the lock stay; others are new and unique."""
 
     def __init__(self, locked: Mapping[str, str]) -> None:
         self._locked = dict(locked)
@@ -334,7 +334,7 @@ class Keys:
     def choose(self, name: str, wanted: str, *, fixed: str | None = None) -> tuple[str, bool]:
         """Return the key of the operation ``name`` (``GET /items``), and whether a number had to make it unique.
 
-        ``fixed`` is the key that an overlay asks for, which the lock does not override.
+        ``fixed`` is an overlay's key, which the lock does not override.
         """
         key = fixed or self._locked.get(name)
         if key is not None and key not in self._used:

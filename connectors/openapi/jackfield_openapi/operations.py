@@ -84,7 +84,7 @@ def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
 
 
 def _repeated_ids(paths: Any) -> Counter[Any]:
-    """Return how many operations have each id: it is to be unique (OpenAPI, Operation Object)."""
+    """Return the number of operations with each id, which must be unique (OpenAPI, Operation Object)."""
     items = [item for item in paths.values() if isinstance(item, dict)] if isinstance(paths, dict) else []
     ids = (item[method].get("operationId") for item in items for method in METHODS if isinstance(item.get(method), dict))
     return Counter(one for one in ids if isinstance(one, str))
@@ -115,7 +115,7 @@ def find_operation(pointing: Pointing, method: str, path: str) -> Operation | No
 
 
 def _is_socket(raw: Json) -> bool:
-    """Return whether an operation only opens a connection of another protocol."""
+    """Return whether an operation only opens a connection of another protocol, such as a WebSocket."""
     responses = raw.get("responses")
     statuses = [str(status) for status in responses] if isinstance(responses, dict) else []
     return "101" in statuses and not any(status[:1] == "2" for status in statuses)
@@ -158,7 +158,7 @@ def is_name(name: object, place: str) -> bool:
 
 
 def _credentials(root: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return place and name of each API key of a document: the connection sends it, whatever else the document calls a parameter."""
+    """Return place and name of each API key of a document: the connection sends it, even if the document also lists it as a parameter."""
     components = root.get("components")
     listed = components.get("securitySchemes") if isinstance(components, dict) else None
     schemes = [scheme for scheme in (listed.values() if isinstance(listed, dict) else ()) if isinstance(scheme, dict)]

@@ -12,7 +12,7 @@ from jackfield.connector import InvalidInput
 
 Json = dict[str, Any]
 _MOST = 100_000
-"""Limit of places that one action of an overlay selects."""
+"""Maximum number of places that one action of an overlay selects."""
 
 
 def applied(document: Json, overlay: Json, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Detection of pagination: the way in which an operation takes a page and its response names the next one, each with a confidence.
+"""Detection of pagination: an operation's input for a page and its response's member for the next one, each with a confidence.
 
 The first matching rule decides: the vendor's declaration, a page token in both directions, a declared ``Link`` header, the next page's
 address in the body. After these come the last item's id, page numbers and offsets. Names are hints; the types of the document decide: a
@@ -56,18 +56,18 @@ _LINKS_OUT = frozenset(
     ["nextlink", "odatanextlink", "nextpageurl", "nexturl", "nextpagelink", "nextpageuri", "nexthref", "nexturi", "nextrecordsurl"]
 )
 _NEXT = frozenset(["next", "nextpage"])
-"""Objects about the next page: a member with the name of an input has the input's value for it."""
+"""Names of objects about the next page: a member named like an input has the input's value for that page."""
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
 _OF_ITEMS = "items|results|records|entries|rows|data|pages?"
 _MORE = re.compile(rf"(?:has|is|are)?more(?:{_OF_ITEMS})?(?:available|incollection|remaining)?|hasnext(?:page)?|(?:is|was)?truncated")
-"""Members that say whether there is more, by their plain names."""
+"""Regular expression of the plain names of members that say whether the list goes on."""
 _LAST = re.compile(rf"(?:is)?last(?:page|batch)?|done|endof(?:list|{_OF_ITEMS})")
-"""Members that say whether this is the last page."""
+"""Regular expression of the plain names of members that say whether this is the last page."""
 _IN_HEADER = re.compile(r"x?(?:pagination)?(?:next(?:page)?|continuation|pagination)(?:token|cursor|marker|offset)?")
-"""Header fields of a response that name the next page, by their plain names."""
+"""Regular expression of the plain names of response header fields that name the next page."""
 _DEEPEST = 3
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
-"""Names of the types of an example's members; null may stand for any."""
+"""JSON Schema's names of the types of an example's members; null may stand for any type."""
 _OF_NEXT = re.compile(r"next page|cursor", re.IGNORECASE)
 _AMONG_LINKS = re.compile(r"/_?links/")
 _IN_LINK = re.compile(r"`?link`? (?:response )?header|http header \(`?rel=next", re.IGNORECASE)
@@ -116,7 +116,7 @@ _ABSENT: Any = object()
 _ONLY_SHOWN = "Shown by the document's example of a response; its schema lacks it."
 
 NEXT_PAGE = "nextPage"
-"""Input and output member that the generator adds where the API has no page token at the top of its response."""
+"""Name of the input and output member that the generator adds where the response has no page token at its top level."""
 
 Json = dict[str, Any]
 
@@ -132,12 +132,12 @@ class Paging:
     size_input: str | None
     enabled: bool
     only_shown: Json
-    """Schemas of the members of the output that only the example of the response has, by their names."""
+    """Schemas of the output's members that only the example of the response has, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """Member of a response: its plain name and its types; none, where the document states none."""
+    """Member of a response: its plain name and its types, empty if the document states none."""
 
     name: str
     types: set[str]
@@ -148,13 +148,13 @@ class _Member:
 
     @property
     def is_token(self) -> bool:
-        """True if it may be a page token: "object or text" may be one, an object is none."""
+        """True if the member may be a page token: its types include another one than object."""
         return not self.types or bool(self.types & {"string", "integer", "number"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Inputs by which an operation may be asked for a page, by plain names with their types, and the members of its response."""
+    """Inputs of an operation that may select a page, by plain names with their types, and the members of its response."""
 
     by_plain: Mapping[str, str]
     types: Mapping[str, set[str]]
@@ -164,13 +164,14 @@ class _Asked:
 
     @property
     def token(self) -> str | None:
-        """Input that takes a page token, by its name."""
+        """Name of the input for a page token; None without one."""
         return next((key for name, key in self.by_plain.items() if name in _TOKENS), None)
 
     @property
     def flag(self) -> Json:
-        """Place of the member that says whether there is more, or whether this is the last page: a boolean, or another value under the one
-        name that means nothing else."""
+        """Place of the member that says whether the list goes on, or that this is the last page: a boolean, or another value under an
+        unambiguous name.
+        """
         known = [
             (at, one) for at, one in self.members.items() if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)
         ]
@@ -184,7 +185,7 @@ class _Asked:
         return next((at for at, one in self.members.items() if one.name in names and (one.is_text if is_text else one.is_token)), None)
 
     def pair(self) -> tuple[str, str] | None:
-        """Return the input for a page token and where the response has it."""
+        """Return the input for a page token and the token's place in the response; None without both."""
         for at, one in self.members.items():
             key = self.by_plain.get(one.name)
             if key is not None and one.is_token and self.is_within_next(at) and not self.types.get(one.name, set()) & _NUMERIC:
@@ -199,7 +200,7 @@ class _Asked:
         return next(self._numbered(), None)
 
     def _numbered(self) -> Iterator[tuple[str, str]]:
-        """Yield inputs for the number of a page or an item, and the members that say the next one: a text takes no number."""
+        """Yield inputs for the number of a page or an item, and the members with the next number: a text is none."""
         for name, key in self.by_plain.items():
             if name not in _PAGES | _OFFSETS | _VAGUE:
                 continue
@@ -211,18 +212,18 @@ class _Asked:
                     yield key, at
 
     def fits(self, key: str, at: str) -> bool:
-        """Return whether an input takes a member of the response as it is: a text is no number."""
+        """Return whether an input accepts the value of a response's member: a text is no number."""
         name = next((name for name, known in self.by_plain.items() if known == key), "")
         member = self.members.get(at)
         return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)
 
     def bare_link(self) -> str | None:
-        """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
+        """Return the place of the next page's address: a text called ``next``, or a link in an object of that name; None without one."""
         inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
         return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
 
     def in_header(self, headers: Iterable[str]) -> Json | None:
-        """Return the input that takes the value of a response's header field, with that field."""
+        """Return a response's header field with the input that accepts its value; None without one."""
         for header in headers:
             name = plain(header)
             page = next((key for one, key in self.by_plain.items() if one in _PAGES), None) if name.endswith("nextpage") else self.token
@@ -233,12 +234,12 @@ class _Asked:
 
     @property
     def is_paged(self) -> bool:
-        """True if an input is about pages."""
+        """True if an input selects a page."""
         return any(name in _TOKENS | _PAGES | _SIZES | _OFFSETS for name in self.by_plain)
 
     @property
     def is_linked(self) -> bool:
-        """True if the document's words say that the header field ``Link`` has the page token."""
+        """True if a description in the document says that the header field ``Link`` has the page token."""
         return any(_IN_LINK.search(self.texts.get(name, "")) for name in self.by_plain if name in _TOKENS)
 
     @staticmethod
@@ -345,7 +346,7 @@ class Pages:
         return ("token", "low", {"input": token}) if token is not None else None
 
     def _number(self, operation: Operation, asked: _Asked, names: frozenset[str]) -> tuple[str | None, bool]:
-        """Return the input with one of these names, and whether it takes a number: by its type, or by a number as its default."""
+        """Return the input with one of these names, and whether it accepts a number: by its type, or by a number as its default."""
         name = next((name for name in asked.by_plain if name in names), None)
         if name is None:
             return None, False
@@ -398,7 +399,7 @@ class Pages:
         return pointer(lists[0]) if len(lists) == 1 else None
 
     def _only_shown(self, response: Response, places: Iterable[str]) -> Json:
-        """Return the schemas of those members at some places that the example of a response has and its schema lacks."""
+        """Return the schemas of those members at ``places`` that the example of a response has and its schema lacks."""
         found: Json = {}
         for steps in map(names, places):
             if (value := _at(response.example, steps)) is _ABSENT or self._declares(response.raw, steps):
@@ -462,7 +463,7 @@ def _at(example: Any, steps: Iterable[str]) -> Any:
 
 
 def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
-    """Yield the members of a response's example that may show whether its list continues: documents leave them out of schemas."""
+    """Yield the members of a response's example that may show whether its list continues: schemas often lack them."""
     for name, value in example.items() if isinstance(example, Mapping) else ():
         low, place = plain(str(name)), at + pointer(str(name))
         if low in _WITHIN and place.count("/") <= _DEEPEST:
@@ -471,7 +472,7 @@ def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
 
 
 def _vendors(said: Any) -> Json | None:
-    """Return the declaration of an operation's pages by the vendor of Azure's documents."""
+    """Return the page declaration of Azure's documents (``x-ms-pageable``) for an operation; None without one."""
     if not isinstance(said, dict) or not isinstance(said.get("nextLinkName"), str):
         return None
     row = {"response": pointer(said["nextLinkName"])}

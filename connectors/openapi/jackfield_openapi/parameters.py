@@ -16,7 +16,7 @@ from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.shown_examples import Example, examples_of
 
 RESERVED = frozenset({"body", "fetchAll", "nextPage"})
-"""Inputs that the generator adds."""
+"""Names of inputs that the generator adds."""
 _OURS = FRAMING | {"authorization", "content-type", "accept", "user-agent"}
 _SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
 _KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
@@ -31,31 +31,32 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Drawn:
-    """Inputs drawn from the parameters: their schemas by key, the required ones, and the binding's rows."""
+    """Inputs from an operation's parameters: their schemas by key, the required ones, and the binding's rows."""
 
     properties: Json = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
     rows: list[Json] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
-    """Key of the input of each query parameter's name."""
+    """Input key of each query parameter, by the parameter's name."""
     examples: Json = field(default_factory=dict)
     shown: list[tuple[str, Example]] = field(default_factory=list)
     """All examples of the document, each with the key of its input."""
     idempotency_header: str | None = None
     taken: set[str] = field(default_factory=lambda: set(RESERVED))
     exact: frozenset[str] = frozenset()
-    """Names that are keys as they are."""
+    """Parameter names that are input keys unchanged."""
     connection: list[Json] = field(default_factory=list)
     """Parts of the request that are values of the connection."""
     fields: Json = field(default_factory=dict)
-    """Schemas of these values."""
+    """Schemas of the connection's values in requests."""
     together: Json = field(default_factory=dict)
     """Inputs that each member of an optional body requires in addition."""
 
 
 def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS) -> Drawn:
-    """Draw the inputs from an operation's parameters and from the names in its path. ``path_keys`` are parts of paths that are values of
-    the connection."""
+    """Return the inputs of an operation's parameters and of the names in its path. ``path_keys`` are parts of paths that are values of the
+    connection.
+    """
     in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
     found = Drawn(exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path]))
     for parameter, at in operation.parameters:
@@ -95,7 +96,7 @@ def _connect(found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas
 
 
 def _keep_apart(found: Drawn, at: str, report: Report) -> None:
-    """Remove the members of objects in the query that would be sent under the name of another parameter or earlier member."""
+    """Remove members of query objects whose name equals another parameter's, or an earlier member's."""
     rows = [row for row in found.rows if row["in"] == "query"]
     objects = [row for row in rows if _is_spread(row, found.properties[row["input"]])]
     taken = {row.get("name", row["input"]) for row in rows if row not in objects}
@@ -131,12 +132,12 @@ def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool
 
 
 def exact_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names that are keys as they are: no other name may be written so, or its value would go astray."""
+    """Return the names that are input keys unchanged: another name must not become the same key, or its value would be sent wrongly."""
     return frozenset(name for name in names if input_name(name) == name)
 
 
 def input_key(name: str, place: str, taken: set[str], exact: frozenset[str] = frozenset()) -> str:
-    """Return a free key for an input, and take it; a key that is the exact name of another input is not free."""
+    """Return a free key for an input, and add it to ``taken``; a key that is the exact name of another input is not free."""
     wanted = input_name(name) or "value"
     reserved = exact - {name}
     key = wanted if wanted not in taken | reserved else f"{wanted}{place.capitalize()}"
@@ -184,7 +185,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
-    """Draw an input for each member of a header field that is an object as JSON.
+    """Add an input for each member of a header field that is an object as JSON.
 
     :raises InvalidInput: if it is none.
     """
@@ -200,7 +201,7 @@ def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Re
 
 
 def _twice(parameter: Json) -> Json:
-    """Return the mark of a parameter of the path whose values with certain slashes are encoded twice."""
+    """Return the mark of a path parameter whose values with certain slashes are encoded twice."""
     own = parameter.get("x-jackfield")
     return {"encode": "twice"} if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path" else {}
 
@@ -261,7 +262,6 @@ def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
 
 
 def _shown(parameter: Json, at: str, schemas: Schemas) -> Iterator[Example]:
-    """Yield all examples of a parameter, including its media type's."""
     yield from examples_of(parameter, at, schemas.pointing)
     content = parameter.get("content")
     for media, given in list(content.items())[:1] if isinstance(content, dict) else ():

@@ -10,7 +10,7 @@ from jackfield.connector import pointer
 from jackfield.kernel.pointers import names
 
 _CHAIN = 50
-"""Limit for references that refer to references."""
+"""Maximum length of a chain of references."""
 
 
 class Pointing:
@@ -37,7 +37,7 @@ class Pointing:
         return found
 
     def resolved(self, node: Any, at: str) -> tuple[dict[str, Any], str]:
-        """Follow the references of an object that is not a schema; return it with its place.
+        """Follow the references of an object that is not a schema; return the target with its place.
 
         :raises LookupError: if a reference points to nothing, leaves the document or never ends.
         """

@@ -102,19 +102,19 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
 
 
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
-"""Credentials that are values of the connection, and nothing more: a loopback server can stand in for the provider."""
+"""Kinds of credentials that are plain values of the connection: a loopback server can stand in for the provider."""
 _APPROVED = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
 """Credentials that a person's approval gives."""
 
 
 _FEW = 10
-"""Actions up to which a manifest is read as a whole; with more it has an index, which takes a third of the memory."""
+"""Maximum number of actions of a manifest without an index: an index takes a third of the memory."""
 _LARGE = 64 * 1024
 """Size in bytes above which a manifest of few actions has an index, too."""
 
 
 def written(manifest: Json) -> tuple[bytes, bytes | None]:
-    """Return the manifest as a file, and its index if it has many actions or is large: each of them is then on a line of its own."""
+    """Return the manifest as a file, and its index if it has many actions or is large: then each action is on a line of its own."""
     if len(manifest["actions"]) <= _FEW and len(whole := as_json(manifest)) <= _LARGE:
         return whole, None
     pieces, size = [b"{"], 1
@@ -151,7 +151,7 @@ def _line(value: object) -> bytes:
 
 
 _KEPT = ("README.md", "pyproject.toml", "tests/")
-"""Files, by the beginning of their path, that are written once: they belong to the author afterwards."""
+"""Files, by the beginning of their path, that are written only once: the author owns them afterwards."""
 
 
 def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -169,7 +169,7 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
-    """Write the files that differ, each in one step; return their names.
+    """Write the files that differ, each atomically; return their names.
 
     :raises InvalidInput: if one cannot be written.
     """
@@ -187,7 +187,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
 
 def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
-    """Return the keys of the actions that are added, removed and changed against the manifest in the folder."""
+    """Return the keys of the actions that are added, removed and changed compared with the manifest in the folder."""
     old = _file_bytes(folder / package_of(manifest["key"]) / "connector.json")
     try:
         before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
@@ -242,8 +242,9 @@ packages = ["{package}"]
 
 
 def _check(manifest: Json) -> str:
-    """Return the way in which ``jackfield check`` runs the actions: over the most used connection type whose credentials are plain
-    values."""
+    """Return the settings of ``jackfield check`` for running the actions: over the most used connection type whose credentials are plain
+    values.
+    """
     rows = manifest["connectionTypes"]
     simple = next((row for row in rows if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])), None)
     if not rows:
@@ -262,7 +263,7 @@ values = {{ server = "${{url}}" }}
 
 
 def _why_not(kinds: Iterable[str]) -> str:
-    """Return the reason why a loopback server cannot stand in for a provider that is signed in to by these kinds of credentials."""
+    """Return the reason why a loopback server cannot stand in for a provider with these kinds of credentials."""
     found = set(kinds) - _SIMPLE
     if "mutualTls" in found:
         return "its connection needs a client certificate"
@@ -270,7 +271,7 @@ def _why_not(kinds: Iterable[str]) -> str:
 
 
 def _safe_posts(manifest: Json) -> str:
-    """Return the POSTs that may be repeated, as the overlay has decided: `jackfield check` would take their repeats for a fault."""
+    """Return the POSTs that the overlay declares repeatable: `jackfield check` would count their repeats as faults."""
     rows = [action for action in manifest["actions"] if action["http"]["method"] == "POST" and action["effect"] != "write"]
     posts = [action["key"] for action in rows if "idempotentBy" not in action]
     posts += [row["key"] for row in manifest["connectionTypes"] if _posts(row["http"].get("probe"))]
@@ -278,7 +279,7 @@ def _safe_posts(manifest: Json) -> str:
 
 
 def _posts(probe: Any) -> bool:
-    """Return whether a connection test is a POST: its operation is declared as a read."""
+    """Return whether a connection test is a POST, which its operation declares as a read."""
     return isinstance(probe, dict) and probe.get("method") == "POST"
 
 

@@ -48,9 +48,9 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
 
 
 def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
-    """Leave out actions whose inputs ``fault_of`` refuses, mostly for their cost, and accept any output where it refuses its schema.
+    """Leave out actions whose inputs ``fault_of`` refuses, mostly for their cost; where it refuses an output's schema, accept any output.
 
-    All schemas are checked together first: together they cost as much as each, and it takes a hundredth of the time.
+    All schemas are checked together first: that costs a hundredth of checking each alone.
     """
     schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
     if fault_of({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
@@ -93,7 +93,9 @@ def _form_fault(schema: Any) -> str | None:
 
 
 def _fault(schema: Json, used: Json) -> str | None:
-    """Return why a schema of inputs is refused. Outputs need no compilation: their form, patterns and references have been checked."""
+    """Return the reason why a schema of inputs is refused; None if it is valid. Outputs need no compilation: their form, patterns and
+    references have been checked.
+    """
     fault = _form_fault(schema)
     if fault is not None:
         return fault
@@ -105,7 +107,7 @@ def _fault(schema: Json, used: Json) -> str | None:
 
 
 def fits(value: Any, schema: Json, definitions: Json) -> bool:
-    """Return whether a value fits a schema; True if that cannot be compiled."""
+    """Return whether a value is valid by a schema; True if the schema cannot be compiled."""
     try:
         judge = jsonschema_rs.Draft202012Validator({**schema, "$defs": definitions}, validate_formats=True, offline=True)
         return judge.is_valid(value)

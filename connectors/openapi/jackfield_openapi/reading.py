@@ -13,19 +13,19 @@ from jackfield.connector import InvalidInput
 from jackfield.kernel.price import TooCostly, check_json, structure
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Limit for the size of a document; the largest of 2,639 public ones has 47 MB."""
+"""Maximum size of a document, in bytes; the largest of 2,639 public ones has 47 MB."""
 MAX_VALUES = 10_000_000
-"""Limit for the number of values, aliases expanded."""
+"""Maximum number of values in a document, with aliases expanded."""
 MAX_DEPTH = 200
 _MOST_BRACKETS = 20_000
-"""Brackets without a partner: texts have some."""
+"""Maximum number of brackets without a partner: texts have some."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _NESTED = re.compile(r"(?:[-?] +){200}")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where the wheel has it
-    """YAML with the types of JSON only: ``no``, ``on`` and dates stay text."""
+    """YAML loader for the types of JSON only: ``no``, ``on`` and dates stay text."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -39,7 +39,7 @@ for _tag, _pattern, _first in (
 
 
 def _decimal(loader: Any, node: Any) -> int:
-    """Read an integer in base ten: YAML 1.1 takes ``010`` for eight."""
+    """Read an integer in base ten: in YAML 1.1, ``010`` would be eight."""
     return int(loader.construct_scalar(node))
 
 
@@ -83,7 +83,7 @@ def _fault(error: Exception) -> str:
 
 
 def _begins_more(content: bytes) -> bool:
-    """Return whether an unparsed document has more values than the limit: by its marks if it is JSON, by its lines if it is YAML."""
+    """Return whether an unparsed document has more values than the limit, counted by its punctuation (JSON) or its lines (YAML)."""
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
         return len(content) > MAX_VALUES and structure(content) + content.count(b"\n") > MAX_VALUES
     try:
@@ -112,7 +112,7 @@ def _yaml(text: str) -> Any:
 
 
 def composed(content: bytes) -> Any:
-    """Return the nodes of a document that ``parsed`` has read: each with its place in the text, and how it is written there."""
+    """Return the nodes of a document that ``parsed`` has read, each with its position in the text and its spelling."""
     return yaml.compose(content.decode("utf-8-sig"), _Loader)
 
 
@@ -148,7 +148,7 @@ class _Size:
 
 
 def _copied(value: Any) -> Any:
-    """Copy parsed values with text as keys, and without numbers and halves of characters that JSON does not have."""
+    """Copy parsed values with text as keys, without numbers and lone surrogates that JSON does not have."""
     if isinstance(value, dict):
         return {_key(name): _copied(member) for name, member in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Report of a conversion: everything of the document that the connector lacks or that had to be assumed, by JSON Pointer."""
+"""Report of a conversion: parts of the document that the connector lacks, and assumptions, by JSON Pointer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ should check. ``suggested``: a setting that a person may add to an overlay; the 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One entry: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word for counting and searching."""
+    """Entry of a report: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word for counting and searching."""
 
     kind: Kind
     cause: str
@@ -22,12 +22,12 @@ class Note:
     text: str
 
     def to_json(self) -> dict[str, str]:
-        """Return the entry as in ``report.json``."""
+        """Return the entry in the form of ``report.json``."""
         return {"kind": self.kind, "cause": self.cause, "at": self.at, "text": self.text}
 
 
 class Report:
-    """Entries of one conversion in the order of the document; the same entry is kept once."""
+    """Entries of one conversion in the order of the document, without duplicates."""
 
     def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self._notes: dict[Note, None] = {}
@@ -40,20 +40,20 @@ class Report:
         return iter(self._notes)
 
     def left_out(self, cause: str, at: str, text: str) -> None:
-        """Note an operation that becomes no action."""
+        """Record an operation that becomes no action."""
         self._add("left_out", cause, at, text)
 
     def lossy(self, cause: str, at: str, text: str) -> None:
-        """Note a part of the document that the connector cannot express."""
+        """Record a part of the document that the connector cannot express."""
         self._add("lossy", cause, at, text)
 
     def cut(self, places: Iterable[str]) -> None:
-        """Note that these texts of the manifest were too long."""
+        """Record texts of the manifest that were too long."""
         for at in places:
             self.lossy("long text", at, "it was cut")
 
     def assumed(self, cause: str, at: str, text: str) -> None:
-        """Note a choice that the document does not decide."""
+        """Record an assumption where the document does not decide."""
         self._add("assumed", cause, at, text)
 
     def suggested(self, cause: str, at: str, text: str) -> None:

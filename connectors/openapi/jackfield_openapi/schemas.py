@@ -28,9 +28,9 @@ from jackfield_openapi.report import Report
 from jackfield_openapi.secrets import Secrets
 
 _DEEPEST = 60
-"""Limit for schemas within schemas; references start again at 0."""
+"""Maximum depth of nested schemas; a reference starts again at 0."""
 _MOST_INLINED = 8
-"""Limit for definitions converted in place within each other."""
+"""Maximum depth of definitions that are inlined within each other."""
 _REFERENCE = {"reference": True}
 """Mark of an output's member by which later events refer to the object."""
 _BELOW = ("not", "if", "then", "else", "contains", "propertyNames")
@@ -69,11 +69,11 @@ class _Place:
     scope: Any = None
     depth: int = 0
     refined: frozenset[str] = frozenset()
-    """Members that several parts of a composition describe: if one part closed them, they would refuse another part's."""
+    """Members that several parts of a composition describe: one part, if closed, would refuse another part's members."""
     is_loose: bool = False
     """True inside such a member."""
     inlined: frozenset[str] = frozenset()
-    """Places of the definitions that are converted in place around this one."""
+    """Places of the definitions that are being inlined around this position."""
 
     @property
     def below(self) -> _Place:
@@ -111,7 +111,7 @@ class Schemas:
             self.definitions[name] = self.schema(self.pointing.find(at), at, place, is_definition=True)
 
     def schema(self, node: object, at: str, place: _Place, *, is_definition: bool = False) -> Any:
-        """Convert the schema at a place of a value."""
+        """Convert every referenced definition."""
         if isinstance(node, bool):
             return node
         if not isinstance(node, dict):
@@ -160,7 +160,7 @@ class Schemas:
 
 
 class _Conversion:
-    """Conversion of one schema that is no reference."""
+    """Conversion of one schema without a reference."""
 
     def __init__(self, schemas: Schemas, node: Json, at: str, place: _Place, *, base: bool, shared: bool) -> None:
         self._all = schemas
@@ -328,7 +328,7 @@ class _Conversion:
         return found
 
     def _branch(self, branch: Any, keyword: str, number: int, place: _Place) -> Any:
-        """Convert a branch; a referred one in place, if members of it are described by other parts, too."""
+        """Convert a branch; inline a referenced one whose members other parts describe, too."""
         reference = branch.get("$ref") if isinstance(branch, dict) and len(branch) == 1 else None
         if place.refined and isinstance(reference, str):
             with suppress(LookupError):
@@ -341,7 +341,7 @@ class _Conversion:
 
     @property
     def _is_union(self) -> bool:
-        """True for alternatives without other named members: each alternative is then closed by itself."""
+        """True for alternatives without other named members, each of which is then closed separately."""
         return not any(self._node.get(name) for name in ("allOf", "properties", "additionalProperties", "patternProperties"))
 
     def _objects(self, types: list[str]) -> None:
@@ -375,7 +375,7 @@ class _Conversion:
             self._close(types)
 
     def _is_closed_together(self, keyword: str) -> bool:
-        """Return whether ``false`` for this keyword would also refuse the members of the schemas that are composed with it.
+        """Return whether closing by this keyword would also refuse the members of the schemas composed with it.
 
         A schema that refers to a definition for branches closes the whole itself.
         """
@@ -440,7 +440,7 @@ class _Conversion:
             made["unevaluatedProperties"] = False
 
     def _refers_to_base(self) -> bool:
-        """Return whether a value is any type that derives from a base which ``allOf`` refers to."""
+        """Return whether a value may be of any type that derives from a base which ``allOf`` refers to."""
         branches = self._node.get("allOf")
         for branch in branches if isinstance(branches, list) else ():
             reference = branch.get("$ref") if isinstance(branch, dict) else None

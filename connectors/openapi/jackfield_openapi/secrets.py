@@ -17,11 +17,11 @@ Json = dict[str, Any]
 _MARK = {"format": "password", "writeOnly": True}
 _REFUSED = {"secret": False}
 _DEEPEST = 8
-"""Limit for branches within branches of one member."""
+"""Maximum depth of nested branches of one member."""
 
 
 class Secrets:
-    """Judge of one document's members and parameters."""
+    """Detector of secrets among one document's members and parameters."""
 
     def __init__(self, composition: Composition, report: Report) -> None:
         self._composition = composition
@@ -72,7 +72,7 @@ class Secrets:
         return next((part["description"] for part in self._parts(node) if isinstance(part.get("description"), str)), "")
 
     def _is_text(self, node: object, depth: int = 0) -> bool:
-        """Return whether a schema takes free text and nothing else but null."""
+        """Return whether a schema accepts free text, and otherwise only null."""
         if not isinstance(node, dict) or depth > _DEEPEST:
             return False
         if isinstance(node.get("$ref"), str):
@@ -94,7 +94,7 @@ def _with(made: Json, mark: Json) -> Json:
 
 
 def without_paging(actions: list[Json], definitions: Json) -> None:
-    """Remove the marks of tokens that lead to a next page: the caller gives them back, and a replay must show them."""
+    """Remove the secret marks of page tokens: the caller returns them for the next page, and a replay must show them."""
     for action in actions:
         paging = action.get("pagination", {})
         token = paging.get("tokenInput")

@@ -1,4 +1,4 @@
-"""Connection types from security schemes: one for each combination of credentials that an operation asks for."""
+"""Connection types from security schemes: one for each combination of credentials that an operation accepts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jackfield_openapi.sign_ins import ACCOUNTS, Part, bearer, flow_parts, provi
 ANONYMOUS = "anonymous"
 _SUFFIXES = {"oauth2ClientCredentials": "client", "oauth2AuthorizationCode": "account", "openIdConnect": "account"}
 _MOST = 12
-"""Limit of connection types of one connector; documents with more list variants of the same."""
+"""Maximum number of connection types of one connector; documents with more list variants of the same."""
 
 Json = dict[str, Any]
 Alternative = tuple[str, ...]
-"""Names of the schemes that are needed together."""
+"""Names of the schemes that are required together."""
 
 
 def parts_of(scheme: Json, about: str) -> list[Part]:
-    """Return the ways to satisfy a scheme, the preferred one first; none if it is not supported."""
+    """Return the ways to satisfy a scheme, the preferred one first; empty if it is not supported."""
     kind = scheme.get("type")
     if kind == "apiKey":
         return _of_key(scheme, about)
@@ -97,7 +97,7 @@ class Security:
                 report.lossy("security scheme", at, f"'{name}' ({str(scheme.get('type'))[:40]}) is not supported")
 
     def alternatives(self, operation: Operation) -> list[Alternative]:
-        """Return the combinations of schemes that an operation accepts; an empty one means that it needs none.
+        """Return the combinations of schemes that an operation accepts; an empty combination needs no credentials.
 
         :raises LookupError: if all of them need a scheme that is not supported.
         """
@@ -122,8 +122,9 @@ class Security:
         return list(found) or [()]
 
     def _once(self, requirement: Json) -> Alternative:
-        """Return the schemes that are needed together. OAuth 2.0 schemes with the same scopes are the flows of one sign-in: the one with
-        a code is taken, or else the first."""
+        """Return the schemes that are required together. OAuth 2.0 schemes with the same scopes are flows of one sign-in: the flow with a
+        code is preferred, then the first.
+        """
         names: list[str] = []
         alike: dict[str, str] = {}
         for name in sorted(requirement):
@@ -198,13 +199,13 @@ class Security:
         return found
 
     def _title(self, names: Alternative, parts: tuple[Part, ...]) -> str:
-        """Return the kinds of the credentials; the schemes' names in words where several schemes are of one kind."""
+        """Return the kinds of the credentials as a title; the schemes' names in words where several schemes are of one kind."""
         alike = Counter(others[0].title for others in self._schemes.values() if others)
         titles = [_worded(name, part) if alike[part.title] > 1 else part.title for name, part in zip(names, parts, strict=True)]
         return " and ".join(titles)[:200] or "Without credentials"
 
     def _about(self, names: Alternative, parts: tuple[Part, ...]) -> str:
-        """Return the document's description of the schemes, else their kinds: its reader is a customer, who does not know their names."""
+        """Return the document's description of the schemes, else their kinds: customers who read it do not know the schemes' names."""
         if not names:
             return "For actions that need no credentials."
         said = [self._descriptions.get(name, "") for name in names]
@@ -238,7 +239,7 @@ def _worded(name: str, part: Part) -> str:
 
 
 def used_alternatives(operation: Operation, security: Security, report: Report) -> list[Alternative] | None:
-    """Return an operation's alternatives; None, with a note, if none of them is supported."""
+    """Return an operation's alternatives; None, with an entry in the report, if none of them is supported."""
     try:
         return security.alternatives(operation)
     except LookupError as error:

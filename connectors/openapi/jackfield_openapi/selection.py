@@ -28,7 +28,7 @@ class Selection:
 
     @property
     def idle(self) -> list[str]:
-        """Patterns that no operation has fitted."""
+        """Patterns that matched no operation."""
         return [pattern for pattern in self._patterns if pattern not in self._used]
 
 

@@ -1,4 +1,4 @@
-"""Servers of a document: where requests go, and the connection's fields that say so."""
+"""Servers of a document, and the connection's fields that select one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def _is_secret(name: str, about: Json) -> bool:
-    """Return whether a variable of a server's address is a credential: then it has no default, although the document has a sample."""
+    """Return whether a variable of a server's address is a credential, which gets no default even from the document's sample."""
     text = about.get("description")
     return "enum" not in about and basis(name, text if isinstance(text, str) else "", several=False, siblings=()) is not None
 
@@ -114,7 +114,7 @@ class Servers:
         return {"properties": properties, "required": required}
 
     def manifest_rows(self) -> list[Json]:
-        """Return the servers as the manifest lists them."""
+        """Return the servers in the manifest's form."""
         drop = ("description",)
         return [
             {**row, "variables": {name: {k: v for k, v in about.items() if k not in drop} for name, about in row["variables"].items()}}
@@ -124,7 +124,7 @@ class Servers:
         ]
 
     def hosts(self) -> list[str]:
-        """Return the public hosts that the connector talks to unless a connection names another."""
+        """Return the public hosts of the servers, which apply unless a connection names another host."""
         found = []
         for row in self.rows:
             host = urlsplit(row["url"]).hostname if "url" in row and "{" not in row["url"].partition("//")[2].partition("/")[0] else None

@@ -43,7 +43,7 @@ _LONGEST_NAME = 200
 
 
 def hello(connector: Connector) -> dict[str, Any]:
-    """Return the connector's manifest as its code says it, and the facts that a manifest leaves out."""
+    """Return the connector's manifest from its code, and the facts that a manifest leaves out."""
     return {
         "description": json.loads(json.dumps(connector.describe())),
         "actions": {key: _action_facts(connector.actions[key]) for key in connector.actions},
@@ -137,7 +137,7 @@ class _Question:
         self.call.sees_bodies = about.bodies
 
     def answer(self) -> Any:
-        """Answer a question: by the function below, else by the method of the connection's type that has its name and takes a context."""
+        """Answer the question by the function for its kind, else by the connection type's method of the same name, which gets a context."""
         with entered(self.call):
             known, watching = _KNOWN.get(self._kind), _WATCHING.get(self._kind)
             if watching is not None:
@@ -175,7 +175,7 @@ class _Question:
                     return await self.action.function(*arguments)
 
     def check(self) -> None:
-        """Judge the inputs."""
+        """Check the inputs."""
         self.values()
 
     def preview(self) -> Mapping[str, Any] | None:

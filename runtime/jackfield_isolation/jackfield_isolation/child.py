@@ -23,10 +23,10 @@ from jackfield_isolation.sandbox.limits import reduce_rights
 from jackfield_isolation.wire import Frame, Wire
 
 _STACK = 4 * 1024 * 1024
-"""Bytes of address space for a thread, of which most processes have few."""
+"""Stack size of a thread, in bytes of address space; most children have few threads."""
 _LARGEST_LINE = 2000
 _LINES, _WINDOW = 100, 10.0
-"""Lines that the parent logs, in so many seconds."""
+"""Maximum number of lines that the parent logs, and the window for it in seconds."""
 
 
 def run(descriptor: int) -> None:
@@ -76,7 +76,7 @@ class _Workers:
         self._lock = threading.Lock()
 
     def take(self, frames: Iterator[Frame]) -> None:
-        """Hand out the parent's frames, until the parent is gone."""
+        """Distribute the parent's frames to the threads, until the parent ends."""
         for frame in frames:
             box = self._boxes.get(frame["id"])
             if box is not None:
@@ -107,7 +107,7 @@ class _Workers:
 
 
 class _ToParent(logging.Handler):
-    """Log handler that sends warnings to the parent, which masks and logs them; no more than it logs."""
+    """Log handler that sends warnings to the parent, which masks and logs them; it sends no more than the parent logs."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(logging.WARNING)

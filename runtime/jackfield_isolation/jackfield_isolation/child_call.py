@@ -1,4 +1,4 @@
-"""The attempt as a connector sees it in its own process: the parent decides, counts and leases for it."""
+"""Attempt of a connector in its own process: the parent permits its requests, counts them, and leases its credentials."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from jackfield_isolation.wire import Frame, Wire
 
 _OBJECTS = 64
 LARGEST_RETURN = 4000
-"""Characters of the JSON that a step returned, which an error may quote."""
+"""Maximum number of characters of a step's returned JSON, which an error may quote."""
 _LARGEST_WARNING = 200_000
-"""Bytes of the entries of a warning that fit into one frame."""
+"""Maximum size of a warning's entries that fit into one frame, in bytes."""
 
 
 _LONGEST_NAME = 200
@@ -145,7 +145,7 @@ class ChildCall(Call):
         return found
 
     def prove(self, request: Apart, done: Answered | None) -> None:
-        """Report the outcome of such a request to the parent."""
+        """Report the outcome of a request from another thread to the parent."""
         super().prove(request, done)
         identifier = {} if done is None or done.request_id is None else {"requestId": done.request_id[:_LONGEST_NAME]}
         self.talk.say({"proven": request.number, "done": done is not None, **identifier})
@@ -156,7 +156,7 @@ class ChildCall(Call):
         self.talk.say({"returned": _plain(value)})
 
     def refused(self) -> None:
-        """Tell the parent that a request was refused."""
+        """Report to the parent that a request was refused."""
         super().refused()
         self.talk.say({"refusal": True})
 
@@ -168,7 +168,7 @@ class ChildCall(Call):
             self.talk.say({"warning": self.warnings[-1].to_json()})
 
     def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
-        """Tell the parent which entries failed, as many as it takes."""
+        """Report failed entries to the parent, as many as fit into a frame."""
         before = self.warnings
         super().failed_in_part(entries, message, path, failed=failed)
         if self.warnings is not before:
@@ -178,7 +178,7 @@ class ChildCall(Call):
             self.talk.say({"warning": told})
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Give the parent an event, and wait until it has handed it on."""
+        """Send an event to the parent, and wait until the parent has passed it on."""
         self.talk.ask({"event": dict(event)})
 
     def unfinished(self, reason: str) -> None:
@@ -187,7 +187,7 @@ class ChildCall(Call):
         self.talk.say({"unfinished": True})
 
     def answered(self, returned: Any = None) -> None:
-        """Tell the parent that a request succeeded."""
+        """Report to the parent that a request succeeded."""
         super().answered(returned)
         if not self._is_silent:
             self.talk.say({"answered": _plain(returned), **self._identified()})
@@ -205,7 +205,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Leased(Minted):
-    """A credential of the parent's, with the token that drops it."""
+    """Credential of the parent, with the token that drops it."""
 
     __slots__ = ("token",)
 
@@ -221,8 +221,9 @@ class ChildLeases:
         self._making = threading.RLock()
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return the credential under ``key`` from the parent; mint it if the parent asks for that, which ``outlasts`` no call: the parent
-        ends this process then."""
+        """Return the credential under ``key`` from the parent; mint it if the parent asks for it. ``outlasts`` has no effect: no mint
+        outlasts its call here.
+        """
         del outlasts
         call, known = current_call(), self._leased.get(key)
         if known is not None and isinstance(call, ChildCall) and call.leases.get(key) == known.token:
@@ -240,7 +241,7 @@ class ChildLeases:
         return leased
 
     def drop(self, key: str, used: Minted) -> None:
-        """Tell the parent that the provider calls ``used`` expired."""
+        """Report to the parent that the provider rejects ``used`` as expired."""
         talk = current_talk()
         if talk is not None and isinstance(used, _Leased):
             talk.say({"drop": key, "token": used.token})

@@ -1,4 +1,4 @@
-"""The approval of a person, as a connection sees it in the child: the parent stores it, and shares it with other processes."""
+"""Grant of a connection in the child: the parent stores it, and shares it with other processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield_isolation.questions import GRANT
 
 
 class ChildGrants:
-    """Grant of one connection. A client that is kept asks in the conversation of the call that uses it."""
+    """Grant of one connection. A cached client asks in the conversation of the call that uses the client."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
@@ -37,7 +37,7 @@ class ChildGrants:
         self._ask("end", used=used, reason=reason)
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Note nothing: the next approval of an isolated connector asks for the scopes that its type names."""
+        """Do nothing: the next approval of an isolated connector asks for the scopes that its type names."""
 
     def wanted(self) -> tuple[str, ...]:
         """Return the scopes of the approval."""

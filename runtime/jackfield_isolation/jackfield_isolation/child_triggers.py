@@ -1,4 +1,4 @@
-"""Triggers of a connector in its own process: a request is read, a page is polled, a registration is made, and the rest is the parent's."""
+"""Triggers of a connector in its own process: they read a request, poll a page, or change a registration; the parent does the rest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, Rece
 
 
 def steps_of(trigger: Trigger) -> tuple[str, ...]:
-    """Return the names of the steps at the provider that a webhook has."""
+    """Return the names of a webhook's steps at the provider."""
     steps = {} if not isinstance(trigger, Webhook) else {
         "enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled, "fetch": trigger.fetched,
     }  # fmt: skip
@@ -46,7 +46,7 @@ class ChildTriggers:
         self._client = client
 
     def check(self, key: str, inputs: Mapping[str, Any]) -> None:
-        """Judge the inputs of a subscription.
+        """Check the inputs of a subscription.
 
         :raises InvalidInput: if the author's model or rules refuse them.
         """

@@ -56,7 +56,7 @@ class Egress:
     guard: Guard = _PUBLIC
     route: Route | None = None
     told: set[str] = field(default_factory=set)
-    """Hosts that were refused, and logged, before."""
+    """Refused hosts that were logged before."""
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """Open a TCP connection.
@@ -111,7 +111,7 @@ def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
 
 
 def _ports(text: str) -> frozenset[int] | None:
-    """Return the ports of a URL or of ``host:port``; None if it names none and its scheme is not the web's."""
+    """Return the ports of a URL or of ``host:port``; None if it states no port and its scheme is no web scheme."""
     try:
         parts = urlsplit(text if "://" in text else f"//{text.strip().lstrip('/')}")
         port = parts.port

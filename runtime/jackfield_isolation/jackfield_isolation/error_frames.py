@@ -22,7 +22,7 @@ _LARGEST_STATUS = 99_999
 
 
 def _trimmed(longest: int, most: int | None = None) -> BeforeValidator:
-    """Return the step that keeps ``most`` members of an object, and the beginnings of its texts."""
+    """Return a validator that truncates an object to ``most`` members, and its texts to ``longest`` characters."""
     return BeforeValidator(
         lambda found: (
             {name: text[:longest] if isinstance(text, str) else text for name, text in [*found.items()][:most]}
@@ -45,7 +45,7 @@ class _Provider:
     details: dict[str, Any] | None = None
 
     def found(self) -> Provider:
-        """Return the provider's error as the rest of jackfield knows it; ``errors`` imports no types that pydantic could read."""
+        """Return the provider's error as jackfield's own type; ``errors`` imports no types that pydantic could read."""
         return Provider(self.code, self.message, self.http_status, self.request_id, self.details)
 
 
@@ -104,7 +104,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
 
 
 def _next_step(step: _Next, text: str | None) -> NextStep:
-    """Return a step. Of a distribution that this process has not imported, it has the ``text`` alone.
+    """Return a next step; of a distribution that this process has not imported, only its ``text``.
 
     :raises Garbage: if there is no such step, and no text.
     """

@@ -1,4 +1,4 @@
-"""Exchanges with a provider as JSON between a child process and jackfield, bounded by both: the parent believes no size."""
+"""Exchanges with a provider as JSON between a child process and jackfield, bounded by both: the parent trusts no size."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _content(content: ExchangeBody) -> Mapping[str, Any]:
 
 
 def load_exchanges(told: Any) -> list[Exchange]:
-    """Rebuild the exchanges that a child has sent, as many as are kept.
+    """Rebuild the exchanges that a child has sent.
 
-    :raises TypeError, ValueError, KeyError: if the value is no list of exchanges.
+    :raises TypeError, ValueError, KeyError: if the value is no list of exchanges, or a longer one than allowed.
     """
     if not isinstance(told, list) or len(told) > MOST:
         raise TypeError("not a list of exchanges")

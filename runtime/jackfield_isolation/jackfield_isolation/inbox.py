@@ -10,15 +10,15 @@ from typing import Any
 from jackfield_isolation.wire import ANSWER, LARGEST_ANSWER, LINE, Garbage, Head, decoded
 
 LARGEST_QUESTION = 256 * 1024
-"""Bytes of a frame that is no answer."""
+"""Maximum size of a frame that is no answer, in bytes."""
 _LARGEST_LINE = 16 * 1024
 _MOST_WAITING = 1000
 LARGEST_QUESTIONS = 1024 * 1024
-"""Limits of unread frames of one call, apart from its answer: number and bytes. A child that sends more is stopped."""
+"""Maximum total size of one call's unread frames other than its answer, in bytes. A child that sends more is stopped."""
 LARGEST_WAITING = 128 * 1024 * 1024
-"""Bytes of frames that wait to be read, of all calls."""
+"""Maximum total size of all frames that wait to be read, in bytes."""
 _MOST_STRAYS, _WINDOW = 5000, 10.0
-"""Limit of frames in so many seconds that belong to no call, or only to the log."""
+"""Maximum number of frames that belong to no call or only to the log, and the window for it in seconds."""
 _MOST_ABANDONED = 10_000
 
 
@@ -141,7 +141,7 @@ class Inbox:
         return decoded(body), len(body)
 
     def end(self) -> None:
-        """Tell everybody who waits that no more frames will come."""
+        """Notify all readers that no more frames will come."""
         for box in list(self._boxes.values()):
             box.put(None)
 

@@ -36,7 +36,7 @@ class Ended(Exception):
 
 
 class Broken(Ended):
-    """Verdict on a connector that cannot run, whenever it is started again."""
+    """Failure of a connector that no restart mends."""
 
 
 class ChildProcess:
@@ -125,12 +125,12 @@ class ChildProcess:
 
     @property
     def is_idle(self) -> bool:
-        """True if no call is waiting for it, other than overdue ones."""
+        """True if no call waits for the child, other than overdue calls."""
         return not self._inbox.numbers() - self._overdue
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process ID."""
         return self._process.pid
 
     def begin(self, asked: Asked) -> int:
@@ -180,7 +180,7 @@ class ChildProcess:
             self.kill("was replaced")
 
     def retire(self, overdue: int | None = None) -> None:
-        """Take no more calls. The child is killed once all of its calls have ended, except one that is overdue and would never end."""
+        """Accept no more calls. The child is killed once all of its calls have ended, except the ``overdue`` one, which would never end."""
         self.is_retired = True
         if overdue is not None:
             self._overdue.add(overdue)

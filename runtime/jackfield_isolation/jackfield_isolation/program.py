@@ -19,11 +19,11 @@ _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _NAME = re.compile(r"[a-z0-9-]+")
 _MIB = 1024 * 1024
 MEMORY = 1024 * _MIB
-"""Bytes of address space that a child may use, if the policy does not say otherwise."""
+"""Default limit of a child's address space, in bytes."""
 PROCESSES = 32
-"""Warm processes of all installed connectors, if the policy does not say otherwise."""
+"""Default limit of warm processes of all installed connectors."""
 THREADS = 64
-"""Calls that a child runs at once; further ones wait in it."""
+"""Maximum number of concurrent calls in a child; further calls wait in it."""
 _WORDS = {"per-workspace": ("per_workspace", True), "per-connector": ("per_workspace", False), "strict": ("strict", True)}
 _VARIABLE = "JACKFIELD_ISOLATION"
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
@@ -80,7 +80,7 @@ class Program:
     policy: Policy = field(default_factory=Policy)
     authorities: tuple[tuple[str, str], ...] = ()
     largest_description: int = LARGEST_ANSWER
-    """Bytes in which the child may describe the connector, which stay in memory."""
+    """Maximum size of the child's description of the connector, in bytes; it stays in memory."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,6 @@
-"""The questions that this process asks a child, in one table: the arguments and the answer of each. Both processes check by it."""
+"""The questions that this process asks a child, in one table: the arguments and the answer of each. Both processes validate by
+the table.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,20 @@ from jackfield_isolation.shapes import JsonObject, Shape
 from jackfield_isolation.shares import LARGEST_VALUE, bounded, checked_secrets
 
 _MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
-"""Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""
+"""Maximum numbers of steps of a test, of choices and permissions, and of days of a warm-up plan."""
 _MOST_EVENTS = 10_000
-"""Limit of the events of one request or page."""
+"""Maximum number of events of one request or page."""
 _LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
-"""Characters of a text in an answer, of one about the approval of a person, and of a file that a verifier needs, in base64."""
+"""Maximum numbers of characters: of a text in an answer, of a text about a person's approval, and of a verifier's file, in base64."""
 _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """The call that a question belongs to. ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to
-    ``longest`` seconds from now. ``files``: it may return files; ``follows``: it fetches a page that the page before has named. ``sees``:
-    its exchanges are kept, with their ``bodies``."""
+    """Call that a question belongs to. ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to
+    ``longest`` seconds from now. ``files``: it may return files; ``follows``: it fetches a page that the page before has named.
+    ``sees``: its exchanges are stored, with their ``bodies``.
+    """
 
     remaining: float
     longest: float
@@ -46,7 +49,7 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectionFacts:
-    """The connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of the fresh leases."""
+    """Connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of the fresh leases."""
 
     type: str
     values: Any
@@ -104,7 +107,9 @@ _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReceivedFacts:
-    """Content of a webhook's request, or why it is ``refused``: forged, malformed, or judged only with the file that it ``needs``."""
+    """Content of a webhook's request, or the reason why it is ``refused``: forged, malformed, or judged only with the file that it
+    ``needs``.
+    """
 
     events: _EVENTS
     answer: str = ""
@@ -139,7 +144,7 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ListFacts:
-    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` if the page is not known any more."""
+    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` if the provider no longer knows the page."""
 
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
     next: JsonObject

@@ -29,7 +29,7 @@ class Session:
         self._tokens = itertools.count(1)
 
     def hold(self, key: str, minted: Minted) -> int:
-        """Keep a lease that the child uses under ``key``, and return the token by which the child names it."""
+        """Store a lease that the child uses under ``key``, and return the token by which the child names it."""
         token = next((known for known, held in list(self._held.items()) if held is minted), None)
         if token is None:
             self.share.take(key, minted)  # another process's child may have issued it
@@ -42,7 +42,7 @@ class Session:
         return token
 
     def clear(self) -> None:
-        """Drop the leases: the child was stopped for them, and the next one begins with none."""
+        """Drop the leases: the child was stopped for them, and its successor starts with none."""
         leases = self._leases()
         if leases is not None:
             leases.drop_all()
@@ -121,7 +121,7 @@ class Dropped:
         self._numbers: deque[int] = deque(maxlen=_MOST_DROPPED)
 
     def add(self, number: int) -> None:
-        """Add a number; the oldest are left out if there are many, since the child's own cache drops those."""
+        """Add a number; drop the oldest numbers beyond a limit, since the child's own cache drops them."""
         self._numbers.append(number)
 
     def take(self) -> list[int]:

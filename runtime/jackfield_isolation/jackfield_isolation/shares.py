@@ -1,4 +1,4 @@
-"""Shares of this process that a child may use: how much one call may ask for, and how much of a connection's leases may be held for it."""
+"""Shares of this process that a child may use: frames per call, and leases per connection."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from jackfield.connector.context import Minted
 from jackfield_isolation.wire import Garbage
 
 LARGEST_VALUE = 64 * 1024
-"""Weight of a value that is stored for a child: a lease, a grant, or the state of an authorization in progress."""
+"""Maximum weight, in bytes, of a value stored for a child: a lease, a grant, or the state of an authorization in progress."""
 MOST_SECRETS = 8
-"""Limit of the secrets of one lease or grant."""
+"""Maximum number of secrets in one lease or grant."""
 MOST_LEASES = 64
 LARGEST_LEASES = 1024 * 1024
 MOST_LEASED_SECRETS = 128
-"""Limits of the leases of one connection: number, weight and secrets. Each text of an answer is searched for each secret."""
+"""Maximum number of secrets in the leases of one connection: each text of an answer is searched for each secret."""
 _LONGEST_KEY = 1000
 _LONGEST_SECRET = 16 * 1024
 _PER_SECRET = 512
-"""Characters of a secret that cost a search as much as another secret."""
+"""Number of characters of a secret that cost a search as much as another secret."""
 _PER_PART = 64
-"""Bytes of each part of a value in addition to its text."""
+"""Bytes counted for each part of a value in addition to its text."""
 _MOST_FRAMES = 100_000
 _LARGEST_FRAMES = 64 * 1024 * 1024
-"""Limits of the frames of one call, apart from pieces of files and the answer: number, and bytes."""
+"""Maximum total size of one call's frames, in bytes, without pieces of files and the answer."""
 _OF_PIECE = frozenset({"id", "piece"})
 _MOST: Mapping[str, int] = {
     "begin": 5000, "answered": 5000, "returned": 5000, "refusal": 5000, "warning": 100, "lease": 1000, "minted": MOST_LEASES,
     "unminted": MOST_LEASES, "drop": 100, "grant": 100, "dial": 1000, "key": 100, "entered": 100, "file": 1000,
     "event": 10_000,
 }  # fmt: skip
-"""Limit of the frames of one call, by the member that gives their kind."""
+"""Maximum number of frames of one call, by the member that gives their kind."""
 
 
 def weight(value: object) -> int:
-    """Return roughly how many bytes a JSON value takes in memory."""
+    """Return an estimate of a JSON value's size in memory, in bytes."""
     text = json.dumps(value, ensure_ascii=False)
     return len(text) + _PER_PART * sum(map(text.count, ",[{"))
 
@@ -98,7 +98,7 @@ class LeaseShare:
             raise Garbage(f"more than {MOST_LEASES} leases of one connection")
 
     def take(self, key: str, minted: Minted) -> None:
-        """Count the holdings under ``key`` from now on.
+        """Count the lease under ``key`` from now on.
 
         :raises Garbage: if it is too large, or all leases together are.
         """

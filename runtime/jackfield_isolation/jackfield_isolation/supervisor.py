@@ -26,7 +26,7 @@ from jackfield_isolation.sessions import Sessions
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
-"""Seconds before a child is started again that has ended without an answer; the delay doubles with each such end."""
+"""First and longest delay, in seconds, before the restart of a child that ended without an answer; each such end doubles the delay."""
 _TICK = 1.0
 _IDLE_SECONDS = 600.0
 """Seconds after which a child without calls is ended."""
@@ -34,11 +34,11 @@ _IDLE_CPU = 0.5
 """Share of a processor that a child without calls may use for ``_BUSY_TICKS`` ticks."""
 _BUSY_TICKS = 5
 _CPU_SECONDS = 1800.0
-"""CPU time after which a child is replaced; the kernel ends it at twice that."""
+"""CPU time in seconds after which a child is replaced; the kernel ends the child at twice that time."""
 
 
 class Supervisor(ProcessLocal):
-    """Keeper of the child of one connector version, or of one workspace's child of it.
+    """Supervisor of the child of one connector version, or of one workspace's child of it.
 
     ``note_end`` is called for each child that has ended by itself, ``make_room`` for each one that has started.
     """
@@ -79,7 +79,7 @@ class Supervisor(ProcessLocal):
         self._lock = threading.Lock()
 
     def _leave_to_parent(self) -> None:
-        """Let go of the children in a forked process: they belong to its parent."""
+        """Forget the children in a forked process: they belong to its parent."""
         for child in self._all:
             child.leave()
         self._begin_anew()
@@ -87,7 +87,7 @@ class Supervisor(ProcessLocal):
     def child(self) -> ChildProcess:
         """Return a warm child; the first caller starts it, and others wait for it.
 
-        :raises Unavailable: if it cannot be started, or must not be yet; nothing was sent.
+        :raises Unavailable: if it cannot be started, or not yet; nothing was sent.
         """
         current = self._current
         if current is not None and current.is_alive and not current.is_retired:
@@ -256,7 +256,7 @@ class Supervisor(ProcessLocal):
 
     @property
     def processes(self) -> list[int]:
-        """Numbers of the processes that live."""
+        """IDs of the live processes."""
         return [child.pid for child in self._all]
 
     def close(self) -> None:
@@ -294,7 +294,7 @@ class WatchThread(ProcessLocal):
         self._ticks.append(step)
 
     def leave_out(self, step: Callable[[], object]) -> None:
-        """Perform ``step`` no more."""
+        """Stop performing ``step``."""
         self._ticks = [known for known in self._ticks if known != step]
 
     def _run(self) -> None:

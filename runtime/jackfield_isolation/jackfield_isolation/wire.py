@@ -23,23 +23,23 @@ from jackfield.kernel.exact import read_float, result_json
 
 Frame = Mapping[str, Any]
 LARGEST_FRAME = 160 * 1024 * 1024
-"""Bytes of a frame: an invocation of 64 MiB, of which JSON may escape characters."""
+"""Maximum size of a frame, in bytes: an invocation of 64 MiB, of which JSON may escape characters."""
 LARGEST_ANSWER = 32 * 1024 * 1024
-"""Bytes of a frame that a child may send."""
+"""Maximum size of a frame from a child, in bytes."""
 _MANY = 1024 * 1024
 _MOST_VALUES = 500_000
-"""Values in a frame of more than ``_MANY`` bytes: each takes many times the memory that its text does."""
+"""Maximum number of values in a frame of more than ``_MANY`` bytes: each takes many times the memory of its text."""
 _CHUNK = 256 * 1024
 HEAD = struct.Struct("!IBQ")
-"""Length of the JSON, kind, number of the question."""
+"""Format of a frame's head: length of the JSON, kind, number of the question."""
 OTHER, ANSWER, LINE = range(3)
-"""Kinds: the last frame about a question is its answer, a line is for the log."""
+"""Kinds of frames: the last frame about a question is its answer, a line is for the log."""
 _ANSWERS = frozenset({"end", "failed", "fault", "description", "broken"})
 _DESCRIPTORS = socket.CMSG_SPACE(4 * 4)
 
 
 class Garbage(ValueError):
-    """Bytes that are not a frame, or are more than one may have."""
+    """Bytes that are not a frame, or exceed the limits of a frame."""
 
 
 class Head(NamedTuple):
@@ -62,7 +62,7 @@ def _finite(text: str) -> float:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Return a dataclass or a mapping as the object that a frame has for it, with members in camelCase."""
+    """Return a dataclass or a mapping as an object of a frame, with members in camelCase."""
     kind: Any = type(value)
     if hasattr(kind, "__dataclass_fields__"):
         return {said: getattr(value, name) for said, name in _members(kind)}
@@ -144,7 +144,7 @@ class Wire:
             yield head, _take_bytes(buffer, head.size)  # no name here keeps the body while the next frame is awaited
 
     def _has(self, size: int, buffer: bytearray) -> bool:
-        """Receive until the buffer has so many bytes; return False if the other end closes before."""
+        """Receive until the buffer has ``size`` bytes; return False if the other end closes before."""
         while len(buffer) < size:
             more = self._receive()
             if not more:
@@ -181,7 +181,9 @@ class Wire:
 
 
 def _has_many_values(body: bytes) -> bool:
-    """Count the values of a JSON text without reading it: its texts, and the signs outside of them that begin or separate values."""
+    """Return whether a JSON text has too many values, without parsing it: count its texts, and the signs outside of them that begin or
+    separate values.
+    """
     if sum(map(body.count, (b'"', b",", b"[", b"{"))) <= _MOST_VALUES:
         return False
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")

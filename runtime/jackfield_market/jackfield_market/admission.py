@@ -22,7 +22,7 @@ _REPLACE = "After a change of keys: jackfield catalogue revoke SITE OLDKEYID --s
 
 
 class NotPublished(NotAllowed):
-    """A wheel that a catalogue does not take; ``rule`` names the reason."""
+    """Refusal of a wheel by a catalogue; ``rule`` names the reason."""
 
     def __init__(self, rule: str, message: str, hint: str) -> None:
         super().__init__(f"{message} (rule '{rule}')", details=[Detail("", message, rule)], hint=hint)
@@ -31,7 +31,7 @@ class NotPublished(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Verified wheel to be published. Its content is read again when it is written: so many large wheels fit into memory."""
+    """Verified wheel to be published. Its content is read again when the file is written, so that memory never holds all wheels."""
 
     release: Release
     path: str
@@ -98,7 +98,7 @@ def _signer_of(path: str) -> str | None:
 def check_versions(candidates: Iterable[Candidate], published: Iterable[Release]) -> None:
     """Check that each version has one wheel, however its number is written: ``0.1`` is ``0.1.0``.
 
-    :raises NotPublished: if one has another.
+    :raises NotPublished: if a version has two different wheels.
     """
     added = [candidate.release for candidate in candidates]
     names, wheels = {release.name for release in added}, dict[tuple[str, Version], str]()
@@ -112,7 +112,7 @@ def check_versions(candidates: Iterable[Candidate], published: Iterable[Release]
 def admit(candidates: Iterable[Candidate], published: Iterable[str], registry: Registry, allowed: Sequence[str], now: str) -> None:
     """Enter new publishers and names into ``registry``; ``published`` are the connectors' keys, ``allowed`` names that may look alike.
 
-    :raises NotPublished: if a key or a name is not the publisher's.
+    :raises NotPublished: if a key or a name belongs to another publisher.
     """
     alike: LookAlikes | None = None
     for candidate in candidates:

@@ -22,12 +22,12 @@ SUFFIX = ".attestation.json"
 TYPE = "jackfield/attestation/1"
 """Type of the statement. It is signed too, so that a signature cannot be used for another kind of document."""
 MAX_BYTES = 64 * 1024
-"""Largest attestation."""
+"""Maximum size of an attestation, in bytes."""
 _MEMBERS = ("type", "name", "version", "wheel", "sha256", "publisher", "keyId", "signedAt")
 
 
 class NotVerified(NotAllowed):
-    """A wheel and an attestation that do not match, or a publisher that is not accepted; ``rule`` names the mismatch."""
+    """Mismatch of a wheel and its attestation, or a publisher that is not accepted; ``rule`` names the fault."""
 
     def __init__(self, rule: str, message: str, place: str = "") -> None:
         super().__init__(

@@ -27,7 +27,7 @@ _PASSED = frozenset(
     {"HOME", "LANG", "PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"}
 )
 _PASSED_FAMILIES = ("LC_", "COVERAGE_")
-"""Environment variables that an author's code gets."""
+"""Prefixes of the environment variables that an author's code gets."""
 _EPOCH = "315532800"
 """1980-01-01, the first date that a zip archive can state."""
 _DESCRIBE = """
@@ -42,7 +42,7 @@ with open(answer, "w", encoding="utf-8") as file:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the environment for code of an author's: no credentials, tokens or settings of the caller's, whatever their names."""
+    """Return the environment for an author's code: no credentials, tokens or settings of the caller, whatever their names."""
     passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_FAMILIES)}
     return {**passed, "PYTHONDONTWRITEBYTECODE": "1"}
 

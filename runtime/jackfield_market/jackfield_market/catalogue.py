@@ -154,7 +154,7 @@ class _Work:
         self._reports: dict[str, list[VersionReport]] = {}
 
     def require_keys(self) -> None:
-        """Check the keys for publishing this; the key of ``targets`` is needed only for new connectors, publishers and keys.
+        """Check the keys that publishing needs; the key of ``targets`` is needed only for new connectors, publishers and keys.
 
         :raises InvalidInvocation: if one is missing, or belongs to another catalogue.
         """
@@ -163,7 +163,7 @@ class _Work:
         repository.require_keys("releases", "snapshot", "timestamp", *(() if is_same else ("targets",)))
 
     def numbers(self) -> dict[str, int]:
-        """Return how much is published."""
+        """Return the numbers of published connectors and releases."""
         offered = [shelved for shelved in self.shelves.values() if shelved.releases]
         return {"connectors": len(offered), "releases": sum(len(shelved.releases) for shelved in offered)}
 
@@ -230,7 +230,7 @@ class _Work:
         return written
 
     def _published(self, key: str) -> bytes | None:
-        """Return the list of a connector's releases, if it is the list that was signed before."""
+        """Return the list of a connector's releases that was published before; None unless its hash is the signed one."""
         path = shelf.path_of(key)
         target = self.repository.targets(self.registry.role_of(key)).get(path)
         file = os.path.join(self.site, path)

@@ -1,4 +1,4 @@
-"""Condition of a catalogue: expiry of its metadata, keys at hand, and whether published files equal signed ones."""
+"""Condition of a catalogue: expiry of its metadata, presence of its keys, and equality of published and signed files."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _unattested(repository: Repository, registry: Registry) -> Iterator[str]:
 
 
 def _altered(repository: Repository) -> Iterator[str]:
-    """Yield the fault of each file that the metadata lists."""
+    """Yield a sentence for each published file that is missing or does not match the signed metadata."""
     for name, metadata in repository.roles():
         if name in {"root", "snapshot", "timestamp"}:
             continue

@@ -40,7 +40,7 @@ class Dependency:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Dependency:
-        """Read a row of a receipt or of a lock file. Each value becomes part of a line that uv reads, so none may be more than it says.
+        """Read a row of a receipt or of a lock file. Each value enters a line that uv reads, so its form is checked.
 
         :raises ValueError: if a member is of another form.
         """
@@ -61,7 +61,7 @@ class Dependency:
 def check_dependencies(wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]) -> None:
     """Check the names of everything in ``target``, and remove scripts. ``host`` are the distributions that children get from the host.
 
-    :raises NotInstalled: if one runs at the start of Python, or takes the place of a module that is not its own.
+    :raises NotInstalled: if a dependency runs at the start of Python, or replaces a module of another distribution.
     """
     shutil.rmtree(os.path.join(target, _SCRIPTS), ignore_errors=True)
     provided, mine = _modules_of(host), {dependency.name for dependency in found}

@@ -11,7 +11,7 @@ from typing import Any
 from jackfield.manifest.parts import PROOFS
 
 _TASKS, _SIGN_INS = 3, 6
-"""Most tasks and sign-ins of a list's entry."""
+"""Maximum numbers of tasks and of sign-ins in a list's entry."""
 _LONGEST = 100
 
 Json = Mapping[str, Any]
@@ -23,7 +23,7 @@ def listing_of(raw: Json) -> Json:
 
 
 def proof_of(raw: Json) -> Json:
-    """Return how far the connector is proven; nothing if the manifest does not say. ``facts`` and ``known`` are lists."""
+    """Return the listing's proof of the connector; empty if the manifest states none. ``facts`` and ``known`` are lists."""
     found = _object(listing_of(raw).get("proof"))
     if found.get("tier") not in PROOFS:
         return {}

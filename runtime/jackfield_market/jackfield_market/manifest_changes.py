@@ -32,7 +32,7 @@ _TEXTS = frozenset(
     | {"keywords"}
 )
 _EFFECTS = ("read", "idempotent", "write")
-"""From the safest to the least safe."""
+"""Effects of actions, from the safest to the least safe."""
 _PAGE_MEMBERS = ("tokenInput", "tokenOutput", "items", "allInput")
 
 
@@ -220,8 +220,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
 
 
 def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
-    """Return the schema of the old inputs; where the new ones are the members of the old input ``body``, which stays accepted, with these
-    members in its place."""
+    """Return the schema of the old inputs. Where the members of the old input ``body`` are now inputs, put them in its place."""
     members, inputs = _body(new).get("members"), old.get("inputs", {})
     whole = _body(old).get("input")
     if not isinstance(members, Mapping) or not isinstance(inputs, Mapping) or whole not in inputs.get("properties", {}):
@@ -355,7 +354,7 @@ def _strings(value: Any) -> set[str]:
 
 
 def _aliases(old: Any, new: Any, path: str) -> Iterator[Change]:
-    """Compare names for callers of other systems: the target of an old name must stay."""
+    """Compare the aliases for callers of other systems: the target of an old alias must stay."""
     if old == new:
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -370,7 +369,7 @@ def _aliases(old: Any, new: Any, path: str) -> Iterator[Change]:
 
 
 def _rest(old: Mapping[str, Any], new: Mapping[str, Any], path: str, known: set[str]) -> Iterator[Change]:
-    """Compare members without a rule of their own: prose is textual; of others, only an addition is harmless."""
+    """Compare members that have no rule of their own: a change of prose is textual, an addition additive, anything else breaking."""
     for name in {**old, **new}:
         if name in known or old.get(name, _ABSENT) == new.get(name, _ABSENT):
             continue

@@ -14,9 +14,9 @@ _REGISTRIES = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "
 """Labels below which country domains register names of different owners, as ``co.uk``."""
 _COUNTRY = 2
 _OF_REGISTRY = 2
-"""Letters of a country's domain, and labels of a name that may be such a registry."""
+"""Length of a country's domain in letters, and number of labels of a registry's domain."""
 _SHORTEST = 4
-"""Letters below which one edit does not make a look-alike: most short names are one edit apart."""
+"""Minimum length of a name whose one-edit neighbours count as look-alikes: most shorter names are one edit apart."""
 
 
 def is_key(text: str) -> bool:
@@ -46,7 +46,7 @@ def skeleton(name: str) -> str:
 
 
 class LookAlikes:
-    """Index of names that finds those one edit or one confusable letter away, without comparing all pairs."""
+    """Index of names that finds names one edit or one confusable letter away, without comparing all pairs."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._near: dict[str, set[str]] = {}

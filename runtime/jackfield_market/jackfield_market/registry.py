@@ -1,4 +1,4 @@
-"""Publishers of a catalogue: which key may sign in a publisher's name, and whose a connector's name is.
+"""Publishers of a catalogue: their signing keys, and the connectors that they own.
 
 The operator decides both when a release is first published; they are part of the signed targets metadata.
 """
@@ -17,7 +17,7 @@ CONNECTORS = "connectors"
 """Folder of the connectors' pages and lists in a site."""
 _ROLE = "publisher"
 _SHELF = 64
-"""Connectors of one delegated role: it bounds the data that an installer reads and that one release changes."""
+"""Maximum number of connectors per delegated role: it bounds the data that an installer reads and that one release changes."""
 
 
 class Registry:

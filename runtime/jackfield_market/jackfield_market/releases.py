@@ -21,9 +21,9 @@ PACKAGES = "packages"
 LIST = "catalogue.json"
 """Machine-readable list of a site."""
 ICONS = ("data:image/svg+xml", "data:image/png;base64,")
-"""Beginnings of the icons that pages show."""
+"""Prefixes of the data URLs of icons that pages show."""
 _LISTED_ICON = 2_048
-"""Most characters of an icon in lists, which are loaded whole; a connector's own page shows larger ones."""
+"""Maximum length in characters of an icon in lists, which are loaded whole; a connector's own page shows larger ones."""
 REVOKED = "revoked.json"
 """List of revoked publisher keys of a site."""
 
@@ -107,7 +107,7 @@ _OWNER = ("publisher", "keyId", "publicKey")
 
 
 def read_release(row: Any) -> Release:
-    """Read a row of another author's list.
+    """Read a row of a list that others wrote.
 
     :raises ValueError: if a member that an installer needs is missing or of another type.
     """
@@ -128,7 +128,9 @@ def read_release(row: Any) -> Release:
 
 
 def _small_icon(icon: object) -> str | None:
-    """Return an icon that lists show: an image within the page, in which browsers run no scripts and load nothing."""
+    """Return an icon that lists may show: an embedded image, in which browsers run no scripts and load nothing; None if it is not one, or
+    too long.
+    """
     return icon if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON else None
 
 

@@ -73,7 +73,7 @@ def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Changes to publish: ``roles`` has the targets of the delegated roles that change; the rest is the whole new state."""
+    """Changes to publish: ``roles`` has the targets of the delegated roles that change; the other members hold the whole new state."""
 
     publishers: Sequence[Mapping[str, Any]]
     delegated: Mapping[str, Sequence[str]]
@@ -186,7 +186,7 @@ class Repository:
     def rotate(self, role: str, now: datetime) -> str:
         """Begin the rotation of a role's key, and return the id of the new one; ``publish`` signs with it and ends the rotation.
 
-        The old key is needed of ``root`` only: another one may be lost.
+        Only ``root`` needs its old key: another role's may be lost.
 
         :raises InvalidInvocation: if the root key (of ``releases``: the targets key) is missing.
         """
@@ -246,7 +246,7 @@ class Repository:
         return new
 
     def _publish_roles(self, edit: Edit, parent: Targets, due: Any, now: datetime) -> dict[str, int]:
-        """Sign the delegated roles that change, are due or have a new key; return the versions of those."""
+        """Sign the delegated roles that change, are due or have a new key; return their versions by role."""
         versions = {}
         signer = self.keys.signer("releases", set(parent.delegations.keys if parent.delegations else ()))
         for role in edit.delegated:
@@ -296,7 +296,9 @@ class Repository:
         return found
 
     def _of_root(self, role: str, name: str) -> Metadata[Any] | None:
-        """Read top-level metadata. While its key is rotated, the key before is accepted too, and the role is noted as outdated."""
+        """Read top-level metadata; None if there is none. During the rotation of its key, accept the previous key too, and note the role as
+        outdated.
+        """
         checks = [partial(self.root.signed.verify_delegate, role)]
         path = os.path.join(self.site, METADATA, f"{self.root.signed.version - 1}.root.json")
         if self.keys.rotating(role) and os.path.exists(path):
@@ -393,5 +395,5 @@ def _write(site: str, name: str, metadata: Metadata[Any]) -> None:
 
 
 def utc(moment: datetime) -> str:
-    """Return a time as metadata and lists state it."""
+    """Return a time in the format of metadata and lists."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -44,7 +44,7 @@ class RoleKeys:
         return os.path.join(self.folder, f"{role}.next.pem" if following else f"{role}.pem")
 
     def has(self, role: str) -> bool:
-        """Return whether the key of ``role`` is here."""
+        """Return whether the key of ``role`` exists in the folder."""
         return os.path.exists(self.path(role))
 
     def rotating(self, role: str) -> bool:
@@ -65,7 +65,7 @@ class RoleKeys:
         return _signer(self.path(role, following=True)) if self.rotating(role) else self.create(role, following=True)
 
     def signer(self, role: str, accepted: Collection[str] | None) -> CryptoSigner:
-        """Read the key of a role whose id is ``accepted``; with None, any id is.
+        """Read the key of a role whose id is ``accepted``; None accepts any id.
 
         :raises InvalidInvocation: if it is missing, readable by others, or not accepted.
         """
@@ -95,7 +95,7 @@ class RoleKeys:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other commands from changing the catalogue meanwhile.
+        """Lock the catalogue against changes by other commands.
 
         :raises InvalidInvocation: if the folder does not exist, or another command holds the lock.
         """

@@ -87,9 +87,10 @@ class _Comparison:
         yield from self._marks(one, two, paths)
 
     def _listed_fit(self, one: Any, two: Any) -> bool | None:
-        """Return whether the listed values of the side that must be accepted fit the other side; None unless only one side lists values.
+        """Return whether the enumerated values of the side that must stay valid fit the other side; None unless exactly one side enumerates
+        values.
 
-        Each listed value is validated against the other side, so the answer is exact.
+        Each value is validated against the other side, so the answer is exact.
         """
         listed = [_listed(side) for side in (one, two)]
         if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):

@@ -43,7 +43,7 @@ def installer_of(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], S
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Rows of ``outdated``, the installed versions that they are about, and when they are too old."""
+    """Cached rows of ``outdated``, the installed versions that they describe, and the time of their expiry."""
 
     index: bytes
     rows: list[dict[str, Any]]
@@ -54,7 +54,7 @@ class ServerInstaller(ProcessLocal):
     """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used, ``roots`` the
     contents of their trusted ``root.json``, by URL.
 
-    Each call except ``newer`` reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
+    Each call except ``newer`` reads the catalogues and the policy anew, since days may pass between two calls. Thread-safe.
     """
 
     def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None, clock: Clock | None = None) -> None:
@@ -100,9 +100,10 @@ class ServerInstaller(ProcessLocal):
         return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
 
     def newer(self) -> list[dict[str, Any]]:
-        """Return the rows of ``outdated`` for a page that many people open. Others wait while one reads the catalogues.
+        """Return the cached rows of ``outdated``, for a page that many people open. Concurrent calls wait for one reading of the
+        catalogues.
 
-        They are read once in five minutes, and again as soon as a process has installed, chosen or removed a version.
+        The rows expire after five minutes, and as soon as a process has installed, chosen or removed a version.
         """
         with self._comparing:
             index, now = Installed(self._home).index(), self._clock.monotonic()
@@ -112,7 +113,7 @@ class ServerInstaller(ProcessLocal):
             return found.rows
 
     def revoked(self) -> list[dict[str, Any]]:
-        """Look for revocations of installed connectors. A new one is logged as a warning, once for all processes."""
+        """Return the revocations of installed connectors. A new one is logged as a warning, once for all processes."""
         with self._without_paths():
             return self._operations().revoked()
 
@@ -149,7 +150,7 @@ class ServerInstaller(ProcessLocal):
 
     @contextmanager
     def _without_paths(self) -> Iterator[None]:
-        """Take the paths of this machine out of an error: its readers are callers of the server, not its operator."""
+        """Remove this machine's paths from an error: its readers are callers of the server, not its operator."""
         try:
             yield
         except JackfieldError as error:

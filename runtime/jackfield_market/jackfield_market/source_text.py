@@ -11,16 +11,16 @@ import tokenize
 from collections.abc import Mapping
 
 MAX_SOURCE = 256 * 1024
-"""Largest ``.py`` file, in bytes."""
+"""Maximum size of a ``.py`` file, in bytes."""
 MAX_TOKENS = 100_000
-"""Most words, marks and lines of a ``.py`` file."""
+"""Maximum number of tokens in a ``.py`` file: words, marks and lines."""
 MAX_SOURCES = 16 * 1024 * 1024
-"""Largest sum of the sizes of all ``.py`` files of a wheel."""
+"""Maximum total size of all ``.py`` files of a wheel, in bytes."""
 _TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 
 
 def source_fault(files: Mapping[str, bytes]) -> tuple[str, str] | None:
-    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason."""
+    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason; None without such a file."""
     left = MAX_SOURCES
     for path, content in files.items():
         if path.endswith(".py"):

@@ -22,7 +22,7 @@ _DIFFERS = "Do not install it. Report it to its publisher: 'jackfield pack' refu
 
 @dataclass(slots=True)
 class _Declared:
-    """Declarations of the source text: effects and permissions by action, None if not literal; and those keys that are strings in it."""
+    """Declarations in the source text: effects and permissions by action, None where not literal, and the action keys among its strings."""
 
     effects: dict[str, str | None] = field(default_factory=dict)
     permissions: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def check_source(wheel: Wheel) -> None:
 
 
 def _check_binding(wheel: Wheel) -> None:
-    """Check the manifest of a connector without code as the package that binds its actions does when it is loaded, if that is installed."""
+    """Check the manifest of a connector without code by the package that binds its actions, if that package is installed."""
     attribute = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[2].strip()
     found = attempt(bound, attribute, wheel.manifest.raw)
     if isinstance(found, Raised) and not isinstance(found.error, ImportError):
@@ -114,6 +114,6 @@ def _literal(call: ast.Call, name: str, default: object) -> object:
 
 
 def _sorted(permissions: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """Return permissions in a form that can be compared, whatever their order."""
+    """Return permissions in sorted order, for comparison."""
     lists = {str(system): names for system, names in permissions.items() if isinstance(names, list | tuple | set)}
     return {system: sorted(map(str, names)) for system, names in lists.items() if names}

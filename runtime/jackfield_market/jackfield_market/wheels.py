@@ -37,17 +37,17 @@ from jackfield_market.source_text import source_fault
 from jackfield_market.zip_layout import data_places, unpacked
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Largest wheel, as a file."""
+"""Maximum size of a wheel file, in bytes."""
 MAX_FILES = 5_000
-"""Most entries of a wheel."""
+"""Maximum number of entries in a wheel."""
 MAX_UNPACKED = 128 * 1024 * 1024
-"""Largest sum of the sizes of all files of a wheel."""
+"""Maximum total size of a wheel's unpacked files, in bytes."""
 MAX_RATIO = 200
-"""Most bytes that one compressed byte may become, for files above ``_SMALL``; text rarely exceeds 20."""
+"""Maximum ratio of unpacked to compressed bytes, for files above ``_SMALL``; text rarely exceeds 20."""
 MAX_MANIFEST_RATIO = 40
-"""The same for a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. The shipped connectors have 6 to 13."""
+"""Maximum ratio of a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. The shipped connectors have 6 to 13."""
 MAX_PARSED = 8 * 1024 * 1024
-"""Largest ``connector.json``, and largest text file in the metadata folder that is parsed."""
+"""Maximum size in bytes of ``connector.json``, and of each text file in the metadata folder that is parsed."""
 _SMALL = 1024 * 1024
 _SMALL_MANIFEST = 64 * 1024
 _MAX_PATH = 240
@@ -58,7 +58,7 @@ _RESERVED = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 
 
 class WheelRefused(InvalidInvocation):
-    """A wheel that breaks a rule. ``rule`` is its name, for programs; it is also the ``keyword`` of the only detail."""
+    """Refusal of a wheel that breaks a rule. ``rule`` is the rule's name, for programs; it is also the ``keyword`` of the only detail."""
 
     def __init__(self, file: str, rule: str, message: str, member: str = "") -> None:
         where = pointer(*member.split("/")) if member else ""
@@ -72,7 +72,7 @@ class WheelRefused(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """Connector's wheel that keeps every rule. ``files`` has the content of each file by its path in the wheel."""
+    """Connector's wheel that satisfies every rule. ``files`` has the content of each file by its path in the wheel."""
 
     file: str
     """Name of the file, without folders."""
@@ -82,7 +82,7 @@ class Wheel:
     """Distribution's name, normalised (``jackfield-acme-crm``)."""
     version: str
     package: str
-    """Only import package (``jackfield_acme_crm``)."""
+    """Name of the only import package (``jackfield_acme_crm``)."""
     dist_info: str
     """Folder of the metadata (``jackfield_acme_crm-1.0.0.dist-info``)."""
     manifest: Manifest
@@ -93,7 +93,7 @@ class Wheel:
 
     @property
     def raw_metadata(self) -> bytes:
-        """Bytes of ``METADATA``, as an index serves them beside the wheel (PEP 658)."""
+        """Bytes of ``METADATA``, as an index serves them next to the wheel (PEP 658)."""
         return self.files[f"{self.dist_info}/METADATA"]
 
     def info(self, name: str) -> bytes | None:
@@ -129,7 +129,7 @@ def read_bounded(path: str, limit: int = MAX_BYTES) -> bytes:
 
 
 def is_canonical(version: str) -> bool:
-    """Return whether a version has the only spelling that is accepted: ``1.0`` for ``1.0``, ``v1.0`` and ``01.0``."""
+    """Return whether a version has the only accepted spelling: ``1.0`` for ``1.0``, ``v1.0`` and ``01.0``."""
     try:
         return str(Version(version)) == version
     except InvalidVersion:

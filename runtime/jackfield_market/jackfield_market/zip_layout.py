@@ -16,11 +16,11 @@ _END = struct.Struct("<4s4H2IH")
 _DESCRIPTOR = struct.Struct("<3I")
 _FIELD = struct.Struct("<2H")
 _LISTED = 46
-"""Bytes of an entry in the directory, without its name, extra fields and comment."""
+"""Size of an entry in the directory, in bytes, without its name, extra fields and comment."""
 _SIGNED_DESCRIPTOR = b"PK\x07\x08"
 _HAS_DESCRIPTOR = 0x8
 _ZIP64, _OTHER_NAME = 0x0001, 0x7075
-"""Extra fields with other sizes, and with another name, than the header says."""
+"""IDs of the extra fields that override the header's sizes, and its name."""
 
 
 def data_places(content: bytes, entries: Sequence[zipfile.ZipInfo]) -> dict[int, int]:

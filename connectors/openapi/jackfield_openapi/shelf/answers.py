@@ -1,7 +1,7 @@
 """Answers about the provider in a service's file, apart from its operations: to eight questions, and behind evidence.
 
-Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An unknown answer is shown, and keeps a
-connector from the best grade.
+Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An unknown answer is displayed, and excludes
+the connector from the best grade.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 UNKNOWN = "unknown"
 NONE = "none"
-"""The connector does nothing that the question is about."""
+"""Answer to a question about a feature that the connector lacks."""
 QUESTIONS: Mapping[str, str] = {
     "outcomes": "Outcomes of single items",
     "ends": "Ends of lists",
@@ -43,7 +43,7 @@ REASONS: Mapping[str, str] = {
     "several": "It sends several things at once, and there is no one place for a marker.",
     "second": "A marker would be set by a second request.",
 }
-"""Reason why a write has no evidence, by the word in a file."""
+"""Reasons why a write has no evidence, by the word in a file."""
 
 
 def answer_faults(answers: object) -> Iterator[str]:

@@ -75,12 +75,12 @@ class Channel:
         client: Client | None = None,
         workspace: str = "",
     ) -> Any:
-        """Ask a child and return its answer: a child whose answer has another shape than the question's has sent garbage.
+        """Ask a child and return its answer; an answer of another shape than the question's counts as garbage.
 
         ``kind`` and ``context`` are the connection that the question is about. The workspace that asks is the context's, the call's, or
         ``workspace``.
 
-        :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
+        :raises JackfieldError: the error that the child answers with, or the reason why there is no answer.
         """
         deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
         session = None if context is None else self._sessions.find(context.leases)

@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 GRACE = 0.15
 """Seconds after the deadline in which a child may still report."""
 _FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""Exceptions when a malformed message of a child is read."""
+"""Exceptions that a malformed message of a child causes when it is read."""
 _ANSWERS = ("end", "failed", "fault")
 _LONGEST_FAULT = 2000
 _LONGEST_REASON = 300
 _LONGEST_NAME = 200
 _MOST_APART = 1000
-"""Limit of requests under way at once in threads of an action."""
+"""Maximum number of concurrent requests in threads of an action."""
 _LARGEST_RETURN = 4000
-"""Characters of the JSON that a step returned, which an error may quote."""
+"""Maximum number of characters of a step's returned JSON, which an error may quote."""
 Dial = Callable[[str, int, float], socket.socket]
-"""Opens a connection to a host and a port within some seconds."""
+"""Function that opens a connection to a host and a port within some seconds."""
 
 
 class Conversation:
@@ -178,7 +178,7 @@ class Conversation:
             raise KeyError(*sorted(frame)[:3])
 
     def _follow(self, call: Call, frame: Frame) -> bool:
-        """Take a frame about the progress of the call; return False if it is about something else."""
+        """Process a frame about the progress of the call; return False for any other frame."""
         if "begin" in frame:
             self._note_request(frame)
             self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
@@ -204,7 +204,7 @@ class Conversation:
         return True
 
     def _hand_over(self, call: Call, frame: Frame) -> None:
-        """Take a file to store, or an event for the caller."""
+        """Accept a file to store, or an event for the caller."""
         if "event" in frame:
             self._reply(lambda: call.hand_on(_event(frame["event"])))
             return
@@ -337,7 +337,7 @@ class Conversation:
 
 
 class _LeftOffError(Exception):
-    """The child answers in the middle of a file: reading the content has failed."""
+    """End of a file before its last piece: the child has answered, since reading the content failed."""
 
 
 class ConnectorFault(Exception):

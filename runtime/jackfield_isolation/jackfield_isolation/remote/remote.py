@@ -31,7 +31,7 @@ T = TypeVar("T", bound=Output)
 
 
 class RemoteInputs:
-    """Inputs as JSON. The author's model and rules judge them in the child."""
+    """Inputs as JSON. The author's model and rules check them in the child."""
 
     __slots__ = ("json", "plan", "preview", "workspace")
 
@@ -45,7 +45,7 @@ class RemoteInputs:
 
     @classmethod
     def model_validate(cls, values: Mapping[str, Any], **_how: Any) -> RemoteInputs:
-        """Take the inputs as they are."""
+        """Return the inputs unchanged."""
         return cls(values)
 
     def rules(self) -> tuple[()]:
@@ -94,7 +94,7 @@ class RemoteClient:
 
 
 def _asking(question: Question) -> Callable[..., Any]:
-    """Return the method of a connection that asks its child for the method of the author's with this name."""
+    """Return the method of a connection that asks its child to run the author's method of this name."""
 
     def ask(self: RemoteConnection, context: OpenContext, *given: Any) -> Any:
         return RemoteClient(self, context).ask(question, *given, call=context.call)
@@ -131,7 +131,7 @@ class RemoteConnection(SecretHolder):
 
     @classmethod
     def model_validate(cls, values: Mapping[str, Any]) -> Self:
-        """Take the values as they are; the child judges them when it opens the connection."""
+        """Return a connection with unchanged values; the child checks them when it opens the connection."""
         return cls(values)
 
     def open(self, context: OpenContext) -> RemoteClient:
@@ -195,7 +195,7 @@ class RemoteConnector:
         return f"RemoteConnector({self.key!r}, {self.version!r})"
 
     def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the manifest as the code in the child says it."""
+        """Return the manifest that the code in the child declares."""
         chosen = [item for item in self._description.get("actions", ()) if actions is None or item.get("key") in actions]
         return {**self._description, "actions": chosen}
 

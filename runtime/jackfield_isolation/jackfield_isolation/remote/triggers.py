@@ -1,4 +1,4 @@
-"""Triggers of an isolated connector as this process sees them: each function asks the child, whose answers are checked."""
+"""Triggers of an isolated connector in this process: each function asks the child, whose answers are checked."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from jackfield_isolation.remote.channel import Channel
 
 
 class WatchInputs:
-    """Inputs of a subscription as JSON, judged by the author's model in the child."""
+    """Inputs of a subscription as JSON, checked by the author's model in the child."""
 
     def __init__(self, json: Mapping[str, Any]) -> None:
         self.json = json
 
     def rules(self) -> tuple[Detail, ...]:
-        """Return no faults: the child has judged by the author's rules."""
+        """Return no faults: the child has applied the author's rules."""
         return ()
 
 

@@ -1,1 +1,1 @@
-"""Limits of a child process, as the kernel holds them."""
+"""Limits of a child process, enforced by the kernel."""

@@ -18,7 +18,7 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _VERSION_FLAG = 1
 _RULE_PATH = 1
 _READ = 1 << 0 | 1 << 2 | 1 << 3
-"""Execute (to map libraries), read files, list folders."""
+"""Landlock rights for reading: execute (to map libraries), read files, list folders."""
 _READ_FILE, _WRITE_FILE = 1 << 2, 1 << 1
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 """Rights over files that each version of Landlock can take away."""
@@ -27,7 +27,7 @@ GUARDS_TRUNCATION = 3
 _M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1024 * 1024
 _TCP_RIGHTS = 3
 _SCOPES = 3
-"""Abstract Unix sockets, and signals, of processes outside."""
+"""Landlock scopes: abstract Unix sockets, and signals, of processes outside."""
 
 
 @cache
@@ -60,7 +60,7 @@ def end_with_parent(parent: int, signal: int) -> None:
 
 
 def drop_privileges() -> None:
-    """Drop all capabilities, for this process and for programs that it might start, and its claim to be traced by equals.
+    """Drop all capabilities, for this process and for programs that it starts, and refuse to be traced by the user's processes.
 
     :raises OSError: if the kernel refuses.
     """
@@ -90,7 +90,8 @@ def landlock_version() -> int:
 
 
 def restrict_files(readable: Iterable[str], devices: Iterable[str]) -> int:
-    """Take away all access to files but reading ``readable`` and using ``devices``; TCP, and processes outside, too, if the kernel can.
+    """Revoke all access to files except reading ``readable`` and using ``devices``; also TCP, and access to processes outside, if the
+    kernel can.
 
     Return the version of Landlock that was used.
 

@@ -13,7 +13,7 @@ from jackfield_isolation.sandbox import kernel, seccomp
 from jackfield_isolation.sandbox.thread_limit import threads_to_allow
 
 Layers = dict[str, bool | str]
-"""By name: True where a layer holds, else the reason why it does not."""
+"""Mapping from a layer's name to True where it holds, else to the reason why it does not."""
 LAYERS = ("resources", "parent", "privileges", "files", "processes", "network")
 _FILES = 256
 _CPU_SECONDS = 3600

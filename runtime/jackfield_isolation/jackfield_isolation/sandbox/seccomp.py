@@ -36,9 +36,9 @@ mode 3, which neither reads nor writes."""
 _DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1027, 1030, 1032, 1034)
 """Commands of ``fcntl``: duplicate, flags, locks, and read-only ones. Others direct signals to a process, watch folders or lease files."""
 _DEVICE_COMMANDS = (0x5401, 0x5411, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x8905, 0x802C542A)
-"""Commands of ``ioctl``: terminal's attributes and size, bytes that wait, (non-)blocking, close on exec, urgent mark."""
+"""Commands of ``ioctl``: terminal's attributes and size, pending bytes, (non-)blocking, close on exec, urgent mark."""
 _ONE_PROCESS = 1
-"""``which`` of ``ioprio_set``; ``setpriority`` counts from 0."""
+"""Value of ``which`` for one process in ``ioprio_set``; ``setpriority`` counts from 0."""
 
 Instruction = tuple[int, int, int, int]
 Numbers = dict[str, tuple[int | None, int | None]]
@@ -160,13 +160,13 @@ def _argument(index: int, half: int = 0) -> Instruction:
 
 
 def _case(number: int | None, steps: Iterable[Instruction]) -> list[Instruction]:
-    """Decide about one system call; ``steps`` end with a decision."""
+    """Return the instructions for one system call; ``steps`` end with a decision."""
     decided = list(steps)
     return [] if number is None else [(_EQUAL, 0, len(decided), number), *decided]
 
 
 def _require(index: int, values: list[int], reason: int = errno.EACCES) -> list[Instruction]:
-    """Continue if the argument has one of the values."""
+    """Return the instructions that refuse a call with ``reason`` unless the argument has one of the values."""
     tests = [(_EQUAL, len(values) - place, 0, value) for place, value in enumerate(values)]
     return [_argument(index), *tests, _refuse(reason)]
 
@@ -188,7 +188,7 @@ def _without_flag(index: int) -> list[Instruction]:
 
 
 def _without_hidden_access(index: int) -> list[Instruction]:
-    """Allow the flags of ``open`` unless they give access that no rule of Landlock sees."""
+    """Return the instructions that allow the flags of ``open`` unless they give access that no rule of Landlock sees."""
     hidden = (_NEITHER, _NEITHER | _TRUNCATING, _READ_ONLY | _TRUNCATING)
     refused = [step for one in hidden for step in ((_EQUAL, 0, 1, one), _refuse(errno.EACCES))]
     return [_argument(index), (_AND, 0, 0, _NEITHER | _TRUNCATING), *refused, _return(_ALLOW)]

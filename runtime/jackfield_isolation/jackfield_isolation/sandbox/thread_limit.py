@@ -1,4 +1,4 @@
-"""Limit of the threads of a child process, in the kernel where it can count them by process, and by looking every second."""
+"""Limit of the threads of a child process: in the kernel where it can count them by process, and by a check every second."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import suppress
 
 MOST_THREADS = 512
 _SLACK = 4096
-"""Threads that an unprivileged user may start, in addition to the machine's current ones: the kernel counts all processes of a user
-together."""
+"""Number of threads that an unprivileged user may start in addition to the machine's current ones: the kernel counts all processes of a
+user together.
+"""
 _FIRST_USER = 0x7A000000
 """First of 2^24 user numbers that belong to nobody. A child of root takes one at random: containers may share a count."""
 
@@ -17,8 +18,8 @@ _FIRST_USER = 0x7A000000
 def threads_to_allow() -> int:
     """Return the thread limit for this process's user.
 
-    Root is exempt from the limit, judged by the real user number: it becomes a number that no other process has. The effective user number,
-    with which files are opened, stays.
+    Root is exempt from the limit, which goes by the real user number: it becomes a number that no other process has. The effective user
+    number, with which files are opened, stays.
     """
     return MOST_THREADS if _take_user() else _threads_of_machine() + _SLACK
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TIERS = ("bronze", "silver", "gold", "platinum")
 _FAILED = 1
 _QUIET = 10.0
-"""Seconds without a word about the progress, where stderr is no terminal."""
+"""Seconds between two lines of progress where stderr is no terminal."""
 _COLOURS = {"none": "#9f1239", "bronze": "#92400e", "silver": "#52606d", "gold": "#8a6d00", "platinum": "#0f766e"}
 """Fill of a badge: dark enough for white text (contrast of at least 4.5)."""
 
@@ -70,7 +70,9 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 class _Progress:
-    """Rule that is judged, on stderr: one line that is overwritten on a terminal; elsewhere a line every ten seconds."""
+    """Progress display on stderr, which names the current rule: one line that is overwritten on a terminal; elsewhere a line every ten
+    seconds.
+    """
 
     def __init__(self) -> None:
         self._is_drawn = sys.stderr.isatty()
@@ -100,7 +102,7 @@ def _summary(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    """Yield the grade, then a line for each fault: a rule with its tier, its evidence, and the cure."""
+    """Yield the grade, then a line for each fault: a rule with its tier, its evidence, and the remedy."""
     yield _summary(report)
     for rule in _failed(report):
         for text in rule.evidence:
@@ -108,7 +110,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _show(report: Report, output: Output) -> None:
-    """Draw the table of the rules; of rules that a broken connector leaves open, only the number."""
+    """Draw the table of the rules; only count the rules that a broken connector leaves undecided."""
     rules = report.to_json()["rules"]
     loads = rules[0]["passed"]
     output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))
@@ -126,7 +128,7 @@ def _require(path: str) -> None:
 
 
 def _short(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a rule with its evidence and cure where it failed, else its name and verdict."""
+    """Return a rule with its evidence and remedy where it failed, else its name and verdict."""
     return rule if rule["passed"] is False else {"name": rule["name"], "passed": rule["passed"]}
 
 

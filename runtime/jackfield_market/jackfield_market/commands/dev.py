@@ -25,7 +25,7 @@ from jackfield_market.commands.dev_access import Access
 from jackfield_market.testing.project import Project
 
 _POLL = 0.5
-"""Seconds between two looks at the files."""
+"""Seconds between two scans of the files."""
 _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
@@ -104,7 +104,7 @@ def environment_of(project: Project, scratch: Path) -> Mapping[str, str]:
 
 
 def _seen(project: Project) -> Mapping[str, int]:
-    """Return the time of the last change of pyproject.toml and of each file of the package; connector.json, which is generated, aside.
+    """Return the modification time of pyproject.toml and of each file of the package, except the generated connector.json.
 
     :raises InvalidInvocation: if there are too many files to watch.
     """
@@ -126,14 +126,14 @@ def _changed(path: str | Path) -> int:
 
 
 class _Watch:
-    """Watch over a project that is being imported: log an import that does not end, and end it at the next change."""
+    """Monitor of a project's import: it logs an import that does not end, and ends the import at the next change of a file."""
 
     def __init__(self, project: Project, seen: Mapping[str, int], stopped: threading.Event) -> None:
         self._project, self._seen, self._stopped = project, seen, stopped
         self._told = self.changed = False
 
     def __call__(self, passed: float) -> bool:
-        """Return True once the import is not wanted any more."""
+        """Return True once the import must end."""
         if passed > _SLOW and not self._told:
             self._told = True
             announce(

@@ -73,7 +73,7 @@ def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
 
 
 def _checked(folder: Path) -> dict[str, str]:
-    """Return how ``jackfield check`` runs the actions, as the generator has written it into pyproject.toml."""
+    """Return the settings of ``jackfield check`` that the generator has written into pyproject.toml."""
     text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     _, section, rest = text.partition(_CHECKED)
     return {"check": section + rest}

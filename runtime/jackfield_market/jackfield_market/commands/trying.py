@@ -32,7 +32,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _installed(key: str) -> Manifest:
     """Return the manifest of an installed connector.
 
-    :raises UnknownConnector: if it is not installed; the hint says how it is, also from the file of a shelf in the current folder.
+    :raises UnknownConnector: if it is not installed; the hint says how to install it, also from a shelf in the current folder.
     """
     try:
         return Catalog.installed().find(key)

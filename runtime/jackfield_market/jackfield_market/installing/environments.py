@@ -37,7 +37,7 @@ SITE = "site-packages"
 DEPENDENCIES = "dependencies"
 """Folder of dependencies that the host lacks."""
 SECONDS = 600
-"""Longest run of uv."""
+"""Maximum duration of a run of uv, in seconds."""
 _LAST_LINES = 6
 _WITH_PYTHON = "Install jackfield with pip or uv, or take its container image, where this connector is needed."
 _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
@@ -216,8 +216,10 @@ def _host_versions() -> dict[str, str]:
 
 
 def _places(policy: Policy, scratch: str) -> list[str]:
-    """Return uv's arguments for the places of the policy. A name with a wheel in ``find_links`` comes from there only. From folder and
-    index together, uv takes the highest version, so anyone could replace a private package by registering its name in a public index."""
+    """Return uv's arguments for the policy's folders and index. A name with a wheel in ``find_links`` comes from there only. From folder
+    and index together, uv takes the highest version, so anyone could replace a private package by registering its name in a public
+    index.
+    """
     if policy.index is None:
         return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]
     first = _index_of(policy.find_links, os.path.join(scratch, "simple"))

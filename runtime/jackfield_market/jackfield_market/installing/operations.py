@@ -1,4 +1,4 @@
-"""Operations on installed connectors, as commands and other surfaces ask for them: install, upgrade, uninstall, compare."""
+"""Operations on installed connectors: install, upgrade, uninstall, compare."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _ROOT_BYTES = 512 * 1024
 @dataclass(frozen=True, slots=True)
 class Options:
     """Choices of the person who installs. ``root`` is the path of the trusted root of any source, ``roots`` are the contents of the roots
-    of some sources, by URL. ``warn`` gets texts that a person should read."""
+    of some sources, by URL. ``warn`` is called with messages for that person.
+    """
 
     policy: str | None = None
     root: str | None = None
@@ -94,7 +95,7 @@ class Operations:
         return done
 
     def upgrade(self, names: Sequence[str], *, breaking: bool = False, dry_run: bool = False, lock: str | None = None) -> dict[str, Any]:
-        """Upgrade the named connectors, by default all that are not pinned. Refused ones keep their version."""
+        """Upgrade the named connectors, by default all that are not pinned. Refused connectors keep their version."""
         rows, current, kept = [], [], []
         with self._installed.exclusive():
             pins = self._installed.pins()
@@ -156,7 +157,7 @@ class Operations:
     def revoked(self) -> list[dict[str, Any]]:
         """Read the revocations of installed connectors from the catalogues, and record them for every process of the data folder.
 
-        Return a row for each. ``warn`` gets a new one once. A catalogue that cannot be read changes nothing that is known of it.
+        Return a row for each revocation; call ``warn`` once for a new one. Recorded revocations of an unreadable catalogue stay.
         """
         if not self._installed.receipts():
             return []
@@ -244,7 +245,7 @@ class Operations:
 
 
 def _revocation(receipt: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any] | None:
-    """Return the revocation of an installed release: of its publisher's key, or of the release with a key that has a successor."""
+    """Return the revocation of an installed release's key, or of the release if its key has a successor; None if neither is revoked."""
     publisher = receipt["publisher"]
     about = catalogue.revoked().get(publisher["keyId"])
     if about is None:

@@ -103,7 +103,7 @@ MEMBERS = {
     "index": "index",
     "findLinks": "find_links",
 }
-"""Attributes by the names in the file."""
+"""Attribute of ``Policy`` for each member of the file."""
 
 
 def read_policy(home: str, path: str | None) -> Policy:

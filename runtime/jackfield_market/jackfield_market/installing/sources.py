@@ -56,15 +56,15 @@ _ROOT = "root.json"
 _TARGETS = "targets"
 _ROOT_BYTES = 512 * 1024
 _ROTATIONS = 256
-"""Most roots of a source, as in the TUF client."""
+"""Maximum number of roots of a source, as in the TUF client."""
 LIST_BYTES = 256 * 1024 * 1024
-"""Largest list of targets, publishers or releases."""
+"""Maximum size of a list of targets, publishers or releases, in bytes."""
 LIST_VALUES = 5_000_000
-"""Most values of such a list, and of a file of metadata."""
+"""Maximum number of values in a list, and in a file of metadata."""
 CACHE_BYTES = 512 * 1024 * 1024
-"""Largest sum of the downloads that are kept of a source."""
+"""Maximum total size of a source's cached downloads, in bytes."""
 DOWNLOAD_SECONDS = 600
-"""Time after which a single download is given up."""
+"""Seconds before a single download is abandoned."""
 _SILENCE = 30.0
 _FAILURE = 400
 _ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
@@ -106,7 +106,7 @@ class Source:
 
     @property
     def state(self) -> str:
-        """Name of the folder for facts about this source."""
+        """Name of the folder with the stored data of this source."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:32]
 
 
@@ -119,7 +119,7 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Releases of one connector, and the withdrawn ones, with their publisher's key."""
+    """Published and withdrawn releases of one connector, with their publisher's key."""
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...]
@@ -169,7 +169,7 @@ class Catalogue:
         return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in _publishers(data) for key in row["connectors"]}, {})
 
     def lets_sign(self, publisher: Mapping[str, str], connector: str) -> bool:
-        """Return whether a publisher's key may sign releases of a connector. The key ``targets`` says so, which can be kept offline."""
+        """Return whether a publisher's key may sign releases of a connector, by the targets metadata, whose key can stay offline."""
 
         def read(data: Any) -> bool:
             rows = [row for row in _publishers(data) if row["keyId"] == publisher["keyId"] and row["publisher"] == publisher["publisher"]]
@@ -178,7 +178,7 @@ class Catalogue:
         return self._read(PUBLISHERS, read, False)
 
     def succeeds(self, former: Mapping[str, str], publisher: Mapping[str, str]) -> bool:
-        """Return whether a publisher's key has taken the place of a former one, by the word of the catalogue's operator."""
+        """Return whether a publisher's key has replaced a former one, as the catalogue's operator has signed."""
 
         def read(data: Any) -> bool:
             rows = {row["keyId"]: (row["publisher"], row["status"]) for row in _publishers(data)}
@@ -234,7 +234,7 @@ class Catalogue:
 def _publishers(data: Any) -> list[dict[str, Any]]:
     """Return the rows of the list of publishers.
 
-    :raises ValueError: if one is of another form.
+    :raises ValueError: if a row is of another form.
     """
     rows: list[dict[str, Any]] = data["publishers"]
     for row in rows:
@@ -375,7 +375,7 @@ def _prune(folder: str) -> None:
 
 
 def _history(state: str) -> list[bytes]:
-    """Return the roots that were seen of a source."""
+    """Return the stored versions of a source's root metadata."""
     folder = os.path.join(state, METADATA, "root_history")
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]
@@ -398,7 +398,7 @@ class _JudgedFetcher(FetcherInterface):
 
 
 class _HttpFetcher(_JudgedFetcher):
-    """Reader over HTTP, by the way out of all of jackfield, that gives up on a server which sends forever, however slowly."""
+    """Reader over HTTP by jackfield's proxy settings; it abandons a download after ``DOWNLOAD_SECONDS``."""
 
     def __init__(self) -> None:
         self._wire = Wire(WireSettings(tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)))

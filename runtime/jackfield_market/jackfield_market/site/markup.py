@@ -1,4 +1,4 @@
-"""Parts of the pages of a catalogue. Strangers wrote their texts, which lose invisible characters; ``kernel.markup`` does the rest."""
+"""Parts of a catalogue's pages. Texts of third parties lose their invisible characters here; ``kernel.markup`` does the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self
 """Content security policy of every page: its own style and scripts, images in the page itself, and nothing from elsewhere."""
 _FOOTER = "Signed catalogue of connectors for jackfield. This page quotes the packages; "
 _KEPT = "\n\t\u200c\u200d"
-"""Characters that may stay: line ends, and the joiners that some scripts need."""
+"""Invisible characters that stay: line ends, and the joiners that some scripts need."""
 _LONGEST = 100_000
 
 

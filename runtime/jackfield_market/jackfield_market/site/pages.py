@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 PUBLISHERS = "publishers/index.html"
 _LISTED = 100
-"""Connectors of one page of the list."""
+"""Number of connectors on one page of the list."""
 _ICON = 64 * 1024
 _CATEGORIES = 200
-"""Most categories to choose from."""
+"""Maximum number of categories to choose from."""
 _INDEX_FROM = 6
-"""Actions from which a page has a list of them."""
+"""Minimum number of actions for which a page has a list of them."""
 _EFFECTS = {
     "read": "reads only",
     "idempotent": "changes data; safe to repeat",
@@ -174,7 +174,7 @@ def fingerprint(key_id: str) -> str:
 
 
 def withdrawn(shelved: Shelved) -> str:
-    """Return the page of a connector of which every release was withdrawn."""
+    """Return the page of a connector whose releases were all withdrawn."""
     data = shelved.newest.data
     about_it = [h.h1(data["title"]), _warning(shelved), h.p(line(data["description"]))]
     return page(data["title"], "../../", *about_it, h.h2("Versions"), _versions(shelved, {}))

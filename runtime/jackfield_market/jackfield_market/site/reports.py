@@ -17,7 +17,7 @@ from jackfield_market.wheels import read_bounded
 
 _GRADES = ("none", "bronze", "silver", "gold", "platinum")
 _LINES = 20
-"""Most lines of evidence that a page shows of one rule."""
+"""Maximum number of lines of evidence that a page shows for one rule."""
 
 
 @dataclass(frozen=True, slots=True)

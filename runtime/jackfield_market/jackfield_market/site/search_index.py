@@ -14,7 +14,7 @@ _TEXT = 160
 _TITLE = 100
 _CATEGORY = 60
 _WORDS = 8_000
-"""Most characters of the words that find one connector, so that none makes the index large for all."""
+"""Maximum number of characters of the words that find one connector: it bounds the index."""
 
 
 def render(shelves: Iterable[Shelved]) -> str:

@@ -17,7 +17,7 @@ from jackfield_market.releases import LIST, Release
 from jackfield_market.wheels import read_bounded
 
 NEXT = "catalogue.next.json"
-"""The list of a build whose metadata may not be published yet."""
+"""Name of the list of a build whose metadata may not be published yet."""
 _VERSION = 1
 _LARGEST = 1 << 30
 _ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade", "icon", "listing")
@@ -38,7 +38,7 @@ class Shelved:
 
     @property
     def newest(self) -> Release:
-        """Newest release; of those withdrawn if there is no other."""
+        """Newest release; the newest withdrawn one if there is no other."""
         return (self.releases or self.revoked)[-1]
 
     @property

@@ -23,9 +23,9 @@ from jackfield_market.site.shelf import Shelved, path_of, render_releases
 from jackfield_market.wheels import read_bounded
 
 PUBLISHERS = "publishers.json"
-"""Publishers with their keys and connectors."""
+"""Name of the file of publishers with their keys and connectors."""
 _CHANGES = 200
-"""Most changes that are listed for one version."""
+"""Maximum number of changes listed for one version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Described:
 def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[str, bytes]:
     """Return the files of one connector by path; its wheels are in the site.
 
-    ``published`` is its list as it was signed before: changes that it has are not determined again.
+    ``published`` is the connector's previously signed list: its changes are not computed again.
     """
     releases, key = shelved.releases, shelved.newest.key
     history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))

@@ -62,15 +62,15 @@ class Python:
         return f"list[{item}]"
 
     def mapping(self, value: str) -> str:
-        """Return a dictionary."""
+        """Return a list type."""
         return f"dict[str, {value}]"
 
     def union(self, types: Sequence[str]) -> str:
-        """Return a union."""
+        """Return a dictionary type."""
         return "Any" if "Any" in types else " | ".join(dict.fromkeys(types))
 
     def declared(self, name: str, members: Sequence[Member]) -> str:
-        """Return a ``TypedDict``: as a class, or as a call if a member's name is none of Python's."""
+        """Return a ``TypedDict``: as a class, or as a call if a member's name is no Python identifier."""
         rows = [(row.name, f"Required[{row.type}]" if row.required else f"NotRequired[{row.type}]", row.about) for row in members]
         if all(row.name.isidentifier() and not keyword.iskeyword(row.name) for row in members):
             lines = [f"    {key}: {kind}" + (f'\n    """{_quoted(about)}"""' if about else "") for key, kind, about in rows]
@@ -102,13 +102,13 @@ def _of_action(manifest: Manifest, action: ActionManifest, names: Names) -> str:
 
 
 def function_name(key: str) -> str:
-    """Return an action's key in snake_case, with an underscore if it is a word of Python's."""
+    """Return an action's key in snake_case, with an underscore if it is a Python keyword."""
     found = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key).lower()
     return f"{found}_" if keyword.iskeyword(found) else found
 
 
 def module_name(key: str) -> str:
-    """Return the name of a connector's module, which hides no library: `http_calls`."""
+    """Return the name of a connector's module, such as `http_calls`, which shadows no library."""
     return f"{re.sub(r'[^a-z0-9]+', '_', key.lower())}_calls"
 
 

@@ -67,8 +67,9 @@ class Names:
 
 
 class TypeReader:
-    """Types of one schema of an action. ``declarations`` are the declarations of its objects, each after those that it uses. ``lenient``
-    members may be omitted."""
+    """Reader of one schema of an action as types. ``declarations`` are the declarations of its objects, each after those that it uses.
+    ``lenient`` members may be omitted.
+    """
 
     def __init__(self, language: Language, root: Json, names: Names, *, lenient: Iterable[str] = (), shares: bool = False) -> None:
         self.declarations: list[str] = []
@@ -184,5 +185,5 @@ def pascal(text: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a value as JSON, which TypeScript reads, and Python, but for words."""
+    """Return a value as JSON, which TypeScript reads; Python too, except for true, false and null."""
     return json.dumps(value, ensure_ascii=True)

@@ -59,11 +59,11 @@ class TypeScript:
         return " | ".join(literal(value) for value in values)
 
     def array(self, item: str) -> str:
-        """Return an array."""
+        """Return an array type."""
         return f"Array<{item}>"
 
     def mapping(self, value: str) -> str:
-        """Return a record."""
+        """Return a record type."""
         return f"Record<string, {value}>"
 
     def union(self, types: Sequence[str]) -> str:

@@ -34,20 +34,20 @@ from jackfield_market.testing.subject import Rule, Subject, Tier
 
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
 _SAID_BY_403 = ("unauthenticated", "rate_limited")
-"""Other meanings of a 403: DeepL refuses wrong keys by it, Hunter requests over the rate."""
+"""Errors that a 403 may also mean: DeepL sends 403 for wrong keys, Hunter for requests over the rate limit."""
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
-"""Seconds. Deadline of an attempt that hangs."""
+"""Deadline of an attempt that hangs, in seconds."""
 _AGAIN = 1.5
-"""Seconds. Deadline of an attempt that is run again."""
+"""Deadline of a repeated attempt, in seconds."""
 _LAST = 5.0
-"""Seconds. Deadline of its last run, long enough for a busy machine."""
+"""Deadline of the last repeated attempt, in seconds: long enough for a busy machine."""
 _AT_ONCE = 12
-"""Attempts that last as long as their deadline, side by side."""
+"""Maximum number of concurrent attempts that last as long as their deadline."""
 _ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
 _LEFT_OUT = 0.25
-"""Share of the actions that need not be run."""
+"""Maximum share of the actions that may be left out."""
 _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
 """Broken responses to a request that the provider has accepted."""
@@ -133,7 +133,7 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
 
 
 def _at(number: int, answer: Answer, well: Script) -> Script:
-    """Play the script ``well``, except for request ``number``."""
+    """Play the script ``well``, but answer request ``number`` with ``answer``."""
     return lambda at, request: answer if at == number else well(at, request)
 
 
@@ -249,7 +249,7 @@ def _explained(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
 
 
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
-    """Run attempts that last as long as their deadline side by side; repeat those with a fault with a longer one, for a busy machine."""
+    """Run attempts that last as long as their deadline concurrently; repeat faulty attempts with a longer deadline, for a busy machine."""
     rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
     for seconds in (_SHORT_DEADLINE, _AGAIN):
         rows = [row for row, faults in _held(subject, rows, seconds) if faults]

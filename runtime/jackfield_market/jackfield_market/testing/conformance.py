@@ -42,7 +42,7 @@ class Conformance:
 
     @classmethod
     def _subject(cls, config: pytest.Config) -> Subject:
-        """Return the connector under test: one object for all rules, which share the attempts that several of them look at."""
+        """Return the connector under test: one object for all rules, so that they share attempts."""
         subjects = config.stash.setdefault(_SUBJECTS, {})
         if cls not in subjects:
             subjects[cls] = cls._found()

@@ -27,7 +27,7 @@ from jackfield_market.testing.subject import Rule, Subject
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _IMPORT = 60
-"""Seconds. Limit of an import."""
+"""Maximum duration of an import, in seconds."""
 _CAMEL = re.compile(r"[a-z][A-Za-z0-9]*")
 _HOST = frozenset({"domain", "endpoint", "host", "hostname", "server", "url", "uri"})
 _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
@@ -108,7 +108,7 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
 
 
 def _without_repeats(schemas: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield schemas without the definitions that an earlier one has too: connectors with many actions share most of them."""
+    """Yield schemas without the definitions that an earlier schema has too: connectors with many actions share most of them."""
     seen: dict[str, Any] = {}
     for where, schema in schemas:
         definitions = schema.get("$defs", {})
@@ -128,7 +128,7 @@ def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], 
 
 
 _FEW_VARIED = 3
-"""Members that are varied of an output that only describes: providers have objects of a hundred members, and refuse none of ours."""
+"""Maximum number of varied members in an output whose schema only describes: objects of providers can have a hundred members."""
 
 
 def _variants(values: Mapping[str, Any], varied: Iterable[str]) -> Iterator[Mapping[str, Any]]:

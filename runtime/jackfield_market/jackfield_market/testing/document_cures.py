@@ -97,7 +97,7 @@ CURES: Mapping[str, str] = {
         " if the provider names none."
     ),
 }
-"""Text for the author of a document, by the name of the rule. All other rules share one cure."""
+"""Cure for the author of a document, by the name of the rule. All other rules share one cure."""
 
 
 def cure_of(rule: Rule, manifest: Manifest) -> str:
@@ -106,6 +106,6 @@ def cure_of(rule: Rule, manifest: Manifest) -> str:
 
 
 def is_made(manifest: Manifest) -> bool:
-    """Return whether all actions of a connector are bound to requests by a manifest that a document became."""
+    """Return whether a connector is generated from a document: a manifest binds all its actions to requests."""
     rows = [action.content.row for action in manifest.actions.values()]
     return bool(rows) and all("http" in row for row in rows)

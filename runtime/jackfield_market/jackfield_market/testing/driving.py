@@ -28,7 +28,7 @@ from jackfield_market.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 URL = "${url}"
-"""Stands for the server's address in values of ``tool.jackfield.check``."""
+"""Placeholder for the server's address in values of ``tool.jackfield.check``."""
 OTHER_SECRET = SECRET[::-1]
 """Secret of a second connection."""
 _KEY = "conformance-key-52f1"
@@ -36,16 +36,18 @@ _KEY = "conformance-key-52f1"
 _TODAY = 1_893_456_000.0
 """Time of every attempt: 2030-01-01."""
 PATIENCE = 10.0
-"""Seconds after which an attempt has to have ended."""
+"""Maximum duration of an attempt, in seconds."""
 DEADLINE = 600.0
-"""Seconds on the clock of an attempt without another deadline: recorded jobs took their time."""
+"""Default deadline of an attempt, in seconds of its clock: recorded jobs took their time."""
 _GRACE = 1.5
 """Seconds beyond its deadline after which an attempt is abandoned."""
 
 
 @dataclass
 class Drive:
-    """Outcome of one attempt. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent by opening."""
+    """Outcome of one attempt. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent while the connection
+    opened.
+    """
 
     call: Call
     output: Any = None
@@ -59,7 +61,7 @@ class Drive:
     requests: tuple[Request, ...] = ()
     secret: str = SECRET
     started: float = 0.0
-    """Time of the machine, in seconds since 1970."""
+    """Start of the attempt by the machine's clock, in seconds since 1970."""
     url: str = ""
     """Address of the provider."""
 
@@ -104,7 +106,7 @@ class _TryCache:
 
 
 class _Files:
-    """Storage of the files of one attempt: reads them to their end, and keeps nothing."""
+    """Storage of the files of one attempt: reads them to their end, and stores nothing."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Read a file; return it as it appears in an output."""
@@ -113,7 +115,7 @@ class _Files:
         return stored if name is None else {**stored, "name": name}
 
     def find(self, identifier: str) -> None:
-        """Return None: nothing is kept."""
+        """Return None: no file is stored."""
         del identifier
 
 
@@ -170,7 +172,7 @@ def would_repeat(subject: Subject, found: Drive) -> bool:
 
 
 def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:
-    """Return the attempt of an action in a situation that several rules look at; the first of them runs it."""
+    """Return the attempt of an action in a situation that several rules share; the first of them runs it."""
     key = (action.key, situation)
     if key not in subject.outcomes:
         subject.outcomes[key] = run()
@@ -197,9 +199,9 @@ def drive(
     """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test. With a
     ``handle``, run a ``step`` of its job.
 
-    The attempt has to end after ``seconds``, which then are its deadline, too. Without them it has some time, and a long ``deadline``,
-    against which waits count that take no time, as between two looks at a job. The caller ``leaves`` before the attempt, or during its
-    first request. Without ``captured``, stdout is left alone: it belongs to the whole process, so only one thread at a time can capture it.
+    The attempt must end after ``seconds``, which are then its deadline, too. Without them, a fixed limit applies, and ``deadline`` on the
+    fake clock, whose waits take no real time. The caller ``leaves`` before the attempt, or during its first request. Without ``captured``,
+    stdout is left alone: it belongs to the whole process, so only one thread at a time can capture it.
     """
     limit = Deadline.after(seconds or deadline, _Clock())
     found = Drive(Call(limit, invocation_id="conformance", key=IdempotencyKey(_KEY), files=_Files()), secret=secret, started=time.time())
@@ -310,7 +312,7 @@ def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str
 
 
 def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values with the server's address, by name: texts with ``${url}`` in its place."""
+    """Return the values that contain the server's address, by name, with ``${url}`` in its place."""
     named = {name: value for name, value in values.items() if isinstance(value, str) and URL in value}
     return named or {name: URL for name in schema.get("required", ()) if _is_server(schema, name)}
 

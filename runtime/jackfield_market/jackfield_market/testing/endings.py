@@ -1,4 +1,4 @@
-"""Conformance rules about how calls end: lists must come to an end, a caller who leaves must be obeyed, and a doubt has one request."""
+"""Conformance rules about the ends of calls: lists end, a call stops when its caller leaves, and a doubt has one request."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jackfield_market.testing.subject import Rule, Subject
 from jackfield_market.testing.turning import COUNTED, Turn, known_turn, possible_turns
 
 _MARKS = ("conformance-page-2", "conformance-page-3")
-"""Texts in the tokens of the second page and of the third."""
+"""Marks in the tokens of the second and the third page."""
 _MANY = 25
-"""Requests in one attempt from which on a list counts as endless."""
+"""Number of requests in one attempt from which a list counts as endless."""
 
 _ASKED = frozenset({"$marker", "$key"})
-"""Placeholders by which a look asks for the object of its call."""
+"""Placeholders of a look for the marker and the key of its call."""
 _NOBODY = f"{PREFIX}{'a' * 26}"
 """Marker and key that no call has."""
 _PLACES = frozenset({"items", "response", "more", "last"})
@@ -98,7 +98,7 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _found(row: _List) -> _List:
-    """Return a list without any declaration, with the first turn whose token the action returns."""
+    """Return an undeclared list with the first of the possible turns whose token the action returns."""
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:
         well = run_well(row.subject, row.action, row.example)
@@ -197,8 +197,7 @@ def _evidence_repeats_nothing(subject: Subject) -> Iterator[str]:
 
 
 def _repeats(subject: Subject, read: Action, example: Example, look: Look) -> bool:
-    """Return whether a read, asked with an unused marker and key, answers with an object that has them: the provider's answer has
-    neither."""
+    """Return whether a read with an unused marker and key returns an object that has them, although the provider's answer has neither."""
     asked = {name: _of_nobody(value) for name, value in look.inputs.items() if _ASKED & {*placeholders(value)}}
     inputs = {**example["invocation"].get("inputs", {}), **asked}
     found = drive(subject, read, with_inputs(example, inputs), expected(subject, example)).answer

@@ -42,13 +42,13 @@ class FakeClock:
         return time.time() + self._ahead
 
     def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
-        """Let the time pass at once."""
+        """Advance the time by ``seconds`` without waiting."""
         self._sleeps(seconds)
         if self.is_real:
             SystemClock().sleep(seconds, until)
 
     async def asleep(self, seconds: float, until: threading.Event | None = None) -> None:
-        """Let the time pass at once, and give other tasks their turn."""
+        """Advance the time by ``seconds`` without waiting, and yield to other tasks."""
         self._sleeps(seconds)
         await (SystemClock().asleep(seconds, until) if self.is_real else asyncio.sleep(0))
 

@@ -19,16 +19,16 @@ from jackfield_market.testing.driving import SECRET
 
 _CHALLENGE = "fake-challenge-4711"
 _FORGED, _OFTEN = 401, 429
-"""Statuses of a forged request, and of one after many."""
+"""Statuses of the answers to a forged request, and to a request over a rate limit."""
 _LATE = 60.0
-"""Seconds beyond the age that a request may have."""
+"""Seconds by which a request exceeds the permitted age."""
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class HookCall:
-    """Request of the fake. ``status`` is the answer that it must get, ``body`` its content."""
+    """Request of the fake. ``status`` is the required status of its answer, ``body`` its content."""
 
     what: str
     body: bytes
@@ -57,7 +57,9 @@ class FakeHooks:
         return given
 
     def calls(self, url: str, secret: str, now: float) -> Iterator[HookCall]:
-        """Yield requests for a subscription with this URL and this secret of its own: the sample, it again, forged ones, the handshake."""
+        """Yield requests for a subscription with this URL and this secret of its own: the sample, its repetition, forged requests, the
+        handshake.
+        """
         hook = Hook(url, secret, self._trigger.inputs.model_validate(dict(self._example.get("inputs", {}))))
         body, oldest = self._body(now), self._oldest
         signed = self._signed(body, hook, now)
@@ -130,7 +132,7 @@ class FakeHooks:
 
 
 def hook_faults(sender: FakeHooks, url: str, secret: str, now: float, send: Callable[[HookCall], tuple[int, str]]) -> Iterator[str]:
-    """Send the requests of a fake, and yield a sentence for each answer that is another one than it must be."""
+    """Send the requests of a fake, and yield a sentence for each answer with another status than required."""
     for call in sender.calls(url, secret, now):
         status, body = send(call)
         if status != call.status and (status, call.status) != (_OFTEN, _FORGED):

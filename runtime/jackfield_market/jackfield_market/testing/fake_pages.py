@@ -1,4 +1,4 @@
-"""Pages of a fake's lists: three items, two on the first page, as the binding of the action says that its provider has them."""
+"""Pages of a fake's lists: three items, two on the first page, in the form that the action's binding declares."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from jackfield_market.testing.loopback_provider import Request
 from jackfield_market.testing.playing import at
 
 ITEMS = 3
-"""Items of each list."""
+"""Number of items in each list."""
 _FIRST = 2
-"""Items of its first page."""
+"""Number of items on its first page."""
 _NAMING = ("name", "title", "subject", "displayname", "fullname", "summary", "label", "username", "email")
 """Members by which people recognise items, in order of preference, without capitals and underscores; or suffixes of such members."""
 _PLAIN = frozenset({"type", "description", "title", "examples", "maxLength"})
-"""Keywords of a text that may be any."""
+"""Keywords of string schemas that accept any short string."""
 _SHORTEST = 30
-"""A limit of a text's length with which a made name is not too long."""
+"""Smallest ``maxLength`` for which a generated name is not too long."""
 _SECOND = "2"
 """Start of the second page: a text, and a number for providers that count."""
 _THIRD = "3"
@@ -31,7 +31,7 @@ Json = Mapping[str, Any]
 
 
 def put(body: dict[str, Any], place: str, value: Any) -> None:
-    """Write a member at a JSON Pointer; objects on the way are made, and lists of one item."""
+    """Write a member at a JSON Pointer; create missing objects on the way, and lists of one item."""
     names, here = place.removeprefix("/").split("/"), cast("Any", body)
     for name, following in pairwise(names):
         empty: Any = [{}] if following == "0" else {}
@@ -61,7 +61,7 @@ def _plain(name: str) -> str:
 
 
 def _is_text(about: Nodes) -> bool:
-    """Return whether schemas let a member be a text that is made here."""
+    """Return whether schemas accept a generated text as a member."""
     kinds = [node["type"] for node in about if "type" in node]
     free = all(node.keys() <= _PLAIN and node.get("maxLength", _SHORTEST) >= _SHORTEST for node in about)
     return free and bool(kinds) and all("string" in ([kind] if isinstance(kind, str) else kind) for kind in kinds)
@@ -78,7 +78,7 @@ class Pages:
         self._items = self._row.get("items", "/items")
 
     def fill(self, body: dict[str, Any], request: Request, given: Json) -> dict[str, str]:
-        """Write the items of the page that a request asks for into a body, and where the next one begins; return header fields for it."""
+        """Write the requested page's items and the start of the next page into a body; return the header fields that name the next page."""
         begin = self._begin(request, given)
         listed = at(body, self._items)
         model = listed[0] if isinstance(listed, list) and listed else {}
@@ -133,12 +133,12 @@ class Pages:
 
 
 def _token(row: Json, items: list[Any]) -> str:
-    """Return the token of the next page: the ID of the last item, where the rule says that it is one."""
+    """Return the token of the next page: the ID of the last item if the paging rule uses it, else a fixed token."""
     return str(items[-1].get("id", _SECOND)) if row["response"].endswith("last_id") and isinstance(items[-1], dict) else _SECOND
 
 
 def _numbered(model: Any, number: int, mark: str, named: Iterable[str]) -> Any:
-    """Return a copy of an item with an ID of its own, the mark after which its list can go on, and a name, if it has none."""
+    """Return a copy of an item with an ID of its own, the mark after which its list goes on, and the missing names."""
     if not isinstance(model, dict):
         return model
     found = {"id": None, **{name: f"{name[:1].upper()}{name[1:].replace('_', ' ')} {number}" for name in named}, **deepcopy(model)}

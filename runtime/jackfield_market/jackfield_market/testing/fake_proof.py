@@ -1,7 +1,7 @@
 """Proof of a connector without code against a fake of its provider: sign-ins, approvals, actions, lists and throttling. Each function
 yields a sentence for each fault.
 
-``truth`` is the manifest from which the fake is made, if it is another one: differences are found.
+``truth`` is another manifest from which the fake is made, so that differences are found.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Json = Mapping[str, Any]
 
 
 def playable(manifest: Json) -> list[str]:
-    """Return the keys of the connection types by which the fake can be signed in at."""
+    """Return the keys of the connection types whose sign-in the fake can check."""
     rows = [row for row in manifest["connectionTypes"] if "http" in row]
     return [row["key"] for row in rows if {part["kind"] for part in row["http"]["credentials"]} <= PLAYED]
 

@@ -1,4 +1,4 @@
-"""A connector at a fake of its provider, in a runtime that leaves nothing behind."""
+"""Runtime with one connector and a fake of its provider, which leaves no data behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Json = Mapping[str, Any]
 def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterator[tuple[Jackfield, FakeService]]:
     """Run a runtime that knows the connector, with the addresses of a running fake, and nothing else.
 
-    The fake is made from ``truth``, another manifest of the connector, if it is given: then it finds where the connector differs from it.
+    If ``truth``, another manifest of the connector, is given, the fake is made from it, and shows where the connector differs.
     """
     package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}_{secrets.token_hex(4)}"  # several may run at once
     with FakeService(truth or manifest, kind).running() as fake, tempfile.TemporaryDirectory(prefix="jackfield-try-") as home:

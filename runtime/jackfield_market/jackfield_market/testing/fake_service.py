@@ -113,7 +113,7 @@ class FakeService:
     def approve(self, url: str) -> dict[str, str]:
         """Approve as a person in a browser does; return the parameters of the provider's answer.
 
-        :raises ValueError: if the address does not ask as the manifest says.
+        :raises ValueError: if the address differs from the manifest.
         """
         row, asked = self._account(), dict(parse_qsl(urlsplit(url).query))
         wanted = {"client_id": _CLIENT["clientId"], "response_type": "code", **row.get("authorize", {})}
@@ -131,7 +131,7 @@ class FakeService:
         return {"code": code, "state": asked["state"], **dict.fromkeys(row.get("callback", {}).values(), "fake-callback")}
 
     def expire(self) -> None:
-        """Let all access tokens expire; refresh tokens stay good."""
+        """Let all access tokens expire; refresh tokens stay valid."""
         self.tokens.access.clear()
 
     def revoke(self) -> None:
@@ -180,7 +180,7 @@ class FakeService:
         return self.answer(request) if self.between is None else self.between(number, request)
 
     def answer(self, request: Request) -> Answer:
-        """Answer as the provider does."""
+        """Return the provider's answer to a request."""
         path, _, query = request.path.partition("?")
         if path.startswith((f"{_OURS}/", _ELSEWHERE)):
             answer = self._answers.get(path.removeprefix(f"{_OURS}/"))
@@ -203,7 +203,9 @@ class FakeService:
         return self._answered(found, request, given)
 
     def _find_action(self, request: Request, path: str) -> Json | None:
-        """Return the action that a request is: of several with its path, the one with the most fixed parts of path and query."""
+        """Return the action of a request: of several with its path, the one with the most fixed parts of path and query; None
+        without any.
+        """
         matching = [action for pattern, action in self._actions if action["http"]["method"] == request.method and pattern.fullmatch(path)]
         if any(place_of_output(action) for action in matching):
             query = request.json().get("query")
@@ -235,7 +237,7 @@ class FakeService:
         return Answer(body if items is None else items, 200, headers)
 
     def _success(self) -> dict[str, Any]:
-        """Return the members by which an answer says that it is none of an error, with their values."""
+        """Return the members, with their values, that mark an answer as free of errors."""
         rule = self._given.get("http", {}).get("errors", {}).get("failed")
         return {rule["member"]: True} if rule is not None and rule.get("equals") is False else {}
 

@@ -42,13 +42,13 @@ _LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the trace
 _TIMEOUT = 600.0
 """Seconds for all rules together."""
 _LOOK = 0.5
-"""Seconds between two looks at whether the child is still wanted."""
+"""Seconds between two checks whether the child's answer is still needed."""
 Obsolete = Callable[[float], bool]
-"""Function that gets the child's running time in seconds; returns True once the answer is no longer wanted."""
+"""Function that gets the child's running time in seconds; returns True once the answer is no longer needed."""
 Progress = Callable[[int, int, str], object]
 """Function that gets the number of the current rule, the number of all rules, and its name."""
 _EVIDENCE = 20
-"""Limit of the faults listed for one rule."""
+"""Maximum number of faults listed for one rule."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ if __name__ == "__main__":
     told = Claim().stream  # what the connector prints goes to stderr
 
     def tell(*rule: object) -> None:
-        """Tell the parent which rule is judged."""
+        """Report the current rule to the parent."""
         told.write(json.dumps(rule) + "\n")
         told.flush()
 

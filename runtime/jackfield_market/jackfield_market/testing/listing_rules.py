@@ -14,7 +14,7 @@ from jackfield_market.testing.subject import Rule, Subject
 
 _MONTH = timedelta(days=30.44)
 WARNED, LIMIT = 12, 18
-"""Months after which a fact that was seen on a page should be, and must be, looked at again."""
+"""Months after which a fact from a page should be verified again, and must be."""
 
 Json = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def _unnamed(subject: Subject) -> str | None:
 
 
 def aged_facts(facts: Iterable[Json], months: int) -> Iterator[str]:
-    """Yield a sentence for each fact that was seen more than so many months ago."""
+    """Yield a sentence for each fact that was seen more than ``months`` months ago."""
     earliest = datetime.now(UTC).date() - months * _MONTH
     for fact in facts:
         if date.fromisoformat(str(fact["on"])) < earliest:

@@ -22,13 +22,13 @@ DRIP: Literal["drip"] = "drip"
 _STEPS = (HANG, RESET, CLOSE, DRIP)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DROP = 0.05
-"""Seconds between two octets."""
+"""Seconds between two octets of a dripped body."""
 _PATIENCE = 10.0
 """Seconds to wait for the server's thread."""
 _SETTLED = 10.0
 """Seconds to wait for requests that are being read or recorded."""
 _LOOK = 0.05
-"""Seconds between two looks at whether a client has hung up."""
+"""Seconds between two checks whether a client has hung up."""
 _HANDLER = "jackfield-provider"
 """Name of the threads that answer."""
 _LAST = b"LAST\n"
@@ -159,7 +159,7 @@ class Provider:
         self._server.server_close()
 
     def settle(self) -> None:
-        """Wait until the script has had the requests of all connections that were made before, also if their client has gone."""
+        """Wait until the script has received the requests of all earlier connections, even if their client has left."""
         with contextlib.suppress(OSError), socket.create_connection(self._server.server_address[:2], _PATIENCE) as last:  # type: ignore[arg-type]
             last.sendall(_LAST)
             last.recv(1)  # connections are accepted in their order
@@ -167,13 +167,13 @@ class Provider:
             self._read.wait_for(lambda: self._reading == 0, _SETTLED)
 
     def reading(self, change: int) -> None:
-        """Count the connections whose request has not been read, or is with the script."""
+        """Change the count of connections whose request is unread, or is with the script."""
         with self._read:
             self._reading += change
             self._read.notify_all()
 
     def _accept(self) -> None:
-        """Accept until the end, which a last connection announces: a poll would make each short test wait."""
+        """Accept connections until the last one announces the end: polling for it would make each short test wait."""
         while not self._over.is_set():
             self._server.handle_request()
 
@@ -234,7 +234,9 @@ def is_handler(thread: threading.Thread) -> bool:
 
 
 def _has_left(connection: socket.socket) -> bool:
-    """Return whether a client has hung up: nothing but its end may come after a request. TLS says so by an alert."""
+    """Return whether a client has hung up: after its request, nothing but the end of the stream may follow. TLS announces it
+    by an alert.
+    """
     try:
         if not select.select([connection], [], [], _LOOK)[0]:
             return False
@@ -249,7 +251,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 512
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about clients that leave, or do not believe a certificate."""
+        """Ignore errors of clients that leave or reject a certificate."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -309,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.command, path, dict(self.headers.items()), self._body(), lambda: _has_left(self.connection))
 
     def _tunnelled(self, authority: Certifying) -> Request | None:
-        """Read the request in a tunnel; None if the client does not believe the certificate."""
+        """Read the request in a tunnel; None if the client rejects the certificate."""
         host, _, port = self.path.rpartition(":")
         self.origin = f"https://{host}" + ("" if port == "443" else f":{port}")
         self.wfile.write(_TUNNEL)

@@ -1,4 +1,4 @@
-"""Judgement of an action's output, and the inputs that lead through its other branches."""
+"""Checks of an action's output, and the inputs that lead through its other branches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jackfield_market.testing.driving import Drive, accepts
 from jackfield_market.testing.subject import Subject
 
 _VARIANTS = 12
-"""Limit of further inputs with which an action is run."""
+"""Maximum number of further inputs with which an action is run."""
 
 
 def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[str]:

@@ -21,9 +21,9 @@ from jackfield_market.testing.recordings import answer_of, exchanges
 from jackfield_market.testing.subject import Subject
 
 _LESSONS = 4
-"""Limit of attempts from which is learned how the provider responds; an action may wait for several jobs, one after the other."""
+"""Maximum number of attempts that teach the suite the provider's responses; an action may wait for several jobs, one after the other."""
 _LESSON = 20.0
-"""Seconds on the clock of an attempt whose job has no recording, so that it may not end."""
+"""Deadline of an attempt whose job has no recording and may not end, in seconds of its clock."""
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:

@@ -1,4 +1,4 @@
-"""Conformance rules about polls, against a generated source: items of one time, that arrive or change while they are read, failures."""
+"""Conformance rules about polls, against a generated source: items with equal times, arrivals and changes during a read, failures."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from jackfield_market.testing.subject import Rule, Subject
 _BEGIN = 1_893_456_000
 """Time from which events count: 2030-01-01."""
 _PAGE = 10
-"""Items of a page, unless the request says how many."""
+"""Default number of items on a page."""
 _ROUNDS = 8
 _PAGES = 60
-"""Pages of one poll, after which it counts as endless."""
+"""Number of pages after which a poll counts as endless."""
 _LARGEST = 64 * 1024
 _FAILURES: tuple[tuple[str, Step], ...] = (
     ("a 500", Answer({"message": "no"}, 500)), ("a 401", Answer({"message": "no"}, 401)), ("a 429", Answer({"message": "no"}, 429)),
@@ -32,13 +32,13 @@ _FAILURES: tuple[tuple[str, Step], ...] = (
 
 
 class Chance:
-    """Numbers that look arbitrary and are the same in each run."""
+    """Generator of arbitrary numbers that are equal in each run."""
 
     def __init__(self, seed: int) -> None:
         self._last = seed
 
     def below(self, limit: int) -> int:
-        """Return a number from 0."""
+        """Return a number from 0 to ``limit`` - 1."""
         self._last = (self._last * 1_103_515_245 + 12_345) % 2**31
         return (self._last >> 8) % limit
 
@@ -61,7 +61,7 @@ class GrowingList:
     pages: PolledPages = field(default_factory=lambda: PolledPages({}))
     is_ascending: bool = False
     rows: dict[int, int] = field(default_factory=dict)
-    """Times by number."""
+    """Time of each item, by its number."""
     now: int = _BEGIN
     requests: int = 0
 
@@ -73,8 +73,9 @@ class GrowingList:
                 self.now += 1
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Serve one page, oldest first; something arrives right after it was read. Pages by position have the order of creation, unless the
-        list is ascending."""
+        """Serve one page, oldest first; a new item arrives right after each read. Pages by position have the order of creation, unless the
+        list is ascending.
+        """
         query = {name: values[-1] for name, values in parse_qs(urlsplit(request.path).query).items()}
         since, limit = query.get(self.about.get("since", "")), query.get(self.about.get("limit", ""))
         least = None if since is None else _parse_time(since)
@@ -96,7 +97,7 @@ class GrowingList:
         return self.pages.answer(request, answer, first + len(page), len(found))
 
     def item(self, number: int, at: int) -> dict[str, Any]:
-        """Return an item as the provider shows it; ``at`` is its time."""
+        """Return an item as the provider returns it; ``at`` is its time."""
         item = json.loads(json.dumps(self.about["item"]))
         _put(item, self.about["id"], self.name(number))
         _put(item, self.about["at"], _format_time(at, _value_at(item, self.about["at"])))

@@ -28,7 +28,7 @@ class RecordingAccount(SecretHolder):
 
     @classmethod
     def named(cls, name: str, catalog: Catalog, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
-        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database; ``$env`` and other references are read.
+        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database, and resolve its references, such as ``$env``.
 
         Without a name, it is the only one that fits the connector.
 
@@ -46,7 +46,7 @@ class RecordingAccount(SecretHolder):
     def endpoint(self, names: Mapping[str, str]) -> str:
         """Return the real server's address, from one of the values ``names``.
 
-        :raises InvalidInvocation: if none does.
+        :raises InvalidInvocation: if no value has it.
         """
         for name, pattern in names.items():
             value = self.given.get(name)

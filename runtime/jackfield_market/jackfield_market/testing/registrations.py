@@ -18,7 +18,7 @@ from jackfield_market.testing.subject import Rule, Subject
 from jackfield_market.testing.webhooks import URL, hook_for, webhooks
 
 _MOST = 12
-"""Requests of one registration at most."""
+"""Maximum number of requests of one registration."""
 _LISTED = " (the test's provider lists registrations as an array; 'registrations' of the first example is the JSON Pointer of yours)"
 
 
@@ -56,7 +56,7 @@ class RegistrationProvider:
         return RESET if number == self.breaks else answer
 
     def urls(self) -> list[str]:
-        """The registered URLs that are jackfield's."""
+        """Registered URLs that belong to jackfield."""
         return [URL for one in self.kept.values() if URL in json.dumps(one)]
 
     def _answered(self, request: Request) -> Answer:
@@ -169,7 +169,7 @@ def _value(body: Any, name: str) -> str:
 
 
 class _Registering:
-    """Enables and disables one webhook at one registry, for the first of its examples."""
+    """One webhook at one registry, enabled and disabled with the first of its examples."""
 
     def __init__(self, subject: Subject, trigger: Webhook) -> None:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})

@@ -1,7 +1,7 @@
 """Conformance rules that compare two attempts: with the same inputs, over another connection, and with additional members in the response.
 
-Attempts share their idempotency key and the time of ``OpenContext.clock``. Differences between them come from somewhere else: the machine's
-clock, random numbers, or state that the connector keeps between calls.
+Attempts share their idempotency key and the time of ``OpenContext.clock``. Remaining differences come from the machine's clock, random
+numbers, or state that the connector holds between calls.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from jackfield_market.testing.recordings import Scrubber
 from jackfield_market.testing.subject import Rule, Subject
 
 _ADDED = "conformanceAddition"
-"""Name of the members that a response has in addition."""
+"""Name of the member that is added to the objects of a response."""
 _SHOWN = 60
-"""Limit of the characters that are shown of a value."""
+"""Maximum number of characters of a value in a message."""
 _GRANT = b"grant_type"
 """Parameter of requests for OAuth tokens, which are signed with a nonce of their own."""
 
@@ -59,7 +59,9 @@ def _grown(well: Script) -> Script:
 
 
 def _with_more(value: Any) -> Any:
-    """Return a copy of JSON whose objects have one more member each, a copy of their first: also right where an object is a map."""
+    """Return a copy of JSON whose objects have one more member each, a copy of their first, which is valid even where an
+    object is a map.
+    """
     if isinstance(value, list):
         return [_with_more(item) for item in value]
     if not isinstance(value, dict) or not value:
@@ -94,7 +96,7 @@ def _differences(subject: Subject, action: Action, example: _Example) -> Iterato
 
 
 def _sent(found: Drive) -> list[dict[str, Any]]:
-    """Return the requests of an attempt, as a recording has them; those for OAuth tokens aside."""
+    """Return the requests of an attempt in the form of a recording, without requests for OAuth tokens."""
     scrubber = Scrubber(Redactor())
     rows = [scrubber.request(request) for request in found.requests if _GRANT not in request.body]
     there: list[dict[str, Any]] = _anywhere(found, rows)
@@ -134,7 +136,7 @@ def _connections_are_apart(subject: Subject) -> Iterator[str]:
 
 
 def _is_well(subject: Subject, action: Action, example: _Example) -> bool:
-    """Return whether the action succeeds at all; other rules say if it does not."""
+    """Return whether the action succeeds at all; other rules report a failure."""
     found = run_well(subject, action, example)
     return found.ended and found.raised is None
 

@@ -1,4 +1,4 @@
-"""Rule about secrets: a text that is named like a credential is marked as one, wherever it enters or leaves the connector."""
+"""Rule about secrets: text fields whose names denote credentials are marked as secret, wherever they enter or leave the connector."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
 
 
 def secrets_marked(subject: Subject) -> Iterator[str]:
-    """Report texts named like secrets that are not marked: of connections and triggers by a wide list of names, of actions at any depth."""
+    """Report unmarked text fields whose names denote secrets: of connections and triggers by a wide list of names, of actions
+    at any depth.
+    """
     named = {kind.key: kind.schema for kind in subject.manifest.connection_types.values()}
     named |= {trigger.key: trigger.inputs for trigger in subject.manifest.triggers.values()}
     for key, schema in named.items():

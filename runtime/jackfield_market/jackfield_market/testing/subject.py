@@ -20,7 +20,7 @@ from jackfield_market.testing.project import Project
 
 Tier = Literal["bronze", "silver", "gold", "platinum"]
 TIERS: tuple[Tier, ...] = ("bronze", "silver", "gold", "platinum")
-"""Tiers of a grade, from the lowest. A connector has a tier if all rules of it and of those below hold."""
+"""Tiers of a grade, from the lowest. A connector has a tier if all rules of this and the lower tiers hold."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Subject:
     left_out: Mapping[str, str] = field(default_factory=dict)
     project: Project | None = None
     sample: int = 0
-    """Limit of actions that are run, spread over all of them; 0: each is."""
+    """Maximum number of actions that are run, spread over all of them; 0 runs all."""
     outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Data that several rules use: attempts by action and situation, recordings, compiled schemas."""
 
@@ -105,7 +105,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Rule:
-    """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` says what to do about them.
+    """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` tells the author how to mend it.
 
     ``drives`` marks a rule that runs actions against a loopback provider: it applies only if a connection value names the server.
     ``of_project`` marks a rule about the project's folder, which an installed wheel does not have. ``reason`` returns why the rule does not

@@ -24,7 +24,7 @@ _AT = 1_893_456_000.0
 """Time of every request: 2030-01-01."""
 _DAY = 86_400.0
 _SECONDS = 2.0
-"""CPU time that reading a request may take: the load of the machine is none of the webhook's."""
+"""Maximum CPU time for reading a request, in seconds: CPU time does not depend on the machine's load."""
 _LARGE = 1024 * 1024
 _GARBAGE: Mapping[str, bytes] = {
     "nothing": b"", "a list": b"[]", "null": b"null", "a number": b"7", "half an object": b'{"id": ', "an empty object": b"{}",
@@ -61,7 +61,7 @@ class Sample:
 
 
 def _with_secret(hook: Hook, secret: str) -> Hook:
-    """Return a hook all of whose secrets are this one."""
+    """Return a hook with ``secret`` in place of all its secrets."""
     inputs = hook.inputs
     if "signing_secret" in type(inputs).model_fields or "signingSecret" in (inputs.model_extra or {}):
         inputs = type(inputs).model_validate({**inputs.model_dump(by_alias=True, exclude_none=True), "signingSecret": secret})
@@ -88,7 +88,7 @@ def _verifying(trigger: Webhook, hook: Hook) -> Hook:
 
 
 def samples(subject: Subject) -> Iterator[Sample]:
-    """Yield the request of each example that has one, of those webhooks that can sign."""
+    """Yield the request of each example of a webhook that can sign."""
     for trigger in webhooks(subject):
         for example in trigger.examples if trigger.signs is not None else ():
             given = example.get("request")
@@ -215,7 +215,7 @@ def _keys_are_stable(sample: Sample) -> Iterator[str]:
 
 
 def _renamed(value: Any) -> Any:
-    """Return JSON with other texts and numbers at its ends; words without a digit stay, which may be types."""
+    """Return JSON with other texts and numbers as leaves; words without a digit stay, since they may be types."""
     if isinstance(value, Mapping):
         return {name: _renamed(item) for name, item in value.items()}
     if isinstance(value, list):

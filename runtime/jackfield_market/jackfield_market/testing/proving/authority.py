@@ -20,13 +20,15 @@ _DAY = timedelta(days=1)
 _BUNDLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "HTTPLIB2_CA_CERTS",
 )  # fmt: skip
-"""Variables by which programs get their trusted certificate authorities."""
+"""Environment variables that name a file of trusted certificate authorities."""
 _NODE = Path(__file__).parent / "node" / "proxied.cjs"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
 class Authority:
-    """Issues certificates for any names. ``bundle`` is a file in the folder with its own certificate, for programs that must trust it."""
+    """Issuer of certificates for any names. ``bundle`` is a file in the folder with its own certificate, for programs that
+    must trust it.
+    """
 
     def __init__(self, folder: Path, name: str = "Authority of a test") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -42,13 +44,13 @@ class Authority:
         self.bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Return the variables by which programs call everybody through ``url``, and believe it."""
+        """Return the environment variables by which programs use ``url`` as proxy for all hosts, and trust this authority."""
         node = f"{os.environ.get('NODE_OPTIONS', '')} --require={json.dumps(str(_NODE))}".strip()
         variables = dict.fromkeys(_PROXIES, url) | dict.fromkeys(_BUNDLES, str(self.bundle))
         return variables | {"NO_PROXY": "", "no_proxy": "", "NODE_OPTIONS": node}
 
     def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
-        """Return the context of a server that is believed to be any of ``names`` (host names or addresses), for so many days from now."""
+        """Return the TLS context of a server that clients accept as any of ``names`` (host names or addresses), valid for ``days`` days."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:
             file.write(self.pem(*names, days=days))
@@ -57,7 +59,7 @@ class Authority:
         return context
 
     def pem(self, *names: str, days: int = 1) -> bytes:
-        """Return that for servers that are no part of this process: the private key, then the certificate."""
+        """Return a certificate for servers outside this process, as PEM: the private key, then the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
         leaf = self._begun(x509.Name([]), key, days).add_extension(alternatives, critical=True)

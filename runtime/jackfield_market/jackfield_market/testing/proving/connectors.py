@@ -1,4 +1,4 @@
-"""A connector of ours under test: its actions that write, through the runtime, at a fake of its provider."""
+"""Connector under test: its actions that write, through the runtime, at a fake of its provider."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class ActionCase:
 
     @property
     def name(self) -> str:
-        """The action."""
+        """Key of the action."""
         return self.action
 
     def answer(self, request: Request) -> Answer:
-        """Answer as the fake does."""
+        """Return the fake's answer."""
         return self.fake.answer(request)
 
     @contextmanager
     def serving(self, script: Script) -> Iterator[str]:
-        """Stand in front of the fake."""
+        """Play a script in front of the fake; yield the fake's address."""
         self.fake.between = script
         try:
             yield self.fake.url

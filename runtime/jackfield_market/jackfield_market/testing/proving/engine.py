@@ -23,13 +23,13 @@ from jackfield_market.testing.proving.verdicts import BY_ANOTHER, OF_ANOTHER, Ce
 from jackfield_market.testing.proving.writes import Shape, excerpt, is_sent_otherwise, likeness, line, repeats_by_itself, shape, times
 
 _MOST = 50
-"""Writes of one case that are looked at."""
+"""Maximum number of writes of one case that are judged."""
 _CUT = (
     "A request still waited when the silence of {:g} s ended: its time-out is longer, or it has none. "
     "Give a longer --silence to see what the code does then."
 )
 _LINE = 80
-"""Characters of a write that is not judged."""
+"""Maximum number of characters shown of a write that is not judged."""
 _LOOK = 0.02
 _STARTS = 60.0
 """Seconds for which a new process stays registered for being killed."""
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Write:
-    """A write of the first run."""
+    """Write of the first run."""
 
     number: int
     line: str
@@ -81,7 +81,7 @@ class CaseProof:
 
 @dataclass
 class Played:
-    """One played situation."""
+    """Situation that was played."""
 
     told: Told
     ledger: Ledger
@@ -96,7 +96,7 @@ class Played:
         return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
 
     def otherwise(self, write: int) -> tuple[Entry, ...]:
-        """Return the requests that did it again as another write, after it had taken effect, if the code says success."""
+        """Return the requests that repeated a write in another form after it had taken effect, if the code reports success."""
         done = next((entry for entry in self.entries(write) if entry.took), None)
         if done is None or self.told.word != "success":
             return ()
@@ -120,7 +120,7 @@ class Played:
         return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
 
     def others(self) -> dict[str, str]:
-        """Return the writes that the first run did not have, by their lines: each with its content."""
+        """Return the writes that the first run did not have: content by line."""
         again = self.otherwise(self.ledger.at) if self.ledger.at is not None else ()
         new = [entry for entry in self.ledger.entries if entry.write is None and entry not in again]
         rows = [(line(entry.request), excerpt(entry.request)) for entry in new]
@@ -128,7 +128,7 @@ class Played:
 
 
 class Prover:
-    """Plays all situations for each write of a case. ``progress`` gets the current situation."""
+    """Player of all situations for each write of a case. ``progress`` gets the current situation."""
 
     def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
         self._settings = settings
@@ -170,7 +170,7 @@ class Prover:
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _first(self, case: Case) -> Played:
-        """Play the first run; if it makes no write, play it again with nothing where it read last: it may have looked first."""
+        """Play the first run; if it makes no write, play it again with its last-read objects absent: it may have checked for them first."""
         self._learned = Learned()
         first = self._play(case, ANSWERED, [])
         reads = [place_of(entry.request) for entry in first.ledger.trace if not entry.request.changes]
@@ -188,7 +188,7 @@ class Prover:
                 yield fault
 
     def _writes(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the writes of the first run, and give each request the number of its own."""
+        """Return the writes of the first run, and set the number of the write on each request."""
         found: list[Entry] = []
         for entry in entries:
             entry.write = next((number for number, one in enumerate(found) if _is_again(entry, one)), len(found))
@@ -197,7 +197,7 @@ class Prover:
         return found
 
     def _answered(self, writes: Sequence[Write], first: Played) -> Iterator[Cell]:
-        """Judge the first run: a write without effect had another one's key, and is why the run failed."""
+        """Judge the first run: a write without effect is lost, since it has another write's key, or a condition that no longer holds."""
         unsent = [write for write in writes if first.effects(write.number) == 0]
         told = Told("success") if unsent else first.told
         for write in writes:
@@ -228,7 +228,9 @@ class Prover:
                     yield cell, cut
 
     def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
-        """Return the outcome of another write, if it is wrong: all are sent again, or later ones are left out without a report."""
+        """Return the verdict on another write if it is wrong: all writes are sent again, or later ones are left out without a report; else
+        None.
+        """
         effects = played.effects(other.number)
         if effects > 1 or (effects == 0 and played.told.word == "success" and not played.sends_another()):
             return self._cell(other.number, fault, played, played.told, f" of {write.line}")
@@ -280,7 +282,7 @@ class Prover:
         return told
 
     def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
-        """Wait until the background work of the runs sends no more, and end it if possible."""
+        """Wait until the background work of the runs sends no more requests, and end it if possible."""
         ended = time.monotonic()
         while any(one.lingers() for one in running) and time.monotonic() - ended < self._settings.limit:
             if ledger.idle_since(ended) > self._settings.terms.late:
@@ -298,7 +300,9 @@ def _kill(running: Sequence[Running], known: threading.Event) -> None:
 
 @contextlib.contextmanager
 def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[Sequence[str]]:
-    """Let the provider in between stand where the case sends its requests; each of two runs at once has its own address."""
+    """Serve the provider in between at the address to which the case sends its requests; each of two concurrent runs has its
+    own address.
+    """
     own: Any = getattr(case, "serving", None)
     if own is not None:
         with own(ledger.script_of(0)) as url:
@@ -317,7 +321,7 @@ def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None)
 
 
 def _is_again(entry: Entry, before: Entry) -> bool:
-    """Return whether a request of the first run is an earlier one again: by its key, its method, or its whole content."""
+    """Return whether a request of the first run repeats an earlier one, by its key, its method, or its whole content."""
     one, other = shape(entry.request), shape(before.request)
     if one.method != other.method or entry.key != before.key:
         return False

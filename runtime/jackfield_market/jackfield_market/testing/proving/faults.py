@@ -17,7 +17,7 @@ class Fault:
     is played if the code reads.
 
     With ``kill``, the process is killed before the write took effect, after the effect and before the answer, or after the answer; then it
-    is started again. ``twice``: two runs begin at once.
+    is started again. ``twice``: two runs start concurrently.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Fault:
 
     @property
     def is_started_again(self) -> bool:
-        """True if something outside starts the code again: not the code itself."""
+        """True if another program starts the code again, not the code itself."""
         return self.kill is not None or self.twice
 
     @property
     def refuses(self) -> bool:
-        """True if the provider answers that it failed, and nothing took effect."""
+        """True if the provider answers with a failure, and nothing took effect."""
         return self.status >= 400 and not self.takes
 
     @property

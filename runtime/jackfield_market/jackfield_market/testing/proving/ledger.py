@@ -28,9 +28,9 @@ _LATER = "/accepted/accepted-1"
 """Path of the outcome of an accepted write."""
 _HUNG_UP: Mapping[str, Step] = {"reset": RESET, "silent": RESET, "close": CLOSE}
 _CUT = 100
-"""Octets that are announced and not sent."""
+"""Number of octets that are announced and not sent."""
 _LOOKS = 10
-"""Looks that fail in one run: code that looks until it sees shall end."""
+"""Maximum number of failing reads in one run, so that code which reads until it finds the object ends."""
 _BLIND = Answer({"message": "status 503"}, 503)
 
 
@@ -47,7 +47,7 @@ class Terms:
     retry_after: int = 1
     refusals: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     redirects: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    """Answers that send the client to another place with the same request: they are no effect."""
+    """Answers that redirect the same request to another address: they have no effect."""
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Entry:
 class Ledger:
     """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``trace`` all its requests.
 
-    ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process.
-    Of two runs at once, each request waits until the other run has come as far.
+    ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process. Of
+    two concurrent runs, each request waits until the other run has sent as many.
     """
 
     def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
@@ -101,7 +101,7 @@ class Ledger:
         self._turn = threading.Lock()
 
     def end(self) -> None:
-        """Let go all requests that wait."""
+        """Release all requests that wait."""
         self._over.set()
 
     def script_of(self, run: int) -> Script:
@@ -121,12 +121,14 @@ class Ledger:
         return play
 
     def idle_since(self, moment: float) -> float:
-        """Return the seconds without any request, at most those since a moment; 0 while one is being answered."""
+        """Return the seconds since the last request, or since ``moment`` if that is later; 0 while a request is being answered."""
         with self._turn:
             return 0.0 if self._answering else time.monotonic() - max(moment, self._last)
 
     def _keeps_step(self, run: int, request: Request) -> bool:
-        """Let a request wait for the other run, which may wait for this one: ``late`` seconds once. Return False if its client gives up."""
+        """Let a request wait for the other run; since that run may wait for this one, wait ``late`` seconds at most once. Return False if
+        the client gives up.
+        """
         if self.fault is None or not self.fault.twice:
             return True
         mine, until = self._arrived[run], time.monotonic() + self._terms.late
@@ -157,7 +159,7 @@ class Ledger:
         return self._play(fault, request, answer)
 
     def _read(self, request: Request) -> Answer | None:
-        """Answer a request that is no write, or is sent to another place."""
+        """Answer a request that is no write, or is redirected; None for a write."""
         path = address(request)[1]
         if path == _LATER:
             return Answer({"id": "accepted-1", "status": "failed"})
@@ -186,7 +188,7 @@ class Ledger:
         return replace(found, then=self.kill) if fault.kill == "after" else found
 
     def _is_left(self, request: Request) -> bool:
-        """Be silent, and return True if the client gave up before the end."""
+        """Wait for the time of the provider's silence; return True if the client left before its end."""
         until = time.monotonic() + self._terms.silence
         while not (self._over.is_set() or _has_left(request)):
             if time.monotonic() > until:
@@ -213,9 +215,10 @@ class Ledger:
         return entry
 
     def _number(self, request: Request) -> int | None:
-        """Return which write of the first run a request is: the most similar; of equal ones the last without effect, else the next.
+        """Return the number of the first run's write that a request is: the most similar; of equal ones the last without effect, else the
+        next.
 
-        If there is none, it counts as a write at that path that has not come yet, whatever its content.
+        Without a similar write, it counts as a missing write at that path, whatever its content.
         """
         mine = shape(request)
         seen = [entry.write for entry in self.entries]
@@ -232,7 +235,7 @@ class Ledger:
         return next((number for number in alike if number not in seen), alike[-1])
 
     def _taken(self, entry: Entry) -> Answer:
-        """Let a write take effect, unless its key or its method says that it has; return the answer."""
+        """Let a write take effect, unless its key or its method marks it as a repetition; return the answer."""
         request = entry.request
         place = (request.method, address(request)[1], entry.key or "")
         before = self._keys.get(place) if entry.key is not None and not self._terms.ignores_keys else None

@@ -17,8 +17,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learned:
-    """Paths that a first run has shown: objects are created below ``makes`` and at ``puts``. ``there``: the objects that it read before any
-    write to them."""
+    """Paths learned from a first run: objects are created below ``makes`` and at ``puts``. ``there``: the objects that it read before any
+    write to them.
+    """
 
     makes: frozenset[str] = frozenset()
     puts: frozenset[str] = frozenset()
@@ -40,7 +41,9 @@ class Learned:
         return Learned(frozenset(makes), frozenset(puts), frozenset(there) - self.absent, self.absent)
 
     def lacks(self, path: str, known: set[str]) -> bool:
-        """Return whether a read of a path that nothing has made finds nothing; ``known``: below which things are made by now."""
+        """Return whether a read finds nothing at a path that no write has created; ``known``: paths below which objects have
+        been created.
+        """
         if path in self.absent or _above(path) in known:
             return True
         return path not in self.there and (path in self.puts or _above(path) in self.makes)
@@ -95,7 +98,7 @@ class Memory:
         return thing
 
     def _name(self, place: str, made: Any, body: Any) -> None:
-        """Make an object readable by the id that was answered, too."""
+        """Make an object readable by the id in its answer, too."""
         if isinstance(body, dict) and isinstance(body.get("id"), str | int):
             self.things.pop(f"{place}/{made['id']}", None)
             self.things[f"{place}/{body['id']}"] = made
@@ -112,7 +115,7 @@ class Memory:
         return found if self.listed is None else {self.listed: found}
 
     def _alike(self, path: str) -> Json | None:
-        """Return the object that has the last part of a path as one of its values."""
+        """Return the object that has the last part of a path as one of its values; None if there is none."""
         name = unquote(path.rpartition("/")[2])
         below = (thing for place, thing in self.things.items() if _above(place) == _above(path))
         return next((thing for thing in below if name in _values(thing)), None)

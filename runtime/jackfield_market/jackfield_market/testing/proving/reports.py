@@ -23,9 +23,9 @@ _STYLE = Markup(
 _WORDS = {fault.name: fault.words for fault in (ANSWERED, *FAULTS)}
 _COLUMNS = ("case", "write", "verdict", "situations", "if started again")
 _MOST = 24
-"""Maximum requests of a run that are shown together; of more, only those of one write are shown."""
+"""Maximum number of requests of a run that a report lists; of longer runs, it lists only the requests of one write."""
 _LINE = 80
-"""Characters of a body that are shown."""
+"""Maximum number of characters of a body in a report."""
 _H = Tags()
 
 
@@ -42,18 +42,18 @@ class Proof:
         return sum(len(case.writes) for case in self.cases)
 
     def having(self, verdict: Verdict, *, counts: bool = True) -> int:
-        """Return how many writes have a verdict in a situation that counts, or in one that does not."""
+        """Return the number of writes that have a verdict in a situation that counts, or, without ``counts``, in one that does not."""
         rows = ((case, write) for case in self.cases for write in case.writes)
         return sum(any(cell.verdict == verdict and cell.counts is counts for cell in case.of(write)) for case, write in rows)
 
     @property
     def is_right(self) -> bool:
-        """True if nothing that counts is wrong, and each write came again in some situation."""
+        """True if no verdict that counts is wrong, and each write was repeated in some situation."""
         return not self.unproved and not any(cell.is_wrong and cell.counts for case in self.cases for cell in case.cells)
 
     @property
     def unproved(self) -> int:
-        """Number of writes that came again in no situation."""
+        """Number of writes that were repeated in no situation."""
         played = ([cell for cell in case.of(write) if cell.situation != ANSWERED.name] for case in self.cases for write in case.writes)
         return sum(bool(cells) and all(cell.verdict == "not reached" for cell in cells) for cells in played)
 
@@ -110,12 +110,14 @@ def _writes(count: int) -> str:
 
 
 def worst(cells: Sequence[Cell], *, counts: bool = True) -> Verdict:
-    """Return the worst counting verdict about a write, else the worst of the others."""
+    """Return the worst counting verdict about a write; without any, the worst of the others."""
     return min((cell.verdict for cell in cells if cell.counts is counts), key=ORDER.index, default="not reached")
 
 
 def text(proof: Proof, *, whole: bool = False) -> str:
-    """Return the table of the writes, the requests of the faults, and the sentences; ``whole``: of all situations."""
+    """Return the table of the writes, the requests of the faults, and the sentences. With ``whole``, list the requests of all
+    situations.
+    """
     out = io.StringIO()
     rows = [row for case in proof.cases for write in case.writes for row in _rows(case, write)]
     shown_always = {"write", "verdict", "situations"} | ({"case"} if len(proof.cases) > 1 else set())
@@ -206,7 +208,7 @@ def junit(proof: Proof) -> str:
 
 
 def html(proof: Proof) -> str:
-    """Return a page that needs nothing else."""
+    """Return a page of HTML that loads nothing."""
     head = _H.head(
         _H.meta(charset="utf-8"),
         _H.meta(name="viewport", content="width=device-width,initial-scale=1"),

@@ -29,13 +29,13 @@ _FAILED = 1
 _NOW_AND_THEN = 5.0
 """Seconds between two lines of progress in a log."""
 _ELSEWHERE = (307, 308)
-"""Statuses after which a client sends the same request to another place."""
+"""Statuses after which a client sends the same request to another address."""
 _BOUNDARY = "jackfield.boundary.once"
 _RUNNERS = Path(__file__).parent / "node"
 
 
 def run(arguments: Namespace, output: Output) -> int:
-    """Prove what the arguments name, show it, and return the exit code."""
+    """Prove the target that the arguments name, print the proof, and return the exit code."""
     _require(arguments)
     progress = _Progress()
     prover = Prover(_settings(arguments), progress)
@@ -53,7 +53,7 @@ def run(arguments: Namespace, output: Output) -> int:
 
 
 def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
-    """Prove all cases; of several, one that makes no write is reported and left out."""
+    """Prove all cases; report and leave out a case without writes, unless it is the only one."""
     refused: InvalidInvocation | None = None
     found = False
     for case in cases:
@@ -154,7 +154,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 class _Progress:
-    """Reports which situation is played: on a terminal in one line that is overwritten, else in a line now and then."""
+    """Progress display: on a terminal one line that is overwritten, else a line every few seconds."""
 
     def __init__(self) -> None:
         self._said = -_NOW_AND_THEN
@@ -168,7 +168,7 @@ class _Progress:
         sys.stderr.flush()
 
     def line(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a line that is not overwritten."""
         self("")
         sys.stderr.write(f"jackfield prove: {text}\n")
 

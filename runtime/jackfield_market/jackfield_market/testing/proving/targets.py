@@ -28,15 +28,15 @@ from jackfield_market.testing.loopback_provider import is_handler
 from jackfield_market.testing.proving.verdicts import Told, Word
 
 FOLDER = "JACKFIELD_PROVE_FOLDER"
-"""Variable with a folder that is new for each situation, for state that runs leave behind."""
+"""Environment variable with a folder that is new for each situation, for state that runs leave behind."""
 _HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
-"""Variables that put the journal of a boundary around the code into the folder, so that no situation answers another."""
+"""Environment variables that put the journal of a boundary around the code into the folder, so that no situation answers another."""
 _SHOWN = 300
 _GRACE = 5.0
 _LOOK = 0.01
-"""Seconds between two looks at whether a function in another process has reported its outcome."""
+"""Seconds between two checks whether a function in another process has reported its outcome."""
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
-"""Members of a returned value that say how it went."""
+"""Members of a returned value that state the outcome."""
 _UNKNOWN = re.compile(r"\b(unknown|unclear|unconfirmed|(in )?doubt\w*|uncertain|ambiguous|indeterminate|maybe|pending|timed? ?out)\b")
 _NOT_SENT = re.compile(r"^(was )?(not sent|unsent|nothing sent)\b")
 _FAILED = re.compile(
@@ -48,7 +48,7 @@ _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 @dataclass(frozen=True)
 class Place:
-    """Environment of one run: the provider's address, a folder of its own, and the variables that lead there."""
+    """Environment of one run: the provider's address, a folder of its own, and the environment variables with both."""
 
     url: str
     folder: Path
@@ -56,7 +56,7 @@ class Place:
 
 
 class Running(Protocol):
-    """A run that has begun."""
+    """Run that was started."""
 
     def wait(self, seconds: float) -> Told:
         """Wait for the end of the run, and return its reported outcome; end the run after the time."""
@@ -69,7 +69,7 @@ class Running(Protocol):
 
 
 class Case(Protocol):
-    """Code that is run: once for all situations of each of its writes."""
+    """Code under test: it runs once for each write and situation."""
 
     @property
     def name(self) -> str:
@@ -132,7 +132,7 @@ class Process:
                     pipe.close()
 
     def output(self) -> str:
-        """Return the last line of its output; for Node.js, which ends with its version, the line with the error."""
+        """Return the last line of the output; for Node.js, which ends with its version, the line with the error."""
         lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [""]
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
@@ -159,7 +159,7 @@ class FunctionProcess(Process):
 
 @dataclass
 class CommandCase:
-    """A command. ``variables`` are the names of the variables that get the provider's address, each with a path behind it."""
+    """Command under test. ``variables`` are the environment variables that get the provider's address, each with a path behind it."""
 
     words: Sequence[str]
     variables: Mapping[str, str]
@@ -172,15 +172,16 @@ class CommandCase:
         return Process(self.words, self.placed(place))
 
     def placed(self, place: Place) -> Place:
-        """Return a place with the variables."""
+        """Return a place with the variables of the command."""
         named = {name: place.url + path for name, path in self.variables.items()}
         return Place(place.url, place.folder, {**place.environment, **named})
 
 
 @dataclass
 class FunctionCase:
-    """A function that is called with the provider's address, in this process, or by a child that can be killed. ``is_apart``: always by a
-    child, since it keeps state in its process, as a boundary does."""
+    """Function that is called with the provider's address, in this process, or by a child that can be killed. ``is_apart``: always by a
+    child, since it has state in its process, as a boundary does.
+    """
 
     target: str
     is_apart: bool = False
@@ -201,7 +202,7 @@ class FunctionCase:
 
 
 class Called:
-    """A step in a thread of this process."""
+    """Step that runs in a thread of this process."""
 
     def __init__(self, step: Callable[[], Told]) -> None:
         self._told: Told | None = None
@@ -222,7 +223,7 @@ class Called:
         return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
 
     def lingers(self) -> bool:
-        """Return whether threads run that it has started."""
+        """Return whether threads of the step still run."""
         return any(not (thread in self._before or thread is self._thread or is_handler(thread)) for thread in threading.enumerate())
 
     def kill(self) -> None:
@@ -230,7 +231,7 @@ class Called:
 
 
 def told_by(value: Any) -> Told:
-    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or a status of HTTP say otherwise."""
+    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or an HTTP status state a failure."""
     found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
     first = found[0] if isinstance(found, tuple) and found else found
     members = (
@@ -262,7 +263,8 @@ async def _awaited(value: Any) -> Any:
 
 
 def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
-    """Return the function that ``module:function`` names; the current folder is looked in, too. ``anew``: of a module without state.
+    """Return the function that ``module:function`` names, also from the current folder. With ``anew``, import its module again, without
+    state.
 
     :raises InvalidInvocation: if there is none.
     """

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 class _Talk:
-    """Requests and answers of JSON-RPC."""
+    """JSON-RPC client of an MCP server."""
 
     def ask(self, method: str, params: Json) -> Json:
         """Send a request, and return its result.
@@ -36,13 +36,13 @@ class _Talk:
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Agree on the protocol."""
+        """Negotiate the protocol."""
         self.ask("initialize", _BEGIN)
         self.tell("notifications/initialized")
 
 
 class _Lines(_Talk):
-    """A server that is a process: one message a line."""
+    """Client of a server that is a process: one message per line."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -71,7 +71,7 @@ class _Lines(_Talk):
 
 
 class _Posts(_Talk):
-    """A server behind a URL (Streamable HTTP)."""
+    """Client of a server at a URL (Streamable HTTP)."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -116,16 +116,17 @@ class ToolServer:
     url: str = ""
 
     def talk(self, place: Place) -> tuple[_Talk, Process | None]:
-        """Reach it."""
+        """Connect to the server; return the client, and its process unless the server has a URL."""
         if self.command is None:
             return _Posts(self.url), None
         process = Process(self.command.words, self.command.placed(place), talks=True)
         return _Lines(process), process
 
     def cases(self, place: Place, given: Mapping[str, Json]) -> Iterator[ToolCase]:
-        """Yield its tools that may write, with the arguments given, or else made of their schemas; only those ``given``, if any are.
+        """Yield the server's tools that may write, with the arguments given, or else arguments made from their schemas; only the tools in
+        ``given``, if any are.
 
-        :raises InvalidInvocation: if it cannot be reached, or has no such tool.
+        :raises InvalidInvocation: if the server cannot be reached, or has no such tool.
         """
         found: list[Json] = []
 
@@ -179,7 +180,7 @@ class ToolCase:
 
 
 def _told(found: Json, text: str) -> Told:
-    """Return the outcome that a result reports; a provider's refusal that it passes on as JSON counts as one, also without isError."""
+    """Return the outcome that a tool's result reports. A provider's refusal in it, as JSON, counts as a failure, also without isError."""
     if found.get("isError"):
         return Told("failure", text)
     for part in found.get("content", ()):
@@ -194,7 +195,7 @@ def _told(found: Json, text: str) -> Told:
 
 
 class _Calling(Called):
-    """A call of a tool; its server ends with it."""
+    """Call of a tool; its server ends with the call."""
 
     def __init__(self, step: Any, process: Process | None) -> None:
         self._process = process

@@ -95,7 +95,7 @@ OF_ANOTHER = (
     "Its key is that of another write: make a key for each write, of what is sent.",
     "Another write has changed the thing on which it depends: read it again before the next write.",
 )
-"""Advice for a write of the first run without effect: it has a key, or a condition."""
+"""Advice for a write of the first run without effect: the first if it has a key, the second if it has a condition."""
 _FALSE = {
     "accepted": "It says success although the write was only accepted: ask what became of it, where 'Location' says, before saying so.",
     "success": "It says success although the provider refused: check the status of each answer, and what it says.",

@@ -1,4 +1,4 @@
-"""Requests as writes: which request changes something, which write of the first run it is, and whether it is the same one again."""
+"""Requests as writes: which request changes something, which write of the first run it is, and whether it repeats one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from jackfield_market.testing.loopback_provider import Request
 
 _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
-"""Methods of which HTTP says that the same request again changes nothing more."""
+"""Methods whose repeated request changes nothing more, according to HTTP."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
 """Header fields by which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
-"""End of the names of keys that every provider is taken to know, without dashes and the like."""
+"""End of the names of idempotency keys that every provider counts as knowing, without punctuation."""
 _DIGITS = 3
-"""Digits from which on a word may be an ID, a key or a time."""
+"""Minimum number of digits in a word that may be an ID, a key or a time."""
 _MADE = re.compile(r"(made-\d+)|[\w.:+-]{8,}")
-"""Words that a run makes anew: ids, times, random ones."""
+"""Regular expression of words that each run generates: ids, times, random ones."""
 _NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
 _LIKE = 0.9
-"""Likeness of two values of which both are made anew; of two numbers half of one."""
+"""Likeness of two values that both runs generate."""
 _SAME = 0.5
 _SHOWN = 200
-"""Characters of a body that are shown."""
+"""Maximum number of characters of a body in a report."""
 
 Pairs = frozenset[tuple[str, str]]
 
@@ -50,7 +50,7 @@ class Shape:
     around: Pairs
 
     def is_part(self, whole: Shape) -> bool:
-        """Return whether the request has some of the rows of a batch, or all, and nothing else."""
+        """Return whether the request has only rows of a batch: some, or all."""
         mine, others = dict(self.around), dict(whole.around)
         beside = not mine or (mine.keys() == others.keys() and all(_alike(text, others[place]) for place, text in mine.items()))
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
@@ -74,12 +74,12 @@ def line(request: Request) -> str:
 
 
 def excerpt(request: Request) -> str:
-    """Return the beginning of a request's body, in one line."""
+    """Return the beginning of a request's body on one line."""
     return " ".join(_content(request)[: _SHOWN * 4].decode("utf-8", "replace").split())[:_SHOWN]
 
 
 def is_write(request: Request, reads: Sequence[str]) -> bool:
-    """Return whether a request may change something: not one for a token, a GraphQL query, or one of ``reads`` ("POST /search")."""
+    """Return whether a request may change something: not a request for a token, a GraphQL query, or one of ``reads`` ("POST /search")."""
     if not request.changes or _GRANT.search(_content(request)[:2000]):
         return False
     _, path, _ = address(request)
@@ -104,7 +104,7 @@ def body_of(request: Request) -> Any:
 
 
 def _content(request: Request) -> bytes:
-    """Return a body without its compression, which has a time in it."""
+    """Return a body without its compression, which contains a time."""
     if request.header("content-encoding").lower() != "gzip":
         return request.body
     try:
@@ -151,7 +151,7 @@ def shape(request: Request) -> Shape:
 
 
 def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the single values of JSON with their places; None has none."""
+    """Yield the single values of JSON with their places; skip None."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if pairs is None:
         if value is not None:
@@ -162,7 +162,7 @@ def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[st
 
 
 def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], list[Any]]]:
-    """Yield the lists of objects in JSON with their places, but not those within others."""
+    """Yield the outermost lists of objects in JSON, with their places."""
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         yield place, value
     elif isinstance(value, dict):
@@ -171,7 +171,7 @@ def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 
 def _domain(host: str) -> list[str]:
-    """Return the end of a host's name: hosts of a provider may replace one another."""
+    """Return the last labels of a host's name: hosts of one provider may replace one another."""
     return host.rsplit(".", 2)[-2:]
 
 
@@ -228,14 +228,14 @@ def is_sent_otherwise(request: Request, before: Request) -> bool:
 
 
 def _is_renamed(one: str, other: str) -> bool:
-    """Return whether a word is another one with something before or after it; numbers are not."""
+    """Return whether a word is another one with a prefix or suffix; False for numbers."""
     if one == other or _NUMBER.fullmatch(one) or _NUMBER.fullmatch(other) or re.search(r"\s", one + other):
         return one == other
     return bool(other) and re.fullmatch(rf"(\w+[-_.:/#])?{re.escape(other)}([-_.:/#]\w+)?", one) is not None
 
 
 def times(took: Sequence[Shape], write: Shape) -> int:
-    """Return how often a write took effect, by the shapes of the requests that did: parts of a batch are one together."""
+    """Return how often a write took effect, by the shapes of its effective requests: parts of a batch count as one together."""
     rows = Counter(row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",)))
     return max(rows.values(), default=0)
 
