@@ -47,11 +47,19 @@ def read_event(data: bytes, message: Message) -> Any:
     :raises TooCostly: if it has too many values.
     """
     try:
-        return parsed(data)
+        return unwrapped(parsed(data), message)
     except TooCostly:
         raise
     except ValueError:
         return _answer(data, message)
+
+
+def unwrapped(found: Any, message: Message) -> Any:
+    """Return the answer in a text of JSON, which some servers encode once more; any other value as it is.
+
+    :raises TooCostly: if it has too many values.
+    """
+    return _answer(found.encode("utf-8", "replace"), message) or found if isinstance(found, str) else found
 
 
 def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:

@@ -58,6 +58,7 @@ _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
 """Answers to the version probe that any other request would get, too."""
 PROBE_WITHIN = 5.0
 """Seconds for the version probe: some servers never answer unknown requests."""
+_OF_VERSION = re.compile(r"protocol[ _-]?version|unsupported version", re.IGNORECASE)
 _NO_POST = (400, 404, 405)
 _OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
 
@@ -323,7 +324,7 @@ class McpClient(SecretHolder):
             if len(rows) > MOST_TOOLS or size > LARGEST_LIST:
                 raise _bad_list(f"is larger than {MOST_TOOLS:,} tools or {LARGEST_LIST:,} bytes")
             cursor = page.get("nextCursor")
-            if cursor is None or (cursor == "" and '""' in seen):
+            if _is_end(cursor) or (cursor == "" and '""' in seen):
                 return rows, seconds
             written = json.dumps(cursor, sort_keys=True)
             if written in seen or len(written) > _LONGEST_CURSOR:
@@ -390,7 +391,18 @@ class McpClient(SecretHolder):
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
 
     def _initialized(self) -> Session:
-        asked = {"protocolVersion": LEGACY[0], "capabilities": self._shared_offers(), "clientInfo": CLIENT}
+        """Begin a session. Some servers refuse a revision that they do not know, instead of answering with theirs: they are asked for an
+        older one, if they may speak it."""
+        try:
+            return self._begun(LEGACY[0])
+        except Rejected as error:
+            for version in _older_revisions(error):
+                with suppress(Rejected):
+                    return self._begun(version)
+            raise
+
+    def _begun(self, wanted: str) -> Session:
+        asked = {"protocolVersion": wanted, "capabilities": self._shared_offers(), "clientInfo": CLIENT}
         try:
             found, identifier, cookies = self._wire.begun(Message.request("initialize", asked))
         except Rejected as error:
@@ -403,12 +415,29 @@ class McpClient(SecretHolder):
             why = "has no 'initialize'" if version == MODERN else "is not known here"
             text = f"the server speaks the revision '{one_line(version, 40)}' of MCP, which {why}"
             raise Unavailable(text, hint="Upgrade jackfield-mcp, or the server.", repeatable=False)
+        identifier = _once(identifier)
         if identifier is not None and (len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()):
             raise garbled("has a session ID that cannot be sent back")
         session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"), cookies)
         with suppress(Rejected, Unavailable):  # some servers have no answer to a notification; one that waits for it says so next
             self._wire.notify(session, "notifications/initialized", {})
         return session
+
+
+def _older_revisions(refused: Rejected) -> Sequence[str]:
+    """Return the revisions to ask for next, if a server refuses the newest of its kind: those that it names, else all."""
+    words = (refused.provider.message if refused.provider is not None else None) or ""
+    supported = refused.supported if isinstance(refused, VersionRefused) else ()
+    if not supported and _OF_VERSION.search(words) is None:
+        return ()
+    named = [version for version in LEGACY[1:] if version in supported or version in words]
+    return named if named or supported else LEGACY[1:]
+
+
+def _once(identifier: str | None) -> str | None:
+    """Return the ID of a session; a proxy may have repeated its header field."""
+    first = None if identifier is None else identifier.partition(",")[0].strip()
+    return first if identifier is not None and {one.strip() for one in identifier.split(",")} == {first} else identifier
 
 
 def _note_refusal() -> None:
@@ -442,12 +471,19 @@ def _is_answer(error: JackfieldError) -> bool:
 def _tools_of(page: Json) -> list[Json]:
     """Return the tools of a page. A row that is no object is one without a name: it costs itself, and the report says so."""
     listed = page.get("tools")
+    if isinstance(listed, Mapping):  # by name
+        listed = [{"name": name, **row} if isinstance(row, Mapping) else row for name, row in listed.items()]
     if isinstance(listed, list):
         page = {"tools": [row if row is None or isinstance(row, Mapping) else {} for row in listed]}
     try:
         return rows_of(page, "tools")
     except Garbled:
         raise _bad_list("has no tools that can be read") from None
+
+
+def _is_end(cursor: object) -> bool:
+    """Return True for a cursor that is omitted, in the forms of other languages. Any other value leads on, 0 and an empty text too."""
+    return cursor is None or cursor is False or cursor in ([], {})
 
 
 def _bad_list(reason: str) -> Unavailable:

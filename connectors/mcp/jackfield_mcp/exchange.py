@@ -28,7 +28,7 @@ from jackfield_http.parsing import charset_of, parsed
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
-from jackfield_mcp.bodies import answer_in, events_of, read_event
+from jackfield_mcp.bodies import answer_in, events_of, read_event, unwrapped
 from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import Message, Session, amount, messages_in
@@ -380,7 +380,7 @@ class Exchanges:
 
 def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
     try:
-        return parsed(content)
+        return unwrapped(parsed(content), message)
     except ValueError as error:
         found = None if isinstance(error, TooCostly) else answer_in(content, message, charset)
         if found is None:

@@ -152,13 +152,16 @@ def amount(value: object) -> float | None:
 
 def messages_in(found: object) -> list[Json]:
     """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message. A result of
-    null, as functions without a value have it, is an empty one."""
+    null, as functions without a value have it, is an empty one, and an error without content beside a result is none."""
     rows = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
-    return [present({**one, "result": {}} if _has_null(one) else one) for one in rows]
+    return [present(_plain(one)) for one in rows]
 
 
-def _has_null(message: Json) -> bool:
-    return "error" not in message and "result" in message and message["result"] is None
+def _plain(message: Json) -> Json:
+    if "error" not in message:
+        return {**message, "result": {}} if "result" in message and message["result"] is None else message
+    is_success = message.get("result") is not None and not message["error"]
+    return {name: value for name, value in message.items() if name != "error"} if is_success else message
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:

@@ -57,6 +57,13 @@ _NO_SESSION = re.compile(
     re.IGNORECASE,
 )
 """Beginnings of the words by which servers say that they do not know a session."""
+_OVER = re.compile(
+    r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:mcp[ -])?session(?: [^ ]{1,200})? "
+    r"(?:is |was |has |has been )?(?:terminated|closed|ended)\b",
+    re.IGNORECASE,
+)
+"""Beginnings of the words by which servers say that a session is over. It may be another session, such as a browser's, in the middle of the
+call: only the status or the code says that nothing was done."""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
@@ -292,7 +299,8 @@ def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
     if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
         return error
     names_it = _NO_SESSION.match(said.message or "") is not None
-    if not names_it and (session.id is None or isinstance(error, _CLEAR) or not _is_suspect(said)):
+    is_named = names_it or _OVER.match(said.message or "") is not None
+    if not is_named and (session.id is None or isinstance(error, _CLEAR) or not _is_suspect(said)):
         return error
     is_answer = said.http_status == _OK and not isinstance(error, Garbled)
     if error.sent is Sent.REFUSED or (names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}):

@@ -25,6 +25,9 @@ _DATA_URL = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 _OF_URLS = str.maketrans("-_", "+/")
 _WORDS = 1_000
 _OWN_NAMES = {"is_error": "isError", "structured_content": "structuredContent"}
+_OLD_NAME = "toolResult"
+"""Member of a tool's whole result in the first revision, of 2024."""
+_FALSE = frozenset({"", "false", "no", "0", "none", "null"})
 _TRUE = frozenset({"true", "yes", "1"})
 
 Json = Mapping[str, Any]
@@ -76,8 +79,11 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
     content, structured = _content(result), result.get("structuredContent")
-    if str(result.get("isError")).lower() in _TRUE:
-        raise _failed(content, structured, is_unclear=is_unclear)
+    if _is_error(flag := result.get("isError")):
+        said = [flag] if isinstance(flag, str) and flag.lower() not in _TRUE else []
+        raise _failed([*content, *({"type": "text", "text": one} for one in said)], structured, is_unclear=is_unclear)
+    if result.get("error"):  # no member of a result: what it says of the call is anybody's guess
+        raise _failed([], result["error"], is_unclear=True)
     files = list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]
     body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
@@ -87,7 +93,14 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
 def _named(result: Json) -> Json:
     """Return a result under the protocol's names of members: servers in Python may write those of their models."""
     given = {name: result[own] for own, name in _OWN_NAMES.items() if own in result and name not in result}
+    if _OLD_NAME in result and result.keys().isdisjoint({"content", "structuredContent"}):
+        given["structuredContent"] = result[_OLD_NAME]
     return {**result, **given} if given else result
+
+
+def _is_error(flag: object) -> bool:
+    """Return whether a value of ``isError`` means an error, as other languages judge it: some servers write the error itself there."""
+    return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
 
 
 def resource_of(result: Json) -> ToolOutput:
@@ -98,7 +111,9 @@ def resource_of(result: Json) -> ToolOutput:
     """
     if result.get("resultType", "complete") == "input_required":
         raise asks_person(result)
-    files = list[OutputFile]()
+    files, contents = list[OutputFile](), result.get("contents")
+    if isinstance(contents, Mapping) and not _has_holes(contents):
+        result = {"contents": [contents]}
     return ToolOutput.of({"contents": [_resource(part, files) for part in rows_of(result, "contents")]}, files)
 
 
@@ -119,16 +134,23 @@ def rows_of(result: Json, name: str) -> list[Json]:
     :raises Garbled: if it is no list of objects, or is too long.
     """
     rows = result.get(name, [])
+    if isinstance(rows, Mapping) and _has_holes(rows):
+        rows = [*rows.values()]
     if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(row is None or isinstance(row, Mapping) for row in rows):
         raise garbled(f"has no {name} that can be read")
     return [present(row) for row in rows if row is not None]
+
+
+def _has_holes(rows: Json) -> bool:
+    """Return whether an object is a list in which numbers are missing, as PHP writes it."""
+    return bool(rows) and all(name.isdecimal() for name in rows)
 
 
 def _content(result: Json) -> list[Json]:
     """Return the parts of a tool's content. The server has answered, so that a single part or a text stands for the list, and a text for a
     part; a warning says so."""
     found: Any = result.get("content")
-    if isinstance(found, str | Mapping):
+    if isinstance(found, str) or (isinstance(found, Mapping) and not _has_holes(found)):
         _warn("the server's content is no list: it is kept as its one part", "/content")
         found = [found]
     elif not isinstance(found, list) or not any(isinstance(row, str) for row in found):

@@ -79,6 +79,7 @@ def test_a_notification_with_null_as_id(client: Client) -> None:
     assert (answer.status, answer.body) == (202, b"")
 
 
+TOKEN = "params/_meta/progressToken"
 PARAMS: dict[str, tuple[str, Any, str]] = {
     "arguments as text": ("tools/call", {"name": "search_actions", "arguments": "{}"}, "params/arguments must be an object"),
     "arguments as list": ("tools/call", {"name": "search_actions", "arguments": []}, "params/arguments must be an object"),
@@ -86,6 +87,16 @@ PARAMS: dict[str, tuple[str, Any, str]] = {
     "a number as name": ("tools/call", {"name": 5}, "params/name must be a text"),
     "a number as cursor": ("tools/list", {"cursor": 5}, "params/cursor must be a text"),
     "no URI": ("resources/read", {}, "params/uri is missing"),
+    "a fraction as progress token": (
+        "tools/list",
+        {"_meta": {"progressToken": 1.5}},
+        "params/_meta/progressToken must be a text or a whole number",
+    ),
+    "an object as progress token": (
+        "ping",
+        {"_meta": {"progressToken": {}}},
+        "params/_meta/progressToken must be a text or a whole number",
+    ),
     "a bad task": ("tools/call", {"name": "search_actions", "task": 5}, "params/task must be an object"),
 }
 
@@ -105,6 +116,60 @@ def test_a_revision_that_is_none(client: Client) -> None:
     assert (answer.status, error["code"], error["data"]["requested"]) == (400, -32022, "bogus")
     assert "the header field MCP-Protocol-Version has 'bogus'" in error["message"]
     assert {"2025-11-25", "2026-07-28"} <= {*error["data"]["supported"]}
+
+
+@pytest.mark.parametrize("field", ["2025-11-25, 2025-11-25", "2025-11-25,2025-11-25", "", " ", ","])
+def test_a_revision_that_a_proxy_has_repeated(client: Client, field: str) -> None:
+    """It counts once; an empty field is none."""
+    answer = client.post("/mcp", message("tools/list"), Mcp_Protocol_Version=field)
+    assert (answer.status, "tools" in answer.json["result"]) == (200, True)
+
+
+def test_two_revisions(client: Client) -> None:
+    """They are no revision, and nothing is run."""
+    answer = client.post("/mcp", call_of("execute_action", **say("say", text="x")), Mcp_Protocol_Version="2025-06-18, 2025-11-25")
+    assert (answer.status, answer.json["error"]["code"]) == (400, -32022)
+
+
+REQUESTS = ["tools/list", "tools/call", "ping", "initialize", "resources/read", "tasks/get"]
+MISSING = "the member 'id' is missing, by which its answer is known"
+
+
+@pytest.mark.parametrize("method", REQUESTS)
+def test_a_request_without_an_id_over_http(client: Client, method: str) -> None:
+    """Its client would wait for ever: it gets an error, and nothing is run."""
+    before = client.get("/v1/invocations").json["items"]
+    params = {"name": "execute_action", "arguments": say("say", text="x")}
+    answer = client.post("/mcp", {"jsonrpc": "2.0", "method": method, "params": params}, Mcp_Protocol_Version="2025-11-25")
+    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": MISSING}})
+    assert client.get("/v1/invocations").json["items"] == before
+
+
+def test_a_request_without_an_id_over_stdio(tmp_path: Path) -> None:
+    """So it is there; other messages without one are notifications, which get no answer. Null is an absent parameter."""
+    rows = [{"jsonrpc": "2.0", "method": method} for method in [*REQUESTS, "notifications/made/up", "$/progress"]]
+    last = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {"progressToken": None}, "cursor": None}}
+    with Lines(tmp_path) as client:
+        for row in [*rows, last]:
+            client.say(json.dumps(row).encode())
+        answers = [client.hear() for _ in range(len(REQUESTS) + 1)]
+    assert [row["error"]["message"].endswith(MISSING) for row in answers[:-1]] == [True] * len(REQUESTS)
+    assert answers[-1] == {"jsonrpc": "2.0", "id": 1, "result": {}}
+
+
+@pytest.mark.parametrize("method", ["tools/list", "ping", "resources/list", "tools/call"])
+@pytest.mark.parametrize("params", [{"_meta": {"progressToken": None}}, {"_meta": None}, {"cursor": None, "_meta": {"x": None}}])
+def test_null_is_an_absent_parameter(client: Client, method: str, params: dict[str, Any]) -> None:
+    """Beside the arguments, too, and whatever is asked for."""
+    given = {"name": "search_actions", "arguments": {"query": "say"}, **params} if method == "tools/call" else params
+    answer = client.post("/mcp", message(method, **given), Mcp_Protocol_Version="2025-11-25")
+    assert (answer.status, "result" in answer.json) == (200, True), answer.json
+
+
+def test_null_in_what_is_not_json(client: Client) -> None:
+    """It is refused as any such body."""
+    for body in (b'{"jsonrpc": "2.0", "id": null', b"null", b"[null]", b'"null"'):
+        assert client.call("POST", "/mcp", body, Content_Type="application/json").status == 400
 
 
 def test_a_slash_at_the_end(client: Client) -> None:

@@ -19,6 +19,12 @@ from jackfield.kernel.pointers import pointer
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
 _NOTIFICATIONS = "notifications/"
+REQUESTS = frozenset({
+    "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list", "resources/read", "resources/templates/list",
+    "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
+})  # fmt: skip
+"""Methods of requests: a client that sends one without an ID would wait for an answer that nobody sends."""
+_CALL = "tools/call"
 _KINDS = {type(None): "null", bool: "true or false", list: "a list", dict: "an object", float: "a fraction", int: "a number", str: "a text"}
 _EXPECTED = {
     "missing": "is missing", "string_type": "must be a text", "dict_type": "must be an object", "list_type": "must be a list",
@@ -26,6 +32,7 @@ _EXPECTED = {
     "int_type": "must be a whole number", "mapping_type": "must be an object",
 }  # fmt: skip
 _LONGEST = 40
+_BRANCHES = ("str", "int")
 
 
 def fault_of(message: object) -> str | None:
@@ -37,6 +44,8 @@ def fault_of(message: object) -> str | None:
         return "the member 'jsonrpc' must be '2.0'"
     if "method" not in message and not {"result", "error"}.isdisjoint(message):
         return None  # an answer of the client
+    if "id" not in message and method in REQUESTS:
+        return "the member 'id' is missing, by which its answer is known"
     identifier = message.get("id", "")
     found = [
         None if isinstance(method, str) else ("method", "a text", method),
@@ -78,6 +87,26 @@ def refusal_of(body: bytes, version: str | None) -> bytes | None:
     return _error(known_id(message), UNSUPPORTED_PROTOCOL_VERSION, text, {"supported": [*_KNOWN], "requested": shown})
 
 
+def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a message without null ones, and without null members of ``_meta``: typed clients write those that they
+    leave out."""
+    kept = {name: value for name, value in params.items() if value is not None}
+    meta = kept.get("_meta")
+    return {**kept, "_meta": {name: value for name, value in meta.items() if value is not None}} if isinstance(meta, Mapping) else kept
+
+
+def plain_body(body: bytes) -> bytes:
+    """Return a body without null parameters. Calls of tools, whose arguments may have null, are left as they are."""
+    try:
+        message = json.loads(body) if b"null" in body else {}
+    except (ValueError, RecursionError):
+        return body
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or message.get("method") == _CALL:
+        return body
+    return json.dumps({**message, "params": without_nulls(params)}).encode("utf-8", "surrogatepass")
+
+
 def _names_version(message: Mapping[str, Any]) -> bool:
     """Return whether the message itself names its revision, which the SDK then compares with the header field."""
     params = message.get("params")
@@ -96,6 +125,8 @@ def named(error: ValidationError) -> MCPError:
     row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
     steps = [step for step in row["loc"] if step != "params"]
     reason = _EXPECTED.get(str(row["type"])) or "is not valid"
+    if steps and steps[-1] in _BRANCHES:  # of several types, whose names pydantic adds to the place
+        steps, reason = steps[:-1], "must be a text or a whole number"
     return MCPError(INVALID_PARAMS, f"{_INVALID}: params{pointer(*steps)} {reason}")
 
 

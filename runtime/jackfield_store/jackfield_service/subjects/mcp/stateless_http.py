@@ -15,7 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import refusal_of
+from jackfield_service.subjects.mcp.envelope import plain_body, refusal_of
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.sdk_server import build_server
 from jackfield_service.subjects.mcp.tool_call import Send, tool_answer, tool_call
@@ -31,6 +31,7 @@ _NO_MESSAGE = (
     b"'method' and, in a request, 'id'\"}}"
 )
 """Response that replaces the SDK's to unreadable input, which would quote the input and perhaps a secret."""
+_VERSION = b"mcp-protocol-version"
 _PASSED = (b"accept", b"mcp-")
 """Prefixes of the headers passed to the SDK; the token is not among them."""
 
@@ -68,10 +69,11 @@ class StatelessExchange:
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)
             return StatelessResponse(status, {"content-type": "application/json"}, answer)
-        given = dict(headers).get(b"mcp-protocol-version")
-        refusal = refusal_of(body, None if given is None else given.decode("latin-1").strip())
+        given = dict(_passed(headers)).get(_VERSION)
+        refusal = refusal_of(body, None if given is None else given.decode("latin-1"))
         if refusal is not None:
             return StatelessResponse(_BAD, {"content-type": "application/json"}, refusal)
+        body = plain_body(body)
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
             "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,
@@ -103,8 +105,11 @@ def _call_of(context: Any) -> CallContext:
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Select the headers for the SDK, without blanks around the values. A client without ``Accept`` accepts anything (RFC 9110)."""
-    found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED)]
+    """Select the headers for the SDK, without blanks around the values. A client without ``Accept`` accepts anything (RFC 9110). A revision
+    that a proxy has repeated counts once, and an empty one is none."""
+    found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED) and name != _VERSION]
+    versions = dict.fromkeys(one.strip() for name, value in headers if name == _VERSION for one in value.split(b","))
+    found += [(_VERSION, b", ".join(versions))] if any(versions) else []
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 
 

@@ -33,7 +33,7 @@ from jackfield_service.shell.process.settings import McpTools
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import fault_of, known_id
+from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, known_id, without_nulls
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
@@ -91,10 +91,12 @@ class Wire:
         except ValueError:  # pydantic's error; its text quotes the input
             await self._refuse_line(line)
             return
-        if isinstance(message, JSONRPCNotification) and b'"id"' in line and fault_of(json.loads(line)) is not None:
-            await self._refuse_line(line)  # a request whose ID is none
+        is_doubtful = isinstance(message, JSONRPCNotification) and (b'"id"' in line or message.method in REQUESTS)
+        if is_doubtful and fault_of(json.loads(line)) is not None:
+            await self._refuse_line(line)  # a request whose ID is none, or left out
             return
         if isinstance(message, JSONRPCRequest):
+            message.params = None if message.params is None else without_nulls(message.params)
             self._open.add(message.id)
             self._idle.clear()
         await self._inbox.send(SessionMessage(message))
