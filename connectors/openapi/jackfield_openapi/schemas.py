@@ -111,7 +111,7 @@ class Schemas:
             self.definitions[name] = self.schema(self.pointing.find(at), at, place, is_definition=True)
 
     def schema(self, node: object, at: str, place: _Place, *, is_definition: bool = False) -> Any:
-        """Convert every referenced definition."""
+        """Convert the schema ``node``, which stands at ``at`` in the document and describes a value at ``place``."""
         if isinstance(node, bool):
             return node
         if not isinstance(node, dict):

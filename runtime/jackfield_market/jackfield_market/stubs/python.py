@@ -62,11 +62,11 @@ class Python:
         return f"list[{item}]"
 
     def mapping(self, value: str) -> str:
-        """Return a list type."""
+        """Return a dictionary type."""
         return f"dict[str, {value}]"
 
     def union(self, types: Sequence[str]) -> str:
-        """Return a dictionary type."""
+        """Return a union type."""
         return "Any" if "Any" in types else " | ".join(dict.fromkeys(types))
 
     def declared(self, name: str, members: Sequence[Member]) -> str:
