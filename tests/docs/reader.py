@@ -18,8 +18,8 @@ import pytest
 
 from doc_pages import Block, matches
 
-PORT = "8700"
-"""The port of the page's server; a free one takes its place."""
+PORT, SERVED = "8700", "8080"
+"""Ports of the page's server and of ``jackfield serve``; free ones take their places."""
 _PATIENCE = 120
 _STATE = '\n__code=$?; pwd > "$STATE/folder"; env -0 > "$STATE/environment"; exit $__code\n'
 
@@ -60,10 +60,7 @@ class Reader:
         path = os.pathsep.join([str(pip.parent), str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         state = {"STATE": str(folder), "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": str(folder / "site")}
         self._environment = {**keep, "PATH": path, **state}
-        self._reserved = socket.socket()  # bound, not listening: the page's server may share it, and no other socket is given this port
-        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reserved.bind(("127.0.0.1", 0))
-        self._port = str(self._reserved.getsockname()[1])
+        self._reserved = {port: _reserved() for port in (PORT, SERVED)}
 
     def set(self, **variables: str) -> None:
         """Set variables of the terminal."""
@@ -76,16 +73,16 @@ class Reader:
     @property
     def port(self) -> int:
         """Port of the page's server."""
-        return int(self._port)
+        return int(self._reserved[PORT].getsockname()[1])
 
     def take(self, examples: Path) -> None:
         """Copy the files of an example into the folder; a server among them listens on the page's port."""
         for file in examples.iterdir():
-            (self.folder / file.name).write_text(file.read_text(encoding="utf-8").replace(PORT, self._port), encoding="utf-8")
+            (self.folder / file.name).write_text(file.read_text(encoding="utf-8").replace(PORT, str(self.port)), encoding="utf-8")
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
-        body, title = block.body.replace(PORT, self._port), block.title or ""
+        body, title = self._moved(block.body), block.title or ""
         if title == "stdout":
             assert matches(json.loads(body), _told(json.loads(self.answer), json.loads(body))), f"line {block.line}: {self.answer}"
         elif block.language == "diff":
@@ -94,13 +91,18 @@ class Reader:
             path = self.folder / title.removesuffix(", at the end")
             path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{body}", encoding="utf-8")
         elif title == "in another terminal":
-            self._start(body)
+            self._start(body, self._reserved[SERVED if SERVED in block.body else PORT].getsockname())
         elif title == "excerpt":
             pass
         elif title:
             (self.folder / title).write_text(body, encoding="utf-8")
         elif block.language == "shell":
             self._run(body, block.line)
+
+    def _moved(self, text: str) -> str:
+        for port, reserved in self._reserved.items():
+            text = text.replace(port, str(reserved.getsockname()[1]))
+        return text
 
     @staticmethod
     def _edit(path: Path, body: str) -> None:
@@ -120,13 +122,13 @@ class Reader:
         found = (self._state / "environment").read_text(encoding="utf-8").split("\0")
         self._environment = dict(row.split("=", 1) for row in found if row)
 
-    def _start(self, body: str) -> None:
+    def _start(self, body: str, address: tuple[str, int]) -> None:
         process = subprocess.Popen(["bash", "-c", f"exec {body}"], cwd=self.folder, env=self._environment, stderr=subprocess.DEVNULL)
         self._others.append(process)
         for _ in range(_PATIENCE * 10):
             with socket.socket() as probe:
                 probe.settimeout(1)
-                if probe.connect_ex(("127.0.0.1", int(self._port))) == 0:
+                if probe.connect_ex(address) == 0:
                     return
             process_ended = _ended(process, 0.1)
             assert not process_ended, "the server has ended"
@@ -136,7 +138,16 @@ class Reader:
         for process in self._others:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        self._reserved.close()
+        for reserved in self._reserved.values():
+            reserved.close()
+
+
+def _reserved() -> socket.socket:
+    """Return a socket that is bound and does not listen: a server of the page may share its port, and no other socket is given it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -103,7 +103,8 @@ _CALLERS, _AUTHORS = (ROOT / "docs" / f"{name}.md" for name in ("tutorial/caller
 WITH_CODE = [
     path
     for path in pages()
-    if path.name not in ("first-connector.md", "publish-openapi.md", "embed-platform.md")  # tests of their own run them in a real shell
+    # tests of their own run them in a real shell
+    if path.name not in ("first-connector.md", "first-agent.md", "publish-openapi.md", "embed-platform.md")
     and path.name != "once.md"  # and this one beside a client of the reader
     and path not in (_CALLERS, _AUTHORS)  # tests below run them, and look at what they did
     and any(block.language in ("python", "shell") for block in blocks(path))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from doc_pages import ROOT, blocks
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["warm", "tests.docs.reader"]
 PAGE = ROOT / "docs" / "tutorial" / "first-connector.md"
+AGENT = ROOT / "docs" / "tutorial" / "first-agent.md"
 OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 
 
@@ -25,6 +29,16 @@ def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
             assert block.body in module.read_text(encoding="utf-8")
             assert "has 65 lines" in PAGE.read_text(encoding="utf-8")
             assert len(module.read_text(encoding="utf-8").splitlines()) == 65
+
+
+@pytest.mark.skipif(shutil.which("jq") is None or shutil.which("curl") is None, reason="curl and jq are not installed")
+def test_the_first_agent(reader: Reader) -> None:
+    """After the first connector: its write gets a key, an agent calls it with a token over HTTP and MCP, and a person approves."""
+    for page in (PAGE, AGENT):
+        for block in blocks(page):
+            reader.follow(block)
+    called = {"AGENT", "ADA", "CALL"}
+    assert {name for name in called if reader.get(name) in ("", "null")} == set()
 
 
 def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:

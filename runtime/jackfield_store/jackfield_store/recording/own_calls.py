@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PROGRAM = "library"
 _UNKNOWN = "operator"
 """Creator of a token that was made before its creator was recorded."""
-_ELSE = "Let somebody else decide on it."
+_ELSE = "Let somebody else decide on it, such as whoever has a token of the scope 'approve'."
 
 
 def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
