@@ -67,7 +67,7 @@ def _type_facts(kind: type[ConnectionType]) -> TypeFacts:
 
 
 class Answers:
-    """Answers about one connector. Caches of connections live here, by the number that the parent gives each."""
+    """Answers about one connector, with caches of its connections by the number that the parent gives each connection."""
 
     def __init__(self, connector: Connector, wire: Wire) -> None:
         self.connector = connector
@@ -96,7 +96,7 @@ class Answers:
             )
 
     def leases(self, number: int) -> ChildLeases:
-        """Return the cache of a connection."""
+        """Return the cache of a connection; create it for a new one."""
         with self._lock:
             found = self._caches.get(number)
             if found is None:
@@ -146,7 +146,7 @@ class _Question:
             return self._kind.answer.read(found)
 
     def run(self) -> Mapping[str, Any]:
-        """Call the action, or a further step of a job with its handle."""
+        """Call the action, or a step of a job with its handle; return its output."""
         action, call = self.action, self.call
         values = self._given[1] if self._kind in _STEPS else self.values()
         arguments = (values, self.client()) if action.takes_client else (values,)
@@ -179,29 +179,29 @@ class _Question:
         self.values()
 
     def preview(self) -> Mapping[str, Any] | None:
-        """Return the preview of a call."""
+        """Return the preview of a call; None if the action has none."""
         preview = self.action.preview
         return None if preview is None else dumped(preview.function(self.values()))
 
     def options(self) -> list[Option]:
-        """Return the choices of a source."""
+        """Return the choices of an option source."""
         source = self._connector.option_sources[self._given[0]]
         return source.choices(self.client() if source.takes_client else None, self._given[1])
 
     def open(self) -> None:
-        """Open the connection, and keep its type's cached objects."""
+        """Open the connection, so that its objects are cached."""
         self.client()
 
     def test(self) -> list[Step | Account]:
-        """Test the connection."""
+        """Test the connection, and return the steps."""
         return [*self.type().test(self.context())]
 
     def extra_test(self) -> list[Step | Account]:
-        """Perform one of the connector's own tests of a connection."""
+        """Perform one of the connector's own tests of a connection, and return the steps."""
         return [*self._connector.tests[self._given[0]](self.client(), self.context())]
 
     def plan(self) -> Plan:
-        """Return the pace of a call."""
+        """Return the scope, cost and warm-up that pace a call."""
         budget, values, client = self.action.budget, self.values(), self.client()
         if budget is None:
             return Plan()
@@ -210,7 +210,7 @@ class _Question:
         return Plan(budget.scope(values, client), self.action.cost(values), warmup)
 
     def limits(self) -> Limits | None:
-        """Return the limits that the provider states."""
+        """Return the limits that the provider states; None if there are none."""
         budget = self.action.budget
         found = None if budget is None else budget.limits(self.client())
         return found if isinstance(found, Limits) else None
@@ -220,7 +220,7 @@ class _Question:
         return sorted(self.type().needed_permissions(*self._given))
 
     def adopted(self) -> Grant:
-        """Return the grant for tokens that exist already."""
+        """Return the grant that the connection type makes of existing tokens."""
         kind: Any = self.type()
         found: Grant = kind.adopt(*self._given)
         return found
@@ -232,12 +232,12 @@ class _Question:
         return dict(kind.policies(permissions, principal, **more))
 
     def documents(self) -> dict[str, Any]:
-        """Return the policy documents with the connector's additions."""
+        """Return the policy documents after one of the connector's functions has added to them."""
         number, documents = self._given
         return dict(self._connector.documents[number](documents, self.type()))
 
     def failure(self, error: Exception) -> dict[str, Any]:
-        """Return the frame about an exception, mapped to an error with a code if the connector knows it."""
+        """Return the answer frame of an exception, mapped to an error with a code if the connector recognises it."""
         found = explained(self._connector, error, self.opened, None, self.call, _ignore)
         unsent = not self.call.entered and not self.call.begun
         if isinstance(found, Internal):
@@ -251,13 +251,13 @@ class _Question:
         return {"failed": dump_error(found), **renewable}
 
     def seen(self) -> dict[str, Any]:
-        """Return the member of an answer for the exchanges with the provider."""
+        """Return the member ``exchanges`` of an answer; empty without exchanges with the provider."""
         exchanges = self.call.exchanges
         return {"exchanges": dump_exchanges(exchanges)} if exchanges else {}
 
     @property
     def action(self) -> Action:
-        """The action that the question is about, or the step of a job."""
+        """Return the action of the question, or the step of its job."""
         found = self._connector.actions[self._given[0]]
         if found.job is None or self._kind not in _STEPS:
             return found
@@ -265,7 +265,7 @@ class _Question:
 
     @property
     def reports(self) -> bool:
-        """True if the client announces its requests."""
+        """Return whether the client announces its requests."""
         about = self._asked.context
         return about is not None and self._connector.connections[about.type].reports_begin and self.action.takes_client
 
@@ -327,7 +327,10 @@ class _Question:
         )  # fmt: skip
 
     def client(self) -> Any:
-        """Open the connection."""
+        """Open the connection and return its client.
+
+        :raises InvalidConnection: if the connection type uses the identity of the machine.
+        """
         kind = self.type()
         if kind.reads_host:
             fault = Detail(kind.reads_host_at, "an isolated connector cannot use the identity of the machine")
@@ -366,4 +369,4 @@ _WATCHING: Mapping[Question, Callable[..., Any]] = {
 
 
 def _ignore(_text: str, _error: Exception) -> None:
-    """Do nothing: the parent logs the important messages."""
+    """Do nothing: the parent logs important messages."""

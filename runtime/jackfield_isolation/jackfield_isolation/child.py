@@ -1,6 +1,6 @@
 """Program of a child process: it imports one connector and answers questions about it, several at once, until its parent is gone.
 
-It runs in the environment of a third-party package, with nothing of its parent's but one socket. Its rights are reduced before the
+The child runs in the environment of a third-party package, and inherits only one socket from its parent. Its rights are reduced before the
 connector's code is imported.
 """
 
@@ -30,7 +30,7 @@ _LINES, _WINDOW = 100, 10.0
 
 
 def run(descriptor: int) -> None:
-    """Serve the parent at the other end of ``descriptor``. Does not return."""
+    """Serve the parent at the other end of ``descriptor``, and exit the process."""
     wire = Wire(socket.socket(fileno=descriptor), in_child=True)
     frames = ({**frame, "descriptor": brought} for frame, brought in wire.frames())
     configuration = next(frames)
@@ -54,7 +54,7 @@ def run(descriptor: int) -> None:
 
 
 def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
-    """Import the connector and describe it."""
+    """Import the connector; return the function that serves questions, and the connector's description."""
     from jackfield_isolation.answers import Answers, hello
     from jackfield_isolation.child_sockets import connect_by_parent
 
@@ -64,7 +64,7 @@ def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
 
 
 class _Workers:
-    """Threads that answer, started as they are needed. Frames about a question that is under way go to the thread that answers it."""
+    """Pool of threads that answer, started when needed. A frame about an open question goes to the thread that answers the question."""
 
     def __init__(self, most: int, serve: Any) -> None:
         self._most = most
@@ -115,7 +115,7 @@ class _ToParent(logging.Handler):
         self._since, self._sent = 0.0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record."""
+        """Send one record, unless too many were sent."""
         now = time.monotonic()
         if now - self._since > _WINDOW:
             self._since, self._sent = now, 0

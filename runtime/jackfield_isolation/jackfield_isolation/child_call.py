@@ -29,7 +29,7 @@ _LONGEST_NAME = 200
 
 
 class Talk:
-    """The child's part in a conversation with its parent."""
+    """Child's side of a conversation with its parent about one question."""
 
     def __init__(self, wire: Wire, number: int, box: SimpleQueue[Frame]) -> None:
         self._wire = wire
@@ -43,7 +43,7 @@ class Talk:
         self._wire.send({"id": self._number, **frame})
 
     def ask(self, frame: Frame, mint: Callable[[], Minted] | None = None) -> Any:
-        """Ask the parent. ``mint`` issues a credential if the parent has none.
+        """Ask the parent and return its answer. ``mint`` issues a credential if the parent has none.
 
         :raises JackfieldError: if the parent refuses.
         """
@@ -74,7 +74,7 @@ class Talk:
     def dial(self, host: str, port: int, seconds: float | None) -> int:
         """Return the descriptor of a connection that the parent has opened.
 
-        :raises OSError: if it cannot be opened, or the host is not allowed.
+        :raises OSError: if the connection cannot be opened, or the host is not allowed.
         """
         patience = {} if seconds is None else {"seconds": seconds}
         with self._asking:
@@ -106,7 +106,7 @@ def _as_error(error: Exception) -> Mapping[str, Any]:
 
 
 class ChildCall(Call):
-    """A call whose progress the parent follows. Each request begins with the parent's consent, which is the last moment to cancel it."""
+    """Call whose progress the parent follows. Each request needs the parent's consent first, which is the last moment to cancel it."""
 
     talk: Talk
     leases: Mapping[str, int] = {}
@@ -115,7 +115,7 @@ class ChildCall(Call):
 
     @property
     def idempotency_key(self) -> str:
-        """Key of the invocation; the parent learns that it was read."""
+        """Return the key of the invocation, and report to the parent that it was read."""
         if not self.key.used:
             self.talk.say({"key": True})
         self.key.used = True
@@ -133,7 +133,7 @@ class ChildCall(Call):
             self._is_silent = False
 
     def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
-        """Ask the parent for consent to send a request in a thread of the action's own."""
+        """Ask the parent for consent to send a request in one of the action's own threads."""
         found = super().begin_apart(step[:_LONGEST_NAME], safe=safe)
         may_send = False
         try:
@@ -197,7 +197,7 @@ class ChildCall(Call):
 
 
 def _plain(value: Any) -> Any:
-    """Return a step's value as JSON; only the beginning of a long text, since errors quote no more."""
+    """Return a step's value as JSON. Of a long text, return only the beginning, since errors quote no more."""
     text = attempt(json.dumps, value, allow_nan=False, ensure_ascii=False)
     if isinstance(text, Raised):
         return str(value)[:LARGEST_RETURN]
@@ -213,7 +213,7 @@ class _Leased(Minted):
 
 
 class ChildLeases:
-    """Objects that a connection has opened in this process. Its credentials belong to the parent, which shares and renews them."""
+    """Cache of objects that a connection has opened in this process. The parent owns the credentials, shares and renews them."""
 
     def __init__(self) -> None:
         self._objects: OrderedDict[Hashable, Any] = OrderedDict()

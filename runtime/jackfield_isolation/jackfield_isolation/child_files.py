@@ -1,4 +1,4 @@
-"""Files that an action returns, on their way from the child to the parent: each piece is sent when the last one is stored."""
+"""Files that an action returns, on their way from the child to the parent: each piece is sent after the previous one was stored."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PIECE = 128 * 1024
 
 
 class ChildFiles:
-    """Storage of the files that a call returns, which is the parent's."""
+    """Storage of the files that a call returns; the parent stores them."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
-        """Send content, and return the file as it appears in the output.
+        """Send content to the parent, and return the file in the form of an output.
 
-        :raises JackfieldError: if the parent cannot store it.
+        :raises JackfieldError: if the parent cannot store the file.
         """
         self._talk.ask({"file": content_type, "name": name})
         for chunk in chunks:

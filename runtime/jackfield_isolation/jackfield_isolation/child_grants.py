@@ -17,7 +17,7 @@ class ChildGrants:
         self._talk = talk
 
     def find(self) -> Grant:
-        """Return the grant as it is stored now.
+        """Return the grant as currently stored.
 
         :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
@@ -25,7 +25,7 @@ class ChildGrants:
         return found
 
     def begin(self, used: Grant) -> None:
-        """Record that the tokens of ``used`` are about to be sent to be refreshed."""
+        """Record that a request to refresh the tokens of ``used`` is about to be sent."""
         self._ask("begin", used=used)
 
     def replace(self, used: Grant, rotated: Grant) -> None:

@@ -1,6 +1,6 @@
-"""Python's sockets in a child process that has no network: connecting asks the parent, which passes the open connection on.
+"""Python's sockets in a child process without network: to connect, the child asks the parent, which passes an open connection.
 
-Names are not resolved here. Each gets an address of a range for benchmarks (RFC 2544), by which ``connect`` finds the name again.
+Names are not resolved here. Each gets a placeholder address from a range for benchmarks (RFC 2544), from which ``connect`` finds the name.
 Clients written in Python work unchanged; a native library that opens its own sockets gets "permission denied".
 """
 
@@ -33,7 +33,7 @@ class _Names:
         self._lock = threading.Lock()
 
     def address(self, name: str) -> str:
-        """Return the placeholder address of a name; a literal address is its own."""
+        """Return the placeholder address of a name, or a literal address unchanged."""
         try:
             return str(ip_address(name))
         except ValueError:
@@ -49,12 +49,12 @@ class _Names:
             return found
 
     def name(self, address: str) -> str:
-        """Return the name of a placeholder address."""
+        """Return the name of a placeholder address, or any other address unchanged."""
         return self._by_address.get(address, address)
 
 
 def connect_by_parent() -> None:
-    """Let ``socket`` connect through the parent, in this process."""
+    """Patch ``socket`` in this process so that it connects through the parent."""
     names = _Names()
 
     def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> list[Any]:

@@ -39,7 +39,7 @@ def steps_of(trigger: Trigger) -> tuple[str, ...]:
 
 
 class ChildTriggers:
-    """Triggers of one connector, as the parent asks for them. ``client`` opens the connection of the question."""
+    """Triggers of one connector, for the parent's questions. ``client`` opens the connection of the question."""
 
     def __init__(self, connector: Connector, client: Callable[[], Any]) -> None:
         self._triggers = connector.triggers
@@ -58,7 +58,7 @@ class ChildTriggers:
             raise InvalidInput("the inputs are not valid", details=faults)
 
     def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
-        """Verify a webhook's request, then read it."""
+        """Verify a webhook's request, read it, and return its events or the reason of a refusal."""
         trigger = self._webhook(key)
         parts: Any = headers
         about = (parts["headers"], at, parts["query"], parts["method"], parts["queryString"])
@@ -74,7 +74,7 @@ class ChildTriggers:
         return ReceivedFacts(_facts(found.events), found.answer, "", dict(found.remote), "", found.media_type, dict(found.headers))
 
     def register(self, key: str, step: str, hook: Mapping[str, Any]) -> RegisteredFacts:
-        """Make, renew or remove a registration."""
+        """Enable, renew or disable a registration, and return its data."""
         trigger = self._webhook(key)
         function = {"enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled}[step]
         if function is None:
@@ -89,14 +89,14 @@ class ChildTriggers:
         return RegisteredFacts(dict(made.remote), made.lasts)
 
     def fetch(self, key: str, name: str) -> str:
-        """Get the file that a verifier needs, in base64."""
+        """Download a file that a verifier needs; return it in base64."""
         function = self._webhook(key).fetched
         if function is None:
             raise LookupError(key)
         return b64encode(function(name, self._client())).decode()
 
     def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any], now: float) -> PageFacts:
-        """Read one page of a poll."""
+        """Read one page of a poll; return its events and the next checkpoint."""
         try:
             found: Polled = self._read(key, inputs, Since(at, mark, now))
         except Gone:
@@ -104,7 +104,7 @@ class ChildTriggers:
         return PageFacts(_facts(found.events), dict(found.next), found.more, unknown=found.unknown)
 
     def listed(self, key: str, inputs: Mapping[str, Any], after: Any) -> ListFacts:
-        """Read one page of a list."""
+        """Read one page of a list; return its items and the next page's token."""
         try:
             found: Listed = self._read(key, inputs, after["after"])
         except Gone:

@@ -1,4 +1,4 @@
-"""All children of this process, and the loader that gives the catalog a stand-in for an isolated connector."""
+"""All child processes of this process, and the loader that gives the catalog a proxy of an isolated connector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_SUPERVISORS = 1000
 
 
 class Children(ProcessLocal):
-    """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
+    """Child processes of the isolated connectors of one catalog. Nothing is imported or started before the first is loaded."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -42,10 +42,10 @@ class Children(ProcessLocal):
         self._lock = threading.Lock()
 
     def load(self, manifest: Manifest, point: EntryPoint) -> RemoteConnector:
-        """Start the connector that ``point`` names in a child, and return its stand-in.
+        """Start the connector that ``point`` names in a child process, and return its proxy.
 
-        :raises ImportError: if it cannot run.
-        :raises Unavailable: if it cannot be started now.
+        :raises ImportError: if the connector cannot run.
+        :raises Unavailable: if the process cannot be started now.
         """
         from jackfield.wire.outbound import ENVIRONMENT, way_out
         from jackfield_isolation.process import Broken, Ended
@@ -109,7 +109,7 @@ class Children(ProcessLocal):
             one.rest()
 
     def _replace_described(self, program: Program) -> None:
-        """Drop the supervisors of a program that was loaded before: its files now belong to another installation."""
+        """Remove the supervisors of a program that was loaded before, since its files now belong to another installation."""
         with self._lock:
             former = [key for key, found in self._supervisors.items() if key[0] == program and found.is_described]
             gone = [self._supervisors.pop(key) for key in former]
@@ -122,7 +122,7 @@ class Children(ProcessLocal):
         return [number for found in list(self._supervisors.values()) for number in found.processes]
 
     def ends(self) -> dict[str, int]:
-        """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
+        """Return the numbers of child processes that ended by themselves, or were ended for misbehaviour, by connector."""
         return dict(self._ends)
 
     def _note_end(self, connector: str) -> None:
@@ -130,7 +130,7 @@ class Children(ProcessLocal):
             self._ends[connector] += 1
 
     def close(self) -> None:
-        """End all children."""
+        """End all child processes."""
         for found in [*self._supervisors.values(), *self._former]:
             found.close()
         for threads in self._threads:

@@ -1,8 +1,8 @@
-"""Outgoing connections of isolated connectors. The child has no network: this process connects for it and passes the open socket on.
+"""Outgoing connections of isolated connectors. The child has no network: this process connects for it and passes the open socket.
 
 Allowed are the hosts and ports of the connection's values, under the guard of the connection, and the public hosts of the manifest. A host
-that comes from the schema, as a default, choice or example, is the author's choice and must be public, too. A name leads to this machine or
-to a metadata service only if the operator wrote ``localhost`` or the address: the owner of a name controls its DNS.
+from the schema, as a default, choice or example, is the author's choice and must be public, too. A name may lead to this machine or to a
+metadata service only if the operator wrote ``localhost`` or the address: the owner of a name controls its DNS.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ from jackfield.wire.head import Route, Target
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
 _INTRANET = Guard(allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
-"""Guard of the operator's own connections for names: public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this machine."""
+"""Guard for names in the operator's own connections. It allows public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this
+machine.
+"""
 _WEB_PORTS = frozenset({80, 443})
 _MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NamedHost:
-    """Host that a connection's values name. ``ports`` are the ports of its URLs, None for any; ``by_author``: the value comes from the
-    schema."""
+    """Permission for a host from a connection's values. ``ports`` are the ports of its URLs, None for any; ``by_author``: the value comes
+    from the schema.
+    """
 
     ports: frozenset[int] | None
     by_author: bool
@@ -48,7 +51,7 @@ class NamedHost:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Hosts that one call may connect to. ``named`` come from the connection, which ``guard`` judges; ``declared`` from the manifest."""
+    """Hosts that one call may connect to. ``named`` are from the connection and judged by ``guard``; ``declared`` are from the manifest."""
 
     connector: str
     declared: tuple[str, ...]
@@ -59,7 +62,7 @@ class Egress:
     """Refused hosts that were logged before."""
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
-        """Open a TCP connection.
+        """Open a TCP connection and return its socket.
 
         :raises InvalidConnection: if the host is not allowed.
         :raises OSError: if none of its addresses accepts the connection.
@@ -99,7 +102,7 @@ class Egress:
 
 
 def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
-    """Return the hosts that a connection's values name, in lower case."""
+    """Return permissions for the hosts in a connection's values, by host in lower case."""
     authored = frozenset(offered(schema))
     found: dict[str, NamedHost] = {}
     for path, text in named_hosts(schema, values):

@@ -80,7 +80,7 @@ _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
 
 
 def dump_error(error: JackfieldError) -> Mapping[str, Any]:
-    """Return an error as sent, with the facts by which the pipe decides whether it may be repeated."""
+    """Return an error as JSON, with the facts by which the pipeline decides whether to repeat the call."""
     hint, after = error.hint, error.retry_after
     step = hint if isinstance(hint, NextStep) else None
     return {
@@ -119,7 +119,7 @@ def _next_step(step: _Next, text: str | None) -> NextStep:
 def load_error(data: object) -> JackfieldError:
     """Rebuild the error that a child has sent.
 
-    :raises Garbage: if it is not an error, or one that only jackfield itself may report.
+    :raises Garbage: if the data is no error, or an error that only jackfield itself may report.
     """
     said: _Failure = _FAILURE.read(data)
     kind = CODES.get(said.code, Internal)

@@ -1,4 +1,4 @@
-"""Examination of this machine: which layers of isolation its kernel provides, proven by a process that tries to break each."""
+"""Examination of this machine: which layers of isolation its kernel provides, proven by a process that tries to break each layer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ PURPOSES: Mapping[str, str] = {
     "processes": "starts no process or program, and touches no other one (seccomp)",
     "network": "opens no connection: jackfield connects for it, to allowed hosts (seccomp)",
 }
-"""Layers by name, each with its protection."""
+"""Protection that each layer gives, by the layer's name."""
 
 
 def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return one row per layer: name, purpose, whether it holds, and the reason or the attempts that succeeded if it does not.
+    """Return one row per layer: name, purpose and whether it holds.
+
+    For a layer that does not hold, the row has the reason or the attempts that succeeded.
 
     :raises Unavailable: if the examining process cannot be started.
     """

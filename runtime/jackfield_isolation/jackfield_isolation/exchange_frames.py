@@ -17,7 +17,7 @@ _METHODS = 32
 
 
 def dump_exchanges(exchanges: Sequence[Exchange]) -> list[Mapping[str, Any]]:
-    """Return exchanges as they are sent."""
+    """Return exchanges as JSON."""
     return [_dumped(one) for one in exchanges]
 
 

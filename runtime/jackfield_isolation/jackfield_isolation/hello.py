@@ -16,7 +16,7 @@ _Name = Annotated[str, Field(max_length=_LONGEST)]
 _Names = Annotated[tuple[_Name, ...], Field(max_length=1000)]
 _Members = Annotated[dict[_Name, _T], Field(max_length=1000)]
 _Step = Literal["enable", "renew", "disable", "fetch"]
-"""Steps of a webhook at its provider."""
+"""Name of a step of a webhook at its provider."""
 _Number = Annotated[StrictInt, Field(ge=0, le=100)]
 """Number of the tests, or of the functions that add documents."""
 
@@ -59,5 +59,5 @@ class Hello:
 
 
 LAYERS = Shape("a description", _Members[StrictBool | _Name])
-"""Layers that a child's first frame names."""
+"""Shape of the layers in a child's first frame."""
 HELLO = Shape("a description", Hello)

@@ -23,7 +23,7 @@ _MOST_ABANDONED = 10_000
 
 
 class _Box(SimpleQueue[bytes | None]):
-    """Frames about one question. ``waiting``: bytes of the waiting frames that are no answer."""
+    """Unread frames about one question. ``waiting`` is the size in bytes of those frames that are no answer."""
 
     waiting = 0
 
@@ -43,14 +43,14 @@ class Inbox:
         self._lock = threading.Lock()
 
     def open(self) -> int:
-        """Open a box for a new question, and return its number."""
+        """Open a box for a new question, and return the question's number."""
         with self._lock:
             self._last += 1
             self._boxes[self._last] = _Box()
             return self._last
 
     def close(self, number: int) -> None:
-        """End a question: frames about it that still arrive are dropped."""
+        """Close a question's box; later frames about the question are dropped."""
         with self._lock:
             box = self._boxes.pop(number, None)
             if box is None:
@@ -65,12 +65,12 @@ class Inbox:
                 self._waiting -= len(body)
 
     def numbers(self) -> set[int]:
-        """Return the numbers of the questions that are under way."""
+        """Return the numbers of the open questions."""
         with self._lock:
             return {*self._boxes}
 
     def admits(self, head: Head) -> bool:
-        """Return True for a frame with a reader, and for a line of the log; a frame about an ended question is dropped.
+        """Return whether a frame has a reader, or is a line of the log; a frame about an ended question is dropped.
 
         :raises Garbage: for a frame that no honest child sends.
         """
@@ -96,7 +96,10 @@ class Inbox:
         return True
 
     def _count_stray(self, head: Head, largest: int) -> None:
-        """Count a frame without a reader: a late one, or a line for the log."""
+        """Count a frame without a reader: a late frame, or a line for the log.
+
+        :raises Garbage: if the frame is too large, or there were too many.
+        """
         if head.size > largest:
             raise Garbage(f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed")
         now = time.monotonic()
@@ -109,7 +112,7 @@ class Inbox:
     def put(self, head: Head, body: bytes) -> None:
         """Deliver a frame.
 
-        :raises Garbage: if too many wait already.
+        :raises Garbage: if too many frames are unread.
         """
         with self._lock:
             box = self._boxes.get(head.number)
@@ -123,10 +126,10 @@ class Inbox:
             box.put(body)
 
     def take(self, number: int, seconds: float) -> tuple[dict[str, Any], int] | None:
-        """Return the next frame about a question and its size in bytes; None if no more will come.
+        """Return the next frame about a question and its size in bytes; None if no more frames will come.
 
-        :raises Garbage: if it is not JSON.
-        :raises TimeoutError: if none arrives within ``seconds``.
+        :raises Garbage: if the frame is not JSON.
+        :raises TimeoutError: if no frame arrives within ``seconds``.
         """
         box = self._boxes[number]
         try:

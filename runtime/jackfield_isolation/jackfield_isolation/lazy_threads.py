@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class LazyThreads(ProcessLocal, Executor):
-    """Executor without threads until it is used. Calls of a connector that hang take threads of no other connector."""
+    """Executor that starts its threads when first used. Hanging calls of one connector occupy no threads of another."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
@@ -23,12 +23,12 @@ class LazyThreads(ProcessLocal, Executor):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset in a forked process, which has none of the threads."""
+        """Reset the executor in a forked process, which has none of the threads."""
         self._threads: Threads | None = None
         self._lock = threading.Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call ``fn`` in one of the threads."""
+        """Run ``fn`` in one of the threads."""
         with self._lock:
             if self._threads is None:
                 self._threads = Threads(self._most, self._name)

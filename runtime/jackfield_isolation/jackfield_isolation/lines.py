@@ -32,11 +32,11 @@ class Lines:
 
     @property
     def has_room(self) -> bool:
-        """True if the next line would be logged."""
+        """Return whether the next line would be logged."""
         return self._logged < _LINES or time.monotonic() - self._since > _WINDOW
 
     def log(self, level: int, line: str) -> None:
-        """Log a line, unless there were too many."""
+        """Log a line, unless too many were logged."""
         if not line.strip() or not _LOG.isEnabledFor(level):
             return
         with self._lock:

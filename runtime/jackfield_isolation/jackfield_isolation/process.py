@@ -1,4 +1,4 @@
-"""One child process of a connector, as this process sees it: its frames, its output, and its end."""
+"""One child process of a connector, from this process's side: its frames, its output, and its end."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from jackfield_isolation.questions import Asked
 from jackfield_isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 
 _SEND_SECONDS = 2
-"""Seconds for which a child may leave its socket unread while something is sent to it."""
+"""Maximum time in seconds for which a child may leave its socket unread while a frame is sent to it."""
 _SETTLE_SECONDS = 1.0
 _LONGEST_FAULT = 2000
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class Ended(Exception):
-    """End of a child, as the reason for which a call got no answer."""
+    """Error: a call got no answer since its child process ended."""
 
 
 class Broken(Ended):
@@ -40,9 +40,9 @@ class Broken(Ended):
 
 
 class ChildProcess:
-    """A running child. Any thread may talk to it; ``lines`` log its messages.
+    """Running child process. Any thread may talk to it; ``lines`` log its messages.
 
-    ``died`` is called once, from another thread, when it has ended.
+    ``died`` is called once, from another thread, after the process has ended.
     """
 
     def __init__(self, program: Program, lines: Lines, died: Callable[[ChildProcess], None]) -> None:
@@ -81,17 +81,17 @@ class ChildProcess:
         return process, Wire(ours, LARGEST_ANSWER)
 
     def greet(self) -> None:
-        """Send the child its program, and begin to read from it."""
+        """Send the child its program, and start to read from it."""
         with suppress(OSError):  # it has ended already, and the reading thread finds out
             self._wire.send(self.program.configuration())
         for thread in self._threads:
             thread.start()
 
     def await_hello(self, seconds: float, consent: Callable[[Mapping[str, bool | str]], object]) -> Hello:
-        """Return the child's description of the connector, which it imports once ``consent`` has accepted the layers that hold for it.
+        """Return the child's description of the connector. The child imports the connector after ``consent`` has accepted its layers.
 
-        :raises Broken: if it ends while it imports the connector, or sends garbage.
-        :raises Ended: if it ends before that, or takes longer.
+        :raises Broken: if the child ends while it imports the connector, or sends garbage.
+        :raises Ended: if the child ends earlier, or takes longer than ``seconds``.
         """
         try:
             layers: Mapping[str, bool | str] = LAYERS.read(self.next_frame(0, seconds)[0].get("layers"))
@@ -120,7 +120,7 @@ class ChildProcess:
 
     @property
     def is_alive(self) -> bool:
-        """True until the child has ended or is about to."""
+        """Return whether the child is running and not about to end."""
         return self._end is None
 
     @property

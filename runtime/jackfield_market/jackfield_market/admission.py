@@ -66,9 +66,10 @@ def wheels_in(dist: str) -> list[str]:
 
 
 def verified(path: str, known: Mapping[str, Release]) -> Candidate | None:
-    """Read a wheel and its attestation; return None if exactly this wheel is published, or withdrawn and not signed with another key.
+    """Read a wheel and its attestation. Return None if the same wheel is published, or was withdrawn and is still signed with the withdrawn
+    key.
 
-    :raises NotPublished: if it is not signed, or published with other content.
+    :raises NotPublished: if the wheel is not signed, or is published with other content.
     """
     file, content = os.path.basename(path), read_bounded(path)
     published = known.get(file)

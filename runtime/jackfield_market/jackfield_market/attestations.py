@@ -82,7 +82,7 @@ def sign_wheel(path: str, wheel: Wheel, key: SigningKey) -> Mapping[str, Any]:
 def read_attestation(content: bytes) -> Mapping[str, Any]:
     """Parse an attestation file.
 
-    :raises NotVerified: if it is not one.
+    :raises NotVerified: if the file is not an attestation.
     """
     try:
         data = json.loads(content)
@@ -97,9 +97,10 @@ def read_attestation(content: bytes) -> Mapping[str, Any]:
 
 
 def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Publisher] = ()) -> Verified:
-    """Verify that one of ``publishers`` attested exactly this wheel; without publishers, the key in the attestation counts, untrusted.
+    """Verify that one of ``publishers`` attested exactly this wheel. Without publishers, the attestation's own key is used, and the result
+    is untrusted.
 
-    :raises NotVerified: naming the mismatch: signature, publisher, or a member of the statement.
+    :raises NotVerified: if the signature, the publisher or a member of the statement does not match; the error names it.
     """
     found = verify_digest(wheel.file, wheel.sha256, attestation, publishers)
     _compare(found.statement, {"name": wheel.name, "version": wheel.version})
@@ -107,9 +108,9 @@ def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Pu
 
 
 def verify_digest(file: str, sha256: str, attestation: Mapping[str, Any], publishers: Sequence[Publisher] = ()) -> Verified:
-    """Verify an attestation for a file by name and hash alone, so that no archive is opened before an accepted publisher has signed it.
+    """Verify an attestation by a file's name and hash, so that no archive is opened before an accepted publisher has signed it.
 
-    :raises NotVerified: like ``verify``.
+    :raises NotVerified: if the attestation does not match, as for ``verify``.
     """
     statement = attestation["statement"]
     publisher = _claimed(attestation)

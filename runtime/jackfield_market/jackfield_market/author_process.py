@@ -29,7 +29,7 @@ _PASSED = frozenset(
 _PASSED_FAMILIES = ("LC_", "COVERAGE_")
 """Prefixes of the environment variables that an author's code gets."""
 _EPOCH = "315532800"
-"""1980-01-01, the first date that a zip archive can state."""
+"""Unix time of 1980-01-01, the first date that a zip archive can state."""
 _DESCRIBE = """
 import json, sys
 root, module, attribute, answer = sys.argv[1:]
@@ -81,7 +81,7 @@ def describe_code(root: str, module: str, attribute: str) -> dict[str, Any]:
 
 
 def describe_data(manifest: Mapping[str, Any], attribute: str) -> dict[str, Any]:
-    """Return the description of a package's connector without code. It is made in this process, since no author's code has to run.
+    """Return the description of a connector without code. This process makes the description, since no author's code has to run.
 
     :raises InvalidInvocation: if no installed package knows its binding, or the binding refuses the manifest.
     """

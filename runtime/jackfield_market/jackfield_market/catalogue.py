@@ -60,7 +60,7 @@ def build(
     ``checks`` is a folder of reports of ``jackfield check``, whose grades and rules are published.
 
     :raises InvalidInvocation: if the site is no catalogue, a file cannot be read, or a wheel breaks a rule of wheels.
-    :raises NotAllowed: if a wheel is not signed as it is, or a rule of names refuses it.
+    :raises NotAllowed: if a wheel does not match its signature, or a rule of names refuses it.
     """
     with _changing(site, keys, now) as work:
         known = {release.wheel: release for shelved in work.shelves.values() for release in (*shelved.revoked, *shelved.releases)}
@@ -90,7 +90,7 @@ def revoke(
     reason: str = "",
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """End a publisher's key: it signs nothing new, and its releases are withdrawn unless they are kept.
+    """End a publisher's key, so that it signs nothing new, and withdraw its releases unless ``keep_releases`` is set.
 
     ``successor`` is a public key file of the same publisher, whose key takes over the names.
 
@@ -111,16 +111,16 @@ def revoke(
 
 
 def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Sign metadata anew that has less than half of its lifetime left, or expires ``within`` a time; nothing else changes."""
+    """Sign again all metadata that has less than half of its lifetime left, or expires ``within`` the given time."""
     with _changing(site, keys, now) as work:
         work.published = work.repository.publish(work.edit({}), work.now, within)
         return {"site": work.site, **work.published}
 
 
 def rotate(site: str, keys: str, role: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """Replace the key of a role; the old one is moved into the folder of retired keys.
+    """Replace the key of a role; the old key is moved into the folder of retired keys.
 
-    :raises InvalidInvocation: if the key that must sign this is missing.
+    :raises InvalidInvocation: if a key that must sign the change is missing.
     """
     with _changing(site, keys, now) as work:
         key_id = work.repository.rotate(role, work.now)
@@ -168,7 +168,7 @@ class _Work:
         return {"connectors": len(offered), "releases": sum(len(shelved.releases) for shelved in offered)}
 
     def add(self, candidate: Candidate) -> None:
-        """Enter a release."""
+        """Add a release to its connector."""
         release = candidate.release
         self.shelves[release.key] = self.shelves.get(release.key, Shelved(())).with_release(release)
         self._attestations[release.path] = candidate.attestation
@@ -181,7 +181,7 @@ class _Work:
         return gone
 
     def grade(self, reports: Iterable[VersionReport]) -> None:
-        """Enter the grades of releases, and the reports that they come from."""
+        """Add the reports of published releases, and their grades."""
         offered = {(one.key, one.version) for shelved in self.shelves.values() for one in shelved.releases}
         for report in reports:
             if (report.connector, report.version) in offered:
@@ -190,9 +190,9 @@ class _Work:
             self.shelves[key] = self.shelves[key].graded({(key, one.version): one.grade for one in found})
 
     def check_files(self, touched: Iterable[str]) -> None:
-        """Check published wheels against the signed metadata: the hashes of those ``touched``, the sizes of all.
+        """Check published wheels against the signed metadata: the sizes of all, and the hashes of the wheels in ``touched``.
 
-        :raises NotPublished: if one was altered.
+        :raises NotPublished: if a wheel was altered.
         """
         names = set(touched)
         for shelved in self.shelves.values():
@@ -246,7 +246,7 @@ class _Work:
         return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())
 
     def edit(self, lists: Mapping[str, bytes], listed: bytes | None = None) -> Edit:
-        """Return the edit to sign: ``lists`` are the lists of the changed connectors, ``listed`` is the list of all."""
+        """Return the edit to sign. ``lists`` are the lists of the changed connectors, ``listed`` is the list of all connectors."""
         roles: dict[str, dict[str, TargetFile]] = {}
         for key, content in lists.items():
             role = self.registry.role_of(key)
@@ -273,7 +273,7 @@ class _Work:
 
 
 def _shelves(repository: Repository, registry: Registry) -> dict[str, Shelved]:
-    """Read the published connectors, as the signed metadata has them."""
+    """Read the published connectors from their list, or from the wheels if the list was edited or removed."""
     listed = repository.targets(CATALOGUE).get(LIST)
     if listed is None:
         return {}
@@ -282,7 +282,7 @@ def _shelves(repository: Repository, registry: Registry) -> dict[str, Shelved]:
 
 
 def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
-    """Derive the list from the wheels: it was edited or removed."""
+    """Derive the published connectors from the wheels."""
     found: dict[str, Shelved] = {}
     for role in registry.delegated:
         for path, target in repository.targets(role).items():

@@ -24,10 +24,10 @@ _BROKEN_INTO = "if you have not published it, the key of 'releases' was stolen"
 
 
 def condition(site: str, keys: str, now: datetime, within: timedelta, *, files: bool = False) -> dict[str, Any]:
-    """Return roles with their expiry, keys, publishers, and ``faults``: files that expire ``within`` a time, are altered or not the
-    publisher's.
+    """Return the roles of a catalogue with their expiry, its keys, its publishers and its ``faults``.
 
-    With ``files``, every published file is read and compared with the signed metadata, and every attestation is verified.
+    Faults are metadata that expires ``within`` the given time, and files that are altered or not the publisher's. With ``files``, every
+    published file is read and compared with the signed metadata, and every attestation is verified.
 
     :raises InvalidInvocation: if the site is no catalogue, or its metadata was altered.
     """
@@ -65,14 +65,14 @@ def _releases(repository: Repository, registry: Registry) -> Iterator[tuple[str,
 
 
 def _foreign(repository: Repository, registry: Registry) -> Iterator[str]:
-    """Yield releases that a holder of the key of ``releases`` has listed, but no key of their publisher has signed."""
+    """Yield a fault for each listed release that no valid key of its publisher has signed."""
     for path, _, name, row in _releases(repository, registry):
         if row is None:
             yield f"'{path}' is signed with a key that is not one of '{name}': {_BROKEN_INTO}"
 
 
 def _unattested(repository: Repository, registry: Registry) -> Iterator[str]:
-    """Yield releases whose attestation is not by the key that the targets metadata lists."""
+    """Yield a fault for each release whose attestation is not by the key that the targets metadata lists."""
     for path, target, _, row in _releases(repository, registry):
         if row is not None:
             try:

@@ -1,6 +1,6 @@
 """Rules for the dependencies of a connector, once they are unpacked and before anything can import them.
 
-They come from other sources than the connector, and are put on the import path of the process that gets the credentials.
+Dependencies come from other sources than the connector, and are put on the import path of the process that gets the credentials.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _fault(name: str, wheel: Wheel, provided: Mapping[str, set[str]], mine: set[
 
 
 def _modules_of(host: Iterable[str]) -> dict[str, set[str]]:
-    """Return the modules of distributions with their owners; a folder without ``__init__`` is a namespace, which has no owner."""
+    """Return the modules of distributions with their owners; a folder without ``__init__`` is a namespace and has no owner."""
     found: dict[str, set[str]] = {}
     for name in host:
         try:

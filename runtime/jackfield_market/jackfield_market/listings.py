@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 
 def listing_of(raw: Json) -> Json:
-    """Return the member ``listing``."""
+    """Return the member ``listing`` of a manifest; an empty object if it is missing."""
     return _object(raw.get("listing"))
 
 
@@ -32,25 +32,26 @@ def proof_of(raw: Json) -> Json:
 
 
 def tasks_of(raw: Json) -> dict[str, str]:
-    """Return the tasks in words, each with the key of its action."""
+    """Return the keys of actions by the names of everyday tasks."""
     return {str(words): str(action) for words, action in _object(listing_of(raw).get("tasks")).items()}
 
 
 def review_of(raw: Json) -> str | None:
-    """Return the provider's demands on applications before their users may approve."""
+    """Return the provider's demands on applications before their users may approve; None if the manifest states none."""
     found = listing_of(raw).get("review")
     return found if isinstance(found, str) else None
 
 
 def no_account_of(raw: Json) -> str | None:
-    """Return why connections do not name their account, if the provider names none."""
+    """Return the reason why connections do not name their account; None if the manifest states none."""
     found = listing_of(raw).get("noAccount")
     return found if isinstance(found, str) else None
 
 
 def summary(raw: Json) -> dict[str, Any] | None:
-    """Return the facts for lists: sign-ins, triggers, tasks, tier of the proof, and whether applications are reviewed. None without a
-    listing."""
+    """Return the facts for lists: sign-ins, triggers, tasks, tier of the proof, and whether applications are reviewed. Return None without
+    a listing.
+    """
     if not listing_of(raw):
         return None
     proof = proof_of(raw)

@@ -46,13 +46,13 @@ class Comparison:
 
     @property
     def level(self) -> Level | None:
-        """Most severe level of the changes; None if there are none."""
+        """Return the most severe level of the changes; None without changes."""
         found = {change.level for change in self.changes}
         return next((level for level in ("breaking", "additive", "textual") if level in found), None)
 
     @property
     def required(self) -> Step:
-        """Smallest version step that the changes demand; before 1.0.0 a step counts one place further right."""
+        """Return the smallest version step that the changes demand; before 1.0.0, a smaller step is enough."""
         early = _version(self.old).major == 0
         steps: Mapping[Level | None, Step] = {
             "breaking": "minor" if early else "major",
@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def step(self) -> Step:
-        """Step between the versions stated; ``none`` if the new one is not higher."""
+        """Return the step between the two stated versions; ``none`` if the new version is not higher."""
         old, new = _version(self.old), _version(self.new)
         if new <= old:
             return "none"
@@ -74,12 +74,12 @@ class Comparison:
 
     @property
     def sufficient(self) -> bool:
-        """True if the step from the old version to the new one is at least the required one, and the new version is not lower."""
+        """Return whether the step to the new version is at least the required one, and the new version is not lower."""
         return _version(self.new) >= _version(self.old) and _STEPS.index(self.step) >= _STEPS.index(self.required)
 
     @property
     def next(self) -> str:
-        """Lowest version that suffices."""
+        """Return the lowest version that is enough for the changes."""
         old = _version(self.old)
         numbers = {"major": (old.major + 1, 0, 0), "minor": (old.major, old.minor + 1, 0), "patch": (old.major, old.minor, old.micro + 1)}
         if self.required == "none" or old.is_prerelease:
@@ -103,7 +103,7 @@ def compare(old: Manifest, new: Manifest) -> Comparison:
 def read_described(path: str) -> Manifest:
     """Read the manifest of a wheel, a connector's folder, or a ``connector.json``.
 
-    :raises InvalidInvocation: if there is none, or it is not valid.
+    :raises InvalidInvocation: if the manifest is missing or not valid.
     """
     if path.endswith(".whl"):
         return read_wheel(path).manifest
@@ -382,7 +382,7 @@ def _rest(old: Mapping[str, Any], new: Mapping[str, Any], path: str, known: set[
 
 
 def _without_meta(examples: object) -> object:
-    """Return examples without the meta of their Results, which has the version of each release."""
+    """Return examples without the ``meta`` of their Results, which contains the version of the release."""
     rows = examples if isinstance(examples, list) else []
     return [_bare(row) if isinstance(row, Mapping) else row for row in rows]
 
@@ -403,7 +403,7 @@ _PARTS = {"connectionTypes": _connection_type, "actions": _action, "optionSource
 def refuse_step(comparison: Comparison, changelog: str | None) -> None:
     """Check the version step before packing; a breaking change also needs a section of CHANGELOG.md about the new version.
 
-    :raises InvalidInvocation: naming the version that suffices and the first change that demands it.
+    :raises InvalidInvocation: if the step is too small, or the section is missing; the error names the required version.
     """
     old, new = comparison.old, comparison.new
     first = comparison.changes[0] if comparison.changes else None

@@ -1,4 +1,4 @@
-"""Names of connectors in a catalogue: one owner each, and none that a reader could take for another's."""
+"""Names of connectors in a catalogue: each has one owner, and no name may look like another owner's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CONFUSABLE = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("5
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _HOST = re.compile(r"(?P<any>\*\.)?(?P<name>[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)", re.ASCII)
 _REGISTRIES = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc", "sch"})
-"""Labels below which country domains register names of different owners, as ``co.uk``."""
+"""Labels below which country domains register names of different owners, such as ``co`` in ``co.uk``."""
 _COUNTRY = 2
 _OF_REGISTRY = 2
 """Length of a country's domain in letters, and number of labels of a registry's domain."""
@@ -25,7 +25,7 @@ def is_key(text: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Return whether a manifest may name this host: a name, or ``*.`` and a domain that has one owner."""
+    """Return whether a manifest may name a host: a full name, or ``*.`` and a domain that has one owner."""
     found = _HOST.fullmatch(text)
     if found is None or not found["any"]:
         return found is not None
@@ -36,7 +36,7 @@ def is_host(text: str) -> bool:
 
 
 def skeleton(name: str) -> str:
-    """Return a name as it looks at a glance: without separators, and with one letter for each group of similar letters."""
+    """Return the visual skeleton of a name: without separators, and with one letter for each group of similar letters."""
     found = name.lower().removeprefix("jackfield-")
     for mark in "-_.":
         found = found.replace(mark, "")
@@ -54,7 +54,7 @@ class LookAlikes:
             self.add(name)
 
     def add(self, name: str) -> None:
-        """Add a name."""
+        """Add a name to the index."""
         for part in _parts(skeleton(name)):
             self._near.setdefault(part, set()).add(name)
 
@@ -70,7 +70,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield the text, and the text without each of its letters: names one edit apart share one of these."""
+    """Yield the text, and the text without each of its letters: names one edit apart share a result."""
     yield text
     for at in range(len(text)):
         yield text[:at] + text[at + 1 :]

@@ -28,12 +28,12 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 _UNIX = 3
 _CODE = (".py", ".so", ".pyd")
-"""Endings of files that Python imports."""
+"""Suffixes of files that Python imports."""
 _REGENERATE = "Write connector.json anew from the code, look at the difference, and pack again."
 PAGE = "docs/connector.md"
-"""Page of documentation, in the metadata folder."""
+"""Path of the page of documentation, in the metadata folder."""
 SBOM = "sboms/bom.cdx.json"
-"""CycloneDX document, in the metadata folder where PEP 770 expects it."""
+"""Path of the CycloneDX document, in the metadata folder where PEP 770 expects it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Packed:
     def write(self, folder: str) -> str:
         """Write the wheel into ``folder`` and return its path.
 
-        :raises InvalidInvocation: if it cannot be written.
+        :raises InvalidInvocation: if the wheel cannot be written.
         """
         path = os.path.join(folder, self.wheel.file)
         write_file(path, self.content)
@@ -56,7 +56,7 @@ class Packed:
 def pack(folder: str) -> Packed:
     """Pack the connector in ``folder``.
 
-    :raises InvalidInvocation: if it is no connector's folder, its build fails, or its code differs from ``connector.json``.
+    :raises InvalidInvocation: if the folder is no connector's, its build fails, or its code differs from ``connector.json``.
     :raises WheelRefused: if the wheel breaks a rule.
     """
     _check_project(folder)
@@ -72,9 +72,9 @@ def pack(folder: str) -> Packed:
 
 
 def check_step(folder: str, previous: str, manifest: Manifest) -> None:
-    """Check that the version of the connector in ``folder`` suffices for its changes since ``previous``.
+    """Check that the version of the connector in ``folder`` is high enough for its changes since ``previous``.
 
-    :raises InvalidInvocation: if it does not, or if a breaking change has no section in CHANGELOG.md.
+    :raises InvalidInvocation: if the version is too low, or a breaking change has no section in CHANGELOG.md.
     """
     path = os.path.join(folder, "CHANGELOG.md")
     changelog = read_bounded(path).decode("utf-8", "replace") if os.path.isfile(path) else None
@@ -98,7 +98,7 @@ def _check_project(folder: str) -> None:
 
 
 def _completed(wheel: Wheel) -> Mapping[str, bytes]:
-    """Return the files of the final wheel, without RECORD."""
+    """Return the files of the final wheel by path, without RECORD."""
     info = wheel.dist_info
     lines = wheel.files[f"{info}/WHEEL"].decode("utf-8").splitlines()
     stated = ["Generator: jackfield" if line.startswith("Generator:") else line for line in lines]
@@ -147,7 +147,7 @@ def _described(wheel: Wheel, module: str, attribute: str) -> dict[str, Any]:
 def refuse_difference(committed: Mapping[str, Any], described: Mapping[str, Any]) -> None:
     """Compare ``connector.json`` with the manifest that the code describes.
 
-    :raises InvalidInvocation: naming the first difference.
+    :raises InvalidInvocation: if they differ; the error names the first difference.
     """
     if committed == described:
         return

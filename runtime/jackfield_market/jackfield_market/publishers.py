@@ -1,4 +1,4 @@
-"""Publishers' Ed25519 keys: a private key file for signing, and a public one that operators trust."""
+"""Publishers' Ed25519 keys: a private key file for signing, and a public key file that operators trust."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Publisher's name and public key (32 bytes). ``key_id`` is derived from the key, so it cannot be claimed."""
+    """Publisher's name and public key (32 bytes). ``key_id`` is derived from the key, so that nobody can claim another's."""
 
     name: str
     public_key: bytes
@@ -46,7 +46,7 @@ class Publisher:
     def from_json(data: Mapping[str, Any]) -> Publisher:
         """Read the members of a public key file.
 
-        :raises ValueError: if one is missing or wrong, or the key id is not the key's.
+        :raises ValueError: if a member is missing or wrong, or the key id does not belong to the key.
         """
         name = data.get("publisher")
         if not isinstance(name, str) or not is_publisher_name(name):
@@ -57,7 +57,7 @@ class Publisher:
         return found
 
     def accepts(self, signature: bytes, content: bytes) -> bool:
-        """Return whether ``signature`` over ``content`` is by this key."""
+        """Return whether this key made ``signature`` over ``content``."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, content)
         except (InvalidSignature, ValueError):  # ValueError: not a point of the curve
@@ -67,7 +67,7 @@ class Publisher:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """Publisher with its private key, which ``repr`` does not show."""
+    """Publisher with its private key, which ``repr`` omits."""
 
     publisher: Publisher
     _private: Ed25519PrivateKey
@@ -86,7 +86,7 @@ def is_publisher_name(name: str) -> bool:
 
 
 def new_publisher(name: str, path: str) -> Publisher:
-    """Generate a key, write it to ``path`` (mode 0600) and its public part to ``path``.pub; overwrite nothing.
+    """Generate a key, and write it to ``path`` (mode 0600) and its public part to ``path``.pub; overwrite nothing.
 
     :raises InvalidInvocation: if the name is not valid, or a file exists or cannot be written.
     """
@@ -107,7 +107,7 @@ def new_publisher(name: str, path: str) -> Publisher:
 def read_signing_key(path: str) -> SigningKey:
     """Read a private key file.
 
-    :raises InvalidInvocation: if it cannot be read, is not valid, or others than its owner may read it.
+    :raises InvalidInvocation: if the file cannot be read, is not valid, or can be read by other users.
     """
     data = _load_document(path, "key file")
     if os.name == "posix" and os.stat(path).st_mode & _OTHERS:
@@ -125,7 +125,7 @@ def read_signing_key(path: str) -> SigningKey:
 def read_publisher(path: str) -> Publisher:
     """Read a public key file, which ``new_publisher`` writes next to the private one.
 
-    :raises InvalidInvocation: if it cannot be read or is not valid.
+    :raises InvalidInvocation: if the file cannot be read or is not valid.
     """
     try:
         return Publisher.from_json(_load_document(path, "public key file"))

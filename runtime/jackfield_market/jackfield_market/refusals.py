@@ -6,7 +6,7 @@ from jackfield.kernel.errors import Detail, NotAllowed
 
 
 class NotInstalled(NotAllowed):
-    """A connector or catalogue that is refused; ``rule`` names the reason, also as the ``keyword`` of the only detail."""
+    """Refusal of a connector or catalogue; ``rule`` names the reason, also as the ``keyword`` of the only detail."""
 
     def __init__(self, rule: str, message: str, hint: str) -> None:
         super().__init__(f"{message} (rule '{rule}')", details=[Detail("", message, rule)], hint=hint)

@@ -12,7 +12,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.publishers import Publisher
 
 Status = Literal["active", "retired", "revoked"]
-"""Status of a key. A retired key signs nothing new, its releases stay; releases of a revoked key are withdrawn."""
+"""Status of a key. A retired key signs nothing new, and its releases stay; releases of a revoked key are withdrawn."""
 CONNECTORS = "connectors"
 """Folder of the connectors' pages and lists in a site."""
 _ROLE = "publisher"
@@ -21,7 +21,7 @@ _SHELF = 64
 
 
 class Registry:
-    """Keys of publishers and owners of connectors, as ``Repository`` has them."""
+    """Keys of publishers and owners of connectors, from a ``Repository``."""
 
     def __init__(self, publishers: Iterable[Mapping[str, Any]], delegated: Mapping[str, Sequence[str]]) -> None:
         self.rows = [dict(row) for row in publishers]
@@ -40,12 +40,14 @@ class Registry:
 
     @property
     def delegated(self) -> dict[str, list[str]]:
-        """Path patterns of each publisher's roles."""
+        """Return the path patterns of each publisher's roles."""
         return {role: [path for key in keys for path in _paths(key)] for role, keys in self._shelves.items()}
 
     @property
     def listed(self) -> list[dict[str, Any]]:
-        """Publishers' keys with the connectors that they may have signed, as ``publishers.json`` lists them; a successor comes later."""
+        """Return publishers' keys with the connectors that they may sign, as listed in ``publishers.json``; a successor follows its former
+        key.
+        """
         owned: dict[str, list[str]] = {}
         for role, keys in self._shelves.items():
             owned.setdefault(self.publisher_of(role), []).extend(keys)
@@ -56,28 +58,28 @@ class Registry:
         return self._role_of[key]
 
     def owner_of(self, key: str) -> str | None:
-        """Return the name of the publisher of a connector; None if it is new."""
+        """Return the name of the publisher of a connector; None if the connector is new."""
         role = self._role_of.get(key)
         return None if role is None else self.publisher_of(role)
 
     def find(self, key_id: str) -> dict[str, Any] | None:
-        """Return the row of a key."""
+        """Return the row of a key; None if it is unknown."""
         return next((row for row in self.rows if row["keyId"] == key_id), None)
 
     def active(self, name: str) -> dict[str, Any] | None:
-        """Return the row of the key that may sign in a publisher's name; None if there is none."""
+        """Return the row of the key that may sign in a publisher's name; None if no key may."""
         return next((row for row in self.rows if row["publisher"] == name and row["status"] == "active"), None)
 
     def knows(self, name: str) -> bool:
-        """Return whether a publisher's name is taken."""
+        """Return whether a publisher of this name exists."""
         return any(row["publisher"] == name for row in self.rows)
 
     def admit(self, publisher: Publisher, since: str) -> None:
-        """Let a key sign in its publisher's name."""
+        """Allow a key to sign in its publisher's name."""
         self.rows.append({**publisher.to_json(), "status": "active", "since": since})
 
     def place(self, key: str, name: str) -> None:
-        """Give a new connector to a publisher."""
+        """Assign a new connector to a publisher's role."""
         number = 1
         while len(shelf := self._shelves.setdefault(f"{_ROLE}.{name}.{number}", [])) >= _SHELF:
             number += 1
@@ -87,7 +89,7 @@ class Registry:
     def end(self, key_id: str, status: Status, at: str, reason: str) -> Mapping[str, Any]:
         """Retire or revoke a key, unless it is revoked already. Return its row.
 
-        :raises InvalidInvocation: if no publisher has it.
+        :raises InvalidInvocation: if no publisher has the key.
         """
         row = self.find(key_id)
         if row is None:
@@ -98,9 +100,9 @@ class Registry:
         return row
 
     def succeed(self, ended: Mapping[str, Any], successor: Publisher, since: str) -> None:
-        """Let another key of the same publisher sign in its name.
+        """Allow another key of the same publisher to sign in its name.
 
-        :raises InvalidInvocation: if it has another name, its key is known, or the publisher has a key that signs.
+        :raises InvalidInvocation: if the name differs, the new key is known, or the publisher has an active key.
         """
         if successor.name != ended["publisher"]:
             raise InvalidInvocation(f"the successor is a key of '{successor.name}', not of '{ended['publisher']}'")

@@ -19,18 +19,18 @@ from jackfield_market.wheels import Wheel, is_canonical
 PACKAGES = "packages"
 """Folder of the wheels in a site."""
 LIST = "catalogue.json"
-"""Machine-readable list of a site."""
+"""Name of the machine-readable list of a site."""
 ICONS = ("data:image/svg+xml", "data:image/png;base64,")
 """Prefixes of the data URLs of icons that pages show."""
 _LISTED_ICON = 2_048
 """Maximum length in characters of an icon in lists, which are loaded whole; a connector's own page shows larger ones."""
 REVOKED = "revoked.json"
-"""List of revoked publisher keys of a site."""
+"""Name of the list of revoked publisher keys of a site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of a connector. ``data`` is its row in ``catalogue.json``, which has all properties."""
+    """One version of a connector. ``data`` is its row in ``catalogue.json`` and has all its properties."""
 
     data: Mapping[str, Any]
 
@@ -56,7 +56,7 @@ class Release:
 
     @property
     def sha256(self) -> str:
-        """Hash of the wheel."""
+        """SHA-256 of the wheel."""
         return str(self.data["sha256"])
 
     @property
@@ -76,15 +76,15 @@ class Release:
         return f"{PACKAGES}/{self.wheel}"
 
     def revoked(self, at: str, reason: str) -> Release:
-        """Return the row of the release after it was withdrawn."""
+        """Return the release with its withdrawal."""
         return Release({**self.data, "revoked": {"at": at, **({"reason": reason} if reason else {})}})
 
     def graded(self, grade: str) -> Release:
-        """Return the row with a grade."""
+        """Return the release with a grade."""
         return Release({**self.data, "grade": grade})
 
     def order(self) -> Version:
-        """Return the key to sort versions by."""
+        """Return the version as a sort key."""
         return Version(self.version)
 
     def targets(self, attestation: bytes) -> dict[str, TargetFile]:
@@ -94,7 +94,7 @@ class Release:
         return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}
 
     def custom(self) -> dict[str, Any]:
-        """Return the signed metadata's facts about the wheel beyond length and hash: an installer decides by them alone."""
+        """Return the facts about the wheel in signed metadata, beyond length and hash. An installer decides by them alone."""
         names = ("key", "name", "version", "publisher", "licence", "permissions", "hosts", "requiresPython", "grade")
         return {name: self.data[name] for name in names if name in self.data}
 

@@ -1,9 +1,9 @@
 """Signing side of a catalogue's TUF metadata (The Update Framework, https://theupdateframework.github.io/specification/).
 
-``root`` names the keys of the roles. ``targets`` lists the publishers and delegates to one role per publisher (``publisher.NAME.1``; a
-further one when that is full) and to the role ``catalogue``. The publishers' roles list the files of their connectors with hashes, the role
-``catalogue`` the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore changes one small
-file in addition to snapshot and timestamp, and an installer reads one of the delegated files.
+``root`` names the keys of the roles. ``targets`` lists the publishers and delegates to the role ``catalogue`` and to roles of each
+publisher (``publisher.NAME.1``, and further ones when a role is full). The publishers' roles list the files of their connectors with
+hashes, the role ``catalogue`` the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore
+changes one small file in addition to snapshot and timestamp, and an installer reads one of the delegated files.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ LIFETIMES = {
     "snapshot": timedelta(days=60),
     "timestamp": timedelta(days=30),
 }
-"""Time until the metadata of a role expires; ``releases`` is every delegated role. Metadata with less than half of its lifetime left is
-renewed."""
+"""Lifetime of the metadata of each role; ``releases`` is every delegated role. Metadata with less than half of its lifetime left is
+renewed.
+"""
 
 
 def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
@@ -85,13 +86,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Verified metadata of a catalogue and its keys. It is loaded anew for each command."""
+    """Verified metadata of a catalogue and its keys, loaded again for each command."""
 
     site: str
     keys: RoleKeys
     root: Metadata[Root]
     current: dict[str, Metadata[Any]]
-    """Newest metadata by role, read so far; ``outdated`` names the roles that an interrupted rotation has left to be signed anew."""
+    """Newest metadata by role, as far as it was read. ``outdated`` names roles to sign again after an interrupted rotation."""
     outdated: set[str]
 
     @staticmethod
@@ -107,7 +108,7 @@ class Repository:
     def read_top_level(self) -> None:
         """Read and verify the metadata that the timestamp leads to.
 
-        :raises InvalidInvocation: if it was altered.
+        :raises InvalidInvocation: if the metadata was altered.
         """
         name = "timestamp.json"
         for role, following in (("timestamp", "snapshot"), ("snapshot", "targets"), ("targets", "")):
@@ -123,13 +124,13 @@ class Repository:
 
     @property
     def publishers(self) -> Sequence[Mapping[str, Any]]:
-        """Publishers that the targets metadata lists."""
+        """Return the publishers that the targets metadata lists."""
         found: Sequence[Mapping[str, Any]] = self._top_level.unrecognized_fields.get(PUBLISHERS, ())
         return found
 
     @property
     def delegated(self) -> Mapping[str, Sequence[str]]:
-        """Path patterns of each delegated role."""
+        """Return the path patterns of each delegated role."""
         delegations = self._top_level.delegations
         return {} if delegations is None else {name: role.paths or () for name, role in (delegations.roles or {}).items()}
 
@@ -139,7 +140,7 @@ class Repository:
         return Targets() if found is None else found.signed
 
     def targets(self, role: str) -> Mapping[str, TargetFile]:
-        """Return the files that a delegated role lists; none if it has no metadata yet.
+        """Return the files that a delegated role lists; none if the role has no metadata yet.
 
         :raises InvalidInvocation: if its metadata was altered.
         """
@@ -147,9 +148,9 @@ class Repository:
         return {} if found is None else found.signed.targets
 
     def require_keys(self, *roles: str) -> None:
-        """Check the keys that a change needs, before anything is written.
+        """Check that the keys for a change are present, before anything is written.
 
-        :raises InvalidInvocation: if one is missing, or not of this catalogue.
+        :raises InvalidInvocation: if a key is missing, or belongs to another catalogue.
         """
         for role in roles:
             self._signer(role)
@@ -157,10 +158,10 @@ class Repository:
     def publish(self, edit: Edit, now: datetime, within: timedelta | None = None) -> dict[str, Any]:
         """Sign and write new metadata where ``edit`` or the dates require it.
 
-        Renew metadata that has less than half of its lifetime left, or expires ``within`` a time. The timestamp is written last, so that
-        readers see all of a build or nothing of it.
+        Metadata is renewed if it has less than half of its lifetime left, or expires ``within`` the given time. The timestamp is written
+        last, so that readers see all of a build or nothing of it.
 
-        :raises InvalidInvocation: if a key that is needed is missing.
+        :raises InvalidInvocation: if a required key is missing.
         """
         due = partial(_is_due, now=now, within=within)
         self._renew_root(due, now)
@@ -266,7 +267,9 @@ class Repository:
         return versions
 
     def _is_fresh(self, role: str, key_id: str, due: Any) -> bool:
-        """Return whether a delegated role can stay unchanged, without verifying it: metadata is verified before it is signed anew."""
+        """Return whether a delegated role can stay unchanged. It is not verified here, since metadata is verified before it is signed
+        again.
+        """
         path = self._path_of(role)
         if path is None or role in self.current:
             return False
@@ -278,7 +281,7 @@ class Repository:
             return False
 
     def _path_of(self, role: str) -> str | None:
-        """Return the path of the newest metadata of a delegated role; None if it has none yet."""
+        """Return the path of the newest metadata of a delegated role; None if the role has none yet."""
         snapshot = self.current.get("snapshot")
         meta = None if snapshot is None else snapshot.signed.meta.get(f"{role}.json")
         return None if meta is None else os.path.join(self.site, METADATA, f"{meta.version}.{role}.json")
@@ -364,7 +367,7 @@ def _is_due(role: str, expires: datetime, *, now: datetime, within: timedelta | 
 def require_catalogue(site: str) -> None:
     """Check that ``site`` is an initialised catalogue.
 
-    :raises InvalidInvocation: if it is not.
+    :raises InvalidInvocation: if the site is not a catalogue.
     """
     _newest_root(site)
 

@@ -20,7 +20,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.files import write_secret
 
 ROLES = ("root", "targets", "releases", "snapshot", "timestamp")
-"""Roles with a key, the most trusted first."""
+"""Roles with a key, from the most trusted."""
 OFFLINE = ("root", "targets")
 """Roles whose keys need not be on the machine that publishes releases."""
 RETIRED = "retired"
@@ -29,7 +29,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def default_keys(site: str) -> str:
-    """Return the folder of the keys of ``site`` unless another is named: its neighbour ``SITE.keys``."""
+    """Return the default folder of the keys of ``site``: ``SITE.keys`` next to it."""
     return f"{os.path.abspath(site)}.keys"
 
 
@@ -40,7 +40,7 @@ class RoleKeys:
     folder: str
 
     def path(self, role: str, *, following: bool = False) -> str:
-        """Return the path of a role's key, or of its successor while it is rotated."""
+        """Return the path of a role's key, or with ``following`` the path of its successor."""
         return os.path.join(self.folder, f"{role}.next.pem" if following else f"{role}.pem")
 
     def has(self, role: str) -> bool:
@@ -61,7 +61,7 @@ class RoleKeys:
         return signer
 
     def following(self, role: str) -> CryptoSigner:
-        """Return the successor of a role's key, generated unless an interrupted rotation has left one."""
+        """Return the successor of a role's key; generate it unless an interrupted rotation has left one."""
         return _signer(self.path(role, following=True)) if self.rotating(role) else self.create(role, following=True)
 
     def signer(self, role: str, accepted: Collection[str] | None) -> CryptoSigner:
@@ -80,7 +80,7 @@ class RoleKeys:
         return found
 
     def finish(self, role: str) -> None:
-        """End a rotation: the successor takes the place of the old key, which is moved into the folder of retired keys.
+        """End a rotation: the successor replaces the old key, which is moved into the folder of retired keys.
 
         :raises InvalidInvocation: if a file cannot be moved.
         """

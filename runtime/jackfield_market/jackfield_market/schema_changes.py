@@ -29,15 +29,14 @@ _NARROWING = frozenset({"destination", "fixed"})
 _LOWER = {"minimum": None, "exclusiveMinimum": None, "minLength": 0, "minItems": 0, "minProperties": 0, "minContains": 1}
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
 _LIMITING = ("pattern", "contains", "not", "dependentRequired", "dependentSchemas", "contentEncoding", "contentMediaType", "contentSchema")
-"""Keywords that only ever exclude values; the effect of a changed value is not decided."""
+"""Keywords that only exclude values. The effect of a changed value is not decided."""
 _UNDECIDED = ("if", "then", "else", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef")
 _KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. ``path`` is a JSON Pointer into the ``document`` that has the changed member: the new one, or the old one for a
-    removed member."""
+    """One difference. ``path`` is a JSON Pointer into ``document``: the new document, or the old one for a removed member."""
 
     level: Level
     path: str
@@ -50,7 +49,7 @@ class Change:
 
 
 def schema_changes(old: Any, new: Any, role: Role, paths: tuple[str, str] = ("", "")) -> Iterator[Change]:
-    """Generate the differences of two schemas. ``paths`` are their JSON Pointers in the old and the new document."""
+    """Yield the differences of two schemas. ``paths`` are their JSON Pointers in the old and the new document."""
     yield from _Comparison(old, new, role).node(old, new, paths, 0)
 
 
@@ -355,7 +354,7 @@ def _branch_shift(name: str, before: Sequence[Any], after: Sequence[Any]) -> Shi
 
 
 def _disjoint(branches: Sequence[Any]) -> bool:
-    """Return whether branches that differ have no value in common, judged by their constants or types."""
+    """Return whether different branches have no value in common, judged by their constants or types."""
     unique = {_text(_bare(item)): item for item in branches if isinstance(item, Mapping)}.values()
     consts = [_text(item["const"]) for item in unique if "const" in item]
     if len(consts) == len(unique):

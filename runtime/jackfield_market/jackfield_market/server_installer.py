@@ -1,4 +1,4 @@
-"""Installer of a server: over the catalogues that its operator names, into the data folder that the server reads."""
+"""Installer of a server, from the catalogues that its operator names into the data folder that the server reads."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from jackfield_market.installing.sources import Source, read_root
 
 _LOG = logging.getLogger("jackfield.market")
 _PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
-"""Absolute path, but not the rest of a URL."""
+"""Regular expression of an absolute path that is not part of a URL."""
 _KEPT = 300.0
-"""Seconds for which pages show the cached content of the catalogues."""
+"""Seconds for which pages display the cached comparison with the catalogues."""
 _SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
 _RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
 
 
 def installer_of(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], ServerInstaller]:
-    """Return the factory of each server process's installer; ``roots`` are the files of the trusted ``root.json`` of each source, or none.
+    """Return a factory of installers, one for each server process. ``roots`` are files of the trusted ``root.json`` of each source, or
+    none.
 
     :raises InvalidInvocation: if a source is neither a URL nor a folder, or is read over plain HTTP without a root of trust.
     """
@@ -121,7 +122,7 @@ class ServerInstaller(ProcessLocal):
         """Verify and install a connector; ``pin`` makes this version the default.
 
         :raises InvalidInvocation: if ``source`` is not one of the server's catalogues, or is missing although there are several.
-        :raises JackfieldError: if it is refused.
+        :raises JackfieldError: if the connector is refused.
         """
         if source is None and len(self.sources) == 1:
             source = self.sources[0]
@@ -134,16 +135,16 @@ class ServerInstaller(ProcessLocal):
         return {**_row(done.receipt, _SHOWN), "changed": done.changed}
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
-        """Upgrade a connector, or with ``dry_run`` only compare. Return changes and refusals."""
+        """Upgrade a connector, or only compare versions with ``dry_run``. Return changes and refusals."""
         with self._without_paths():
             found = self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
         refused = [{**row, "error": self._plain(row["error"])} for row in found["refused"]]
         return {**found, "refused": refused}
 
     def uninstall(self, name: str) -> list[dict[str, str]]:
-        """Remove the matching versions of a connector.
+        """Remove the matching versions of a connector and return a row for each.
 
-        :raises UnknownConnector: if none is installed.
+        :raises UnknownConnector: if no matching version is installed.
         """
         with self._without_paths():
             return self._operations().uninstall(name)

@@ -1,6 +1,7 @@
-"""Limits of untrusted Python source text before it is parsed: a parser takes a thousand times the memory of the text.
+"""Limits of untrusted Python source text before it is parsed, since a parser uses a thousand times the memory of the text.
 
-With these limits, one file takes less than 200 MiB and a few seconds. Its encoding is UTF-8, so that Python imports the checked text.
+With these limits, parsing one file uses less than 200 MiB and a few seconds. The encoding must be UTF-8, so that Python imports the checked
+text.
 """
 
 from __future__ import annotations

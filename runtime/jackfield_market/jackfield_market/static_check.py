@@ -1,7 +1,7 @@
-"""Comparison of a wheel's manifest with its source text, before any of it runs.
+"""Comparison of a wheel's manifest with its source text, before any of its code runs.
 
-It finds manifests that understate the declarations of decorated actions. Actions that it cannot see, such as those built by a function, are
-compared when the connector is loaded: ``jackfield.catalog`` refuses code that differs from its manifest.
+It finds manifests that understate the declarations of decorated actions. Other actions, such as those built by a function, are compared
+when the connector is loaded: ``jackfield.catalog`` refuses code that differs from its manifest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check_source(wheel: Wheel) -> None:
 
     A connector without code has its manifest in place of a module.
 
-    :raises NotInstalled: with the first difference.
+    :raises NotInstalled: if they differ; the error names the first difference.
     """
     module = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[0].strip().replace(".", "/")
     if not {f"{module}.py", f"{module}/__init__.py"} & wheel.files.keys() and not _is_data(wheel, module):
@@ -103,7 +103,9 @@ def _action_calls(node: ast.AST) -> Iterator[ast.Call]:
 
 
 def _literal(call: ast.Call, name: str, default: object) -> object:
-    """Return the value of a keyword argument; None if it is not literal, or may be among ``**arguments``."""
+    """Return the value of a keyword argument, or ``default`` if it is missing; None if it is not literal, or may be among
+    ``**arguments``.
+    """
     for keyword in call.keywords:
         if keyword.arg in {name, None}:
             try:

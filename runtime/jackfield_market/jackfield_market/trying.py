@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def calls(key: str, action: str, inputs: Json, connection: str) -> dict[str, str]:
-    """Return a call as it is written in a shell, in Python and over HTTP."""
+    """Return a call as code for a shell, for Python and for HTTP."""
     body = {"connector": key, "action": action, "connection": connection, "inputs": dict(inputs)}
     words = " ".join(shlex.quote(f"{name}:={json.dumps(value, ensure_ascii=False)}") for name, value in inputs.items())
     text = json.dumps(body, ensure_ascii=False)
@@ -28,9 +28,9 @@ def calls(key: str, action: str, inputs: Json, connection: str) -> dict[str, str
 
 
 def tried(manifest: Manifest, kind: str | None = None, action: str | None = None) -> dict[str, Any]:
-    """Call the first action that reads, against a fake, and return the outcome.
+    """Call the first action that reads against a fake, and return the outcome.
 
-    It has the connection's type with its test, the action with its inputs, its Result, the call as code, and the next steps.
+    The outcome contains the connection's type with its test, the action with its inputs, its Result, the call as code, and the next steps.
 
     :raises InvalidInvocation: if no fake can be made of the connector, or it has no such type or action.
     """

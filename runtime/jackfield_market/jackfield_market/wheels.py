@@ -88,7 +88,7 @@ class Wheel:
     manifest: Manifest
     metadata: Metadata
     entry_points: Mapping[str, Mapping[str, str]]
-    """Entry points by group: ``jackfield.connectors``, perhaps ``jackfield.commands``."""
+    """Entry points by group: ``jackfield.connectors``, and optionally ``jackfield.commands``."""
     files: Mapping[str, bytes]
 
     @property
@@ -105,7 +105,7 @@ def read_wheel(path: str) -> Wheel:
     """Read and check the wheel at ``path``.
 
     :raises InvalidInvocation: if the file cannot be read.
-    :raises WheelRefused: if it breaks a rule.
+    :raises WheelRefused: if the wheel breaks a rule.
     """
     return parse_wheel(os.path.basename(path), read_bounded(path))
 
@@ -113,7 +113,7 @@ def read_wheel(path: str) -> Wheel:
 def read_bounded(path: str, limit: int = MAX_BYTES) -> bytes:
     """Read a regular file of at most ``limit`` bytes.
 
-    :raises InvalidInvocation: if it cannot be read, is no regular file, or is larger.
+    :raises InvalidInvocation: if the file cannot be read, is no regular file, or is larger.
     """
     try:
         with open(path, "rb") as file:
@@ -137,9 +137,9 @@ def is_canonical(version: str) -> bool:
 
 
 def parse_wheel(file: str, content: bytes) -> Wheel:
-    """Check a wheel's ``content``; ``file`` is its file name, which states name and version.
+    """Parse and check a wheel's ``content``; ``file`` is its file name, which states name and version.
 
-    :raises WheelRefused: if it breaks a rule.
+    :raises WheelRefused: if the wheel breaks a rule.
     """
     return _Reading(file).wheel(content)
 
@@ -241,7 +241,10 @@ class _Reading:
         return found[0]
 
     def _check_sizes(self, files: Mapping[str, bytes], info: str) -> None:
-        """Check sizes before parsing: the memory for parsing is a multiple of the size."""
+        """Check sizes before parsing, which needs a multiple of the size in memory.
+
+        :raises WheelRefused: if a file is too large to be parsed.
+        """
         parsed = (path for path in files if path.endswith("/connector.json") or path in {f"{info}/{name}" for name in _PARSED})
         large = next((path for path in parsed if len(files[path]) > MAX_PARSED), None)
         if large is not None:
@@ -381,5 +384,5 @@ def _path_fault(name: str) -> str | None:
 
 
 def record_hash(content: bytes) -> str:
-    """Return the hash of a file as RECORD states it: ``sha256=`` and URL-safe base64 without padding."""
+    """Return the hash of a file in the form of RECORD: ``sha256=`` and URL-safe base64 without padding."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")

@@ -1,4 +1,4 @@
-"""Layout of a zip archive: its entries are contiguous, so that every reader sees the same files.
+"""Layout of a zip archive: its entries must be contiguous, so that every reader sees the same files.
 
 A zip archive can be read by its directory at the end, or as a stream of entries from the start. Only one kind of reader sees an entry that
 the directory does not list, bytes between entries, or a local header that differs from the directory (APPNOTE.TXT 4.3, 4.4).
@@ -45,10 +45,10 @@ def data_places(content: bytes, entries: Sequence[zipfile.ZipInfo]) -> dict[int,
 
 
 def unpacked(content: bytes, entry: zipfile.ZipInfo, place: int) -> bytes:
-    """Return the content of an entry, whose data begins at ``place``.
+    """Return the unpacked content of an entry, whose data begins at ``place``.
 
     :raises zipfile.BadZipFile: if its data contradicts the directory, or ends early.
-    :raises zlib.error: if it cannot be unpacked.
+    :raises zlib.error: if the data cannot be unpacked.
     """
     data = content[place : place + entry.compress_size]
     if entry.compress_type == zipfile.ZIP_DEFLATED:
@@ -62,7 +62,7 @@ def unpacked(content: bytes, entry: zipfile.ZipInfo, place: int) -> bytes:
 
 
 def _directory(content: bytes, count: int) -> tuple[int, int]:
-    """Return the place and the size of the directory."""
+    """Return the offset and the size of the directory, in bytes."""
     if len(content) < _END.size or content[-_END.size :][:4] != b"PK\x05\x06":
         raise zipfile.BadZipFile("a comment or other bytes follow its end")
     _, disk, first, here, total, size, offset, comment = _END.unpack(content[-_END.size :])
@@ -102,7 +102,7 @@ def _differs(entry: zipfile.ZipInfo) -> zipfile.BadZipFile:
 
 
 def _fields(extra: bytes) -> list[int]:
-    """Return the numbers of the extra fields; ``_OTHER_NAME`` for malformed ones."""
+    """Return the numbers of the extra fields; ``_OTHER_NAME`` alone if they are malformed."""
     found = []
     while extra:
         if len(extra) < _FIELD.size:

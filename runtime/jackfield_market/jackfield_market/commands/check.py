@@ -25,7 +25,7 @@ _FAILED = 1
 _QUIET = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 _COLOURS = {"none": "#9f1239", "bronze": "#92400e", "silver": "#52606d", "gold": "#8a6d00", "platinum": "#0f766e"}
-"""Fill of a badge: dark enough for white text (contrast of at least 4.5)."""
+"""Fill colours of a badge by grade, dark enough for white text (contrast of at least 4.5)."""
 
 
 def _declare(parser: Parser) -> None:
@@ -87,7 +87,7 @@ class _Progress:
         sys.stderr.flush()
 
     def end(self) -> None:
-        """Remove the line."""
+        """Remove the progress line."""
         if self._is_drawn:
             sys.stderr.write("\r\x1b[K")
 

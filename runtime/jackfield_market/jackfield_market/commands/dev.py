@@ -30,7 +30,7 @@ _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
 COMPONENTS = "components = jackfield_service.shell.pages.all_components:routes"
-"""Page of the console's components, for their developers."""
+"""Entry point of the console's page of components, for their developers."""
 _HOOKS = "jackfield_market.commands.dev_hooks"
 _MOST_FILES = 2_000
 _SLOW = 10.0
@@ -79,16 +79,17 @@ def _run(arguments: Namespace, _output: Output) -> int:
 
 
 def _free_port() -> int:
-    """Choose a port once, so that the console keeps its address over all restarts."""
+    """Return a free port. It is chosen once, so that the console keeps its address over all restarts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         found: int = listener.getsockname()[1]
         return found
 
 
 def environment_of(project: Project, scratch: Path) -> Mapping[str, str]:
-    """Return the environment of the server: the project counts as installed, and the home is temporary unless one is set.
+    """Return environment variables of the server. The project counts as installed, and the data folder is temporary unless JACKFIELD_HOME
+    is set.
 
-    The distribution has the project's own name and is the first on the path, so that it counts instead of an editable installation of it.
+    The project's distribution is the first on the path, so that it counts instead of an editable installation with the same name.
     """
     name = str(project.about.get("name", f"jackfield-{project.key}"))
     info = scratch / "site" / f"{re.sub('[-_.]+', '_', name)}-0.dist-info"
@@ -118,7 +119,7 @@ def _seen(project: Project) -> Mapping[str, int]:
 
 
 def _changed(path: str | Path) -> int:
-    """Return the time of a file's last change; 0 if it has just been removed, as editors do while they save."""
+    """Return the time of a file's last change, in nanoseconds; 0 if it has just been removed, as editors do while they save."""
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
@@ -162,7 +163,7 @@ def _served(project: Project, number: int, environment: Mapping[str, str], watch
 
 
 def _replayed(project: Project, number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """Print a path for each webhook and send its samples there, alongside the server; None if the connector has no webhook."""
+    """Start a process that prints a path for each webhook and sends the webhook's samples there; None if the connector has no webhook."""
     manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
     if not any(row.get("kind") == "webhook" for row in manifest.get("triggers", ())):
         return None

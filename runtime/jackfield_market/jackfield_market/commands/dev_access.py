@@ -24,7 +24,7 @@ class Access:
         self._is_told = False
 
     def announce(self, project: Project, port: int, environment: Mapping[str, str]) -> None:
-        """Print how to call the connector, once."""
+        """Print sample calls of the connector with a new token, once."""
         if self._is_told:
             return
         self._is_told = True
@@ -60,8 +60,9 @@ class Access:
 
 
 def _sample(project: Project) -> dict[str, Any] | None:
-    """Return an invocation from the manifest: the first action with an example, over a connection of the first type, to be filled in; None
-    if there are no actions."""
+    """Return a sample invocation: the first action with an example, over a connection of the first type. Return None if there are no
+    actions.
+    """
     manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
     actions = sorted(manifest.get("actions", ()), key=lambda row: not row.get("examples"))
     if not actions:
@@ -77,7 +78,7 @@ def _sample(project: Project) -> dict[str, Any] | None:
 
 
 def _answer(words: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Run a command of jackfield; return its answer, empty if it is refused: without a database there are no tokens."""
+    """Run a command of jackfield and return its answer; an empty answer if the command fails, as without a database."""
     command = [sys.executable, "-m", "jackfield", *words, "--json"]
     try:
         done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True, timeout=_PATIENCE)

@@ -15,7 +15,7 @@ from jackfield.kernel.errors import JackfieldError
 @hookimpl
 @contextmanager
 def around(invocation: Invocation, meta: Meta) -> Iterator[None]:
-    """Announce action, outcome and duration. Messages of errors are left to the log, which redacts them."""
+    """Print action, outcome and duration of an invocation. Error messages go only to the log, which redacts them."""
     started, outcome = time.perf_counter(), "interrupted"
     try:
         yield

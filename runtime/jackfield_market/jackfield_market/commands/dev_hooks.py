@@ -1,6 +1,6 @@
-"""Samples of the webhooks of a connector under ``jackfield dev``: sent to it once, by the package that knows subscriptions.
+"""Webhook samples of a connector under ``jackfield dev``, sent once by the package for subscriptions.
 
-``python -m jackfield_market.commands.dev_hooks KEY PORT`` does so alongside the server.
+``python -m jackfield_market.commands.dev_hooks KEY PORT`` sends them alongside the server.
 """
 
 from __future__ import annotations

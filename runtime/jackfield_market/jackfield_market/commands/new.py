@@ -57,9 +57,9 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
-    """Generate the project with the package that knows OpenAPI documents.
+    """Generate the project with the package for OpenAPI documents, and return the exit code.
 
-    :raises InvalidInvocation: if it is not installed.
+    :raises InvalidInvocation: if no such package is installed.
     """
     found = plugged().get("generate.openapi")
     command = None if found is None else load_plugged(found)
@@ -80,9 +80,9 @@ def _checked(folder: Path) -> dict[str, str]:
 
 
 def _templates(kind: str) -> Path:
-    """Find the folder of templates, without importing the package that has it.
+    """Return the folder of templates, without importing the package that contains it.
 
-    :raises InvalidInvocation: if no installed package has it.
+    :raises InvalidInvocation: if no installed package contains it.
     """
     if kind == "python":
         return Path(__file__).parent / "templates" / kind

@@ -88,9 +88,11 @@ def unpack(wheel: Wheel, folder: str) -> None:
 
 
 def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence[Dependency] | None = None) -> list[Dependency]:
-    """Install dependencies that the host lacks into ``folder``/dependencies: exactly ``locked`` if given, else uv's resolution.
+    """Install and return the dependencies that the host lacks, in ``folder``/dependencies: exactly ``locked`` if given, else uv's
+    resolution.
 
-    :raises NotInstalled: if a dependency cannot be resolved from the places that the policy allows, or would replace a package of the host.
+    :raises NotInstalled: if a dependency cannot be resolved from the places that the policy allows, or would replace
+        a package of the host.
     """
     missing = [need for need in _needed(wheel) if not _satisfied(need)]
     if locked is None and not missing:
@@ -115,7 +117,7 @@ def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence
 
 
 def _check_needed(wheel: Wheel, found: Sequence[Dependency], target: str) -> None:
-    """Check that the wheel, or another dependency, requires each dependency: a lock file could name any."""
+    """Check that the wheel, or another dependency, requires each dependency; a lock file could name any distribution."""
     behind = {canonicalize_name(about.name): about.requires or [] for about in distributions(path=[target])}
     waiting, seen = [canonicalize_name(need.name) for need in _needed(wheel)], set[str]()
     while waiting:
@@ -193,12 +195,12 @@ def _install(wheel: Wheel, found: Sequence[Dependency], target: str, policy: Pol
 
 
 def _host_pins() -> list[str]:
-    """Return pins of jackfield's own requirements: a connector's dependencies must not bring other versions of these."""
+    """Return version pins of jackfield's own requirements, which a connector's dependencies must not replace."""
     return [f"{name}=={version}" for name, version in _host_versions().items() if name not in _HOST]
 
 
 def _host_versions() -> dict[str, str]:
-    """Return jackfield and its requirements, with their versions."""
+    """Return the versions of jackfield and its requirements, by name."""
     found: dict[str, str] = {}
     waiting = ["jackfield"]
     while waiting:

@@ -114,9 +114,9 @@ class Installer:
     allowed_names: Sequence[str] = field(default_factory=tuple)
 
     def install(self, release: Release, locked: Sequence[Dependency] | None = None) -> Installation:
-        """Verify a release and place it. The folder must be locked. ``locked`` are its dependencies by a lock file.
+        """Verify a release and install it. The caller holds the data folder's lock. ``locked`` are the dependencies that a lock file names.
 
-        :raises NotInstalled: naming the rule that refuses it; nothing of the package has run, and nothing is left of it.
+        :raises NotInstalled: naming the rule that refuses the release; no code of the package has run, and none of its files remain.
         """
         self.check(release, exact=locked is not None)
         for receipt in self.installed.of(release.key):

@@ -40,7 +40,7 @@ class Locked:
 
     @property
     def source(self) -> str:
-        """URL of the catalogue that the file locks versions of."""
+        """URL of the catalogue that the connector was installed from."""
         return str(self.row["source"])
 
     @property
@@ -51,7 +51,7 @@ class Locked:
     def check(self, release: Release) -> None:
         """Check that a release is the locked one.
 
-        :raises NotInstalled: if its hash or publisher is another.
+        :raises NotInstalled: if its name, hash or publisher differs.
         """
         actual = {"name": release.name, "wheel": release.wheel, "sha256": release.sha256, "keyId": release.publisher["keyId"]}
         for member, value in actual.items():
@@ -101,7 +101,7 @@ class LockFile:
 def read_lock(path: str) -> LockFile:
     """Read a lock file.
 
-    :raises InvalidInvocation: if it cannot be read or is not one.
+    :raises InvalidInvocation: if the file cannot be read or is not a lock file.
     """
     try:
         data = json.loads(read_bounded(path, _MAX_BYTES))

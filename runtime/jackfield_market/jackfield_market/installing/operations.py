@@ -48,9 +48,9 @@ class Operations:
         self._catalogues: dict[str, Catalogue] = {}
 
     def install(self, name: str, source: str | None, *, lock: str | None = None, pin: bool = False) -> Installation:
-        """Install the best release of ``name``, and record it in the lock file. ``pin`` makes this version the default one.
+        """Install the best release of ``name``, and record it in the lock file. ``pin`` makes this version the default.
 
-        :raises NotInstalled: naming the rule that refuses it.
+        :raises NotInstalled: naming the rule that refuses the release.
         """
         wanted = Wanted.parse(name)
         with self._installed.exclusive():
@@ -65,9 +65,9 @@ class Operations:
         return done
 
     def install_locked(self, lock: str, source: str | None = None) -> list[Installation]:
-        """Install exactly the versions in a lock file, and make them the default ones. ``source`` is another address of its catalogue.
+        """Install exactly the versions in a lock file, and make them the defaults. ``source`` is another address of the catalogue.
 
-        :raises NotInstalled: if one of them is not available exactly.
+        :raises NotInstalled: if one of these versions is not available.
         """
         found = read_lock(lock)
         if source is not None and len(set(found.roots.values())) > 1:
@@ -123,9 +123,9 @@ class Operations:
         return None if release is None else upgrade(installer, receipt, release, breaking=breaking, dry_run=dry_run)
 
     def uninstall(self, name: str) -> list[dict[str, str]]:
-        """Remove the matching versions of a connector; its connections and journal stay.
+        """Remove the matching versions of a connector and return a row for each; its connections and journal stay.
 
-        :raises UnknownConnector: if none is installed.
+        :raises UnknownConnector: if no matching version is installed.
         """
         wanted = Wanted.parse(name)
         with self._installed.exclusive():
@@ -201,7 +201,7 @@ class Operations:
         return Installer(catalogue, self._installed, self._policy, self._options.allowed_names)
 
     def _open(self, source: Source, root_sha256: str | None = None) -> Catalogue:
-        """Open a catalogue once per command."""
+        """Open a catalogue, at most once per command."""
         self._policy.check_source(source.url)
         if source.url not in self._catalogues:
             given = self._options.root

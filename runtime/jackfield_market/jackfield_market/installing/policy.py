@@ -15,7 +15,7 @@ from jackfield_market.releases import Release
 from jackfield_market.wheels import read_bounded
 
 FILE = "install-policy.toml"
-"""Policy in the data folder, used unless another is named."""
+"""Name of the policy file in the data folder, used if no other file is named."""
 GRADES = ("bronze", "silver", "gold", "platinum")
 """Grades of ``jackfield check``, from the lowest."""
 _MAX_BYTES = 256 * 1024
@@ -33,14 +33,14 @@ class Policy:
     licences: Sequence[str] | None = None
     sources: Sequence[str] | None = None
     connectors: Sequence[str] | None = None
-    """Patterns of keys."""
+    """Patterns of keys of connectors that may be installed."""
     permissions: Mapping[str, Sequence[str]] | None = None
     hosts: Sequence[str] | None = None
     """Patterns of hosts that a connector may name; hosts of connections do not count."""
     index: str | None = None
     """Package index for dependencies that the host does not have."""
     find_links: Sequence[str] = ()
-    """Folders with wheels of such dependencies."""
+    """Folders with wheels of dependencies that the host does not have."""
 
     def check_source(self, url: str) -> None:
         """Check the address of a catalogue.
@@ -53,7 +53,7 @@ class Policy:
     def check(self, release: Release) -> None:
         """Check a release by the statements of the signed metadata.
 
-        :raises NotInstalled: naming the first member of the policy that forbids the release.
+        :raises NotInstalled: if the policy forbids the release; the error names the first member that forbids it.
         """
         name, data = f"'{release.key}' {release.version}", release.data
         if self.connectors is not None and not _fits(release.key, self.connectors):

@@ -1,4 +1,4 @@
-"""Installed connectors of a data folder: their receipts, the index that the catalog reads, and one writer at a time.
+"""Installed connectors of a data folder: their receipts, the index that the catalog reads, and a lock for one writer at a time.
 
 An installation is built next to its place and renamed, so that other processes see all of it or nothing.
 """
@@ -27,7 +27,7 @@ from jackfield_market.files import write_file
 _MEMBERS = {"wheel": str, "sha256": str, "publisher": dict, "source": dict, "dependencies": list}
 _PART = ".part"
 WAIT = 60.0
-"""Longest wait for another writer, in seconds."""
+"""Maximum wait for another writer, in seconds."""
 _STEP = 0.1
 
 
@@ -49,7 +49,7 @@ class Installed:
             yield
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Return the receipts of everything installed. A version with a damaged receipt counts as not installed."""
+        """Return the receipts of all installed versions. A version with a damaged receipt counts as not installed."""
         return [receipt for receipt in read_receipts(self.folder) if _is_whole(receipt)]
 
     def of(self, key: str) -> list[dict[str, Any]]:
@@ -119,7 +119,10 @@ class Installed:
         return [row for row in rows if (row["connector"], row["version"], row["keyId"]) not in named]
 
     def _own(self, key: str, version: str) -> str:
-        """Return the folder of a connector. A link there would lead writing and deleting to files that are not jackfield's."""
+        """Return the folder of a connector. Writing or deleting through a symbolic link would change files that are not jackfield's.
+
+        :raises InvalidInvocation: if the folder, or the folder of its version, is a symbolic link.
+        """
         parent = os.path.join(self.folder, key)
         for path in (parent, os.path.join(parent, version)):
             if os.path.islink(path):

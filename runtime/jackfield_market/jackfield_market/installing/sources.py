@@ -1,7 +1,7 @@
-"""Catalogues as an installer sees them: at a URL or in a folder, and read only through their TUF metadata.
+"""Catalogues at a URL or in a folder, which an installer reads only through their TUF metadata.
 
 The first root of a source is pinned in the data folder; from then on only roots that its keys have signed replace it. Old, mixed, expired
-and altered metadata is refused before anything that it lists is read.
+and altered metadata is refused before any listed file is read.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Source:
     def parse(text: str) -> Source:
         """Read a URL or the path of a folder.
 
-        :raises InvalidInvocation: if it is neither.
+        :raises InvalidInvocation: if the text is neither a URL nor a folder.
         """
         parts = urlsplit(text)
         if parts.scheme in {"http", "https"} and parts.hostname:
@@ -126,7 +126,10 @@ class Offer:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Offer:
-        """Read the connector's row of a list."""
+        """Read a connector's row of a list.
+
+        :raises ValueError: if a release belongs to another connector, or a version has several wheels.
+        """
         releases, revoked = (tuple(map(read_release, row.get(name, ()))) for name in ("releases", "revoked"))
         if any(release.key != row["key"] for release in (*releases, *revoked)):
             raise ValueError(f"the releases of '{row['key']}' are of another connector")
@@ -153,14 +156,14 @@ class Catalogue:
     def connector(self, key: str) -> Offer:
         """Return the releases of a connector; none if the catalogue does not have it.
 
-        :raises NotInstalled: if the list is not the signed one.
+        :raises NotInstalled: if the list differs from the signed list.
         """
         return self._read(path_of(key), lambda row: Offer.from_json({**row, "key": key}), Offer((), ()))
 
     def connectors(self) -> list[Offer]:
         """Return the releases of all connectors, by key.
 
-        :raises NotInstalled: if the list is not the signed one.
+        :raises NotInstalled: if the list differs from the signed list.
         """
         return self._read(LIST, lambda data: [Offer.from_json(row) for row in data["connectors"]], [])
 
@@ -194,7 +197,7 @@ class Catalogue:
     def fetch(self, release: Release) -> tuple[bytes, bytes]:
         """Return the bytes of a wheel and of its attestation, from the cache if they were downloaded before.
 
-        :raises NotInstalled: if they, or the statements about them, are not the signed ones.
+        :raises NotInstalled: if the files or their metadata differ from the signed ones.
         """
         target = self._target(release.path)
         stated = None if target is None else target.unrecognized_fields.get("custom")
@@ -208,9 +211,9 @@ class Catalogue:
             return self._updater.get_targetinfo(path)
 
     def _read(self, path: str, read: Callable[[Any], T], absent: T) -> T:
-        """Return a list as ``read`` parses it, or ``absent`` if the catalogue has none.
+        """Return a list as parsed by ``read``, or ``absent`` if the catalogue has no such list.
 
-        :raises NotInstalled: if it is not the signed list, or is not valid.
+        :raises NotInstalled: if it differs from the signed list, or is not valid.
         """
         if self._target(path) is None:
             return absent
@@ -253,11 +256,11 @@ class Anchor:
 
     @property
     def is_given(self) -> bool:
-        """True if a root is named."""
+        """Return whether a content or a hash is given."""
         return self.content is not None or self.sha256 is not None
 
     def accepts(self, content: bytes) -> bool:
-        """Return whether ``content`` is the root that is named."""
+        """Return whether ``content`` matches the given content and hash."""
         return self.content in {None, content} and self.sha256 in {None, hashlib.sha256(content).hexdigest()}
 
 
@@ -303,7 +306,7 @@ def _alone(folder: str) -> Iterator[None]:
 
 
 def _pin(source: Source, folder: str, anchor: Anchor, warn: Callable[[str], None]) -> None:
-    """Trust the first root of a new source, once the metadata fits it. All of the folder appears at once, or nothing."""
+    """Pin the first root of a new source, once the metadata fits it. The folder appears as a whole or not at all."""
     fetcher, part = _fetcher(source), f"{folder}.part"
     if os.path.isdir(part):  # of a process that was killed
         shutil.rmtree(part)
@@ -333,7 +336,7 @@ def _refreshed(source: Source, folder: str, pinned: bytes) -> Updater:
 def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes:
     """Return the pinned root.
 
-    :raises NotInstalled: if there is none, or the anchor names another.
+    :raises NotInstalled: if no root is pinned, or the anchor names another root.
     """
     path = os.path.join(folder, _ROOT)
     if not os.path.isfile(path):
@@ -346,7 +349,7 @@ def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes:
 
 
 def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]) -> bytes:
-    """Return the root of a new source: the anchor's, which is searched for among the site's roots if only its hash is known."""
+    """Return the root of a new source: the anchor's content, or the site's root with the anchor's hash, or the site's current root."""
     if anchor.content is not None:
         found: bytes | None = anchor.content
     elif anchor.sha256 is None:
@@ -382,12 +385,12 @@ def _history(state: str) -> list[bytes]:
 
 
 class _JudgedFetcher(FetcherInterface):
-    """Reader that checks metadata before the TUF client parses it, which is before its signatures are verified."""
+    """Reader that checks metadata before the TUF client parses it and verifies its signatures."""
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Download a file of metadata.
 
-        :raises RepositoryError: if it has too many values to be parsed.
+        :raises RepositoryError: if the file has too many values to be parsed.
         """
         content = super().download_bytes(url, max_length)
         try:
@@ -443,7 +446,7 @@ def _fetcher(source: Source) -> FetcherInterface:
 
 @contextmanager
 def _translating(source: Source, folder: str) -> Iterator[None]:
-    """Translate the errors of the TUF client."""
+    """Translate the errors of the TUF client into errors of jackfield."""
     again = "Try again; if it persists, do not install, and ask the catalogue's operator."
     try:
         yield

@@ -27,9 +27,9 @@ def manifest_of(installed: Installed, receipt: Mapping[str, Any]) -> Manifest:
 
 
 def newer(installer: Installer, current: Mapping[str, Any], wanted: Wanted) -> Release | None:
-    """Return the newest release that fits, if it is newer than the ``current`` receipt.
+    """Return the newest release that fits; None if it is not newer than the ``current`` receipt.
 
-    :raises JackfieldError: as ``choose`` does.
+    :raises JackfieldError: as for ``choose``.
     """
     release = choose(Wanted(str(current["key"]), wanted.specifier), installer.catalogue)
     return release if Version(release.version) > Version(current["version"]) else None

@@ -33,13 +33,13 @@ def proof(raw: Json) -> Node:
 
 
 def review(raw: Json) -> Node:
-    """Return the provider's demands on applications, if any."""
+    """Return the provider's demands on applications; None if there are none."""
     found = review_of(raw)
     return [h.span("needs an app review", class_="badge"), " ", line(found)] if found is not None else None
 
 
 def tasks(raw: Json) -> list[Node] | None:
-    """Return the section of everyday tasks, each with a link to its action."""
+    """Return the section of everyday tasks, each with a link to its action; None without tasks."""
     found = tasks_of(raw)
     if not found:
         return None
@@ -63,7 +63,7 @@ def facts(raw: Json) -> list[Node] | None:
 
 
 def entry(found: Json | None) -> Markup | None:
-    """Return the further lines of a list's entry. ``found`` is the listing in the row of a release."""
+    """Return the further lines of a list's entry; None without a listing. ``found`` is the listing in the row of a release."""
     if not found:
         return None
     return h.div(

@@ -10,7 +10,7 @@ from jackfield.kernel.hidden import without_hidden
 from jackfield.kernel.markup import Markup, Node, Tags
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
-"""Content security policy of every page: its own style and scripts, images in the page itself, and nothing from elsewhere."""
+"""Content security policy of every page: its own style and scripts, and images within the page."""
 _FOOTER = "Signed catalogue of connectors for jackfield. This page quotes the packages; "
 _KEPT = "\n\t\u200c\u200d"
 """Invisible characters that stay: line ends, and the joiners that some scripts need."""
@@ -18,7 +18,7 @@ _LONGEST = 100_000
 
 
 def clean(text: object) -> str:
-    """Return a text without invisible characters: control characters, and characters that turn the direction of the text."""
+    """Return a text without invisible characters, such as control characters and characters that change the direction of text."""
     return without_hidden(str(text)[:_LONGEST], _KEPT)
 
 
@@ -41,7 +41,7 @@ def codes(values: Iterable[object]) -> list[Node]:
 
 
 def link(url: object, label: str) -> Markup | None:
-    """Render a link to another site; None if the address is not an https one."""
+    """Render a link to another site; None if the address does not use ``https``."""
     try:
         safe = urlsplit(clean(url)).scheme == "https"
     except ValueError:
@@ -50,7 +50,7 @@ def link(url: object, label: str) -> Markup | None:
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node) -> Markup:
-    """Render a table, or ``empty`` without rows; the first cell heads its row."""
+    """Render a table, or ``empty`` if it has no rows. The first cell heads its row."""
     return markup.table(clean(caption), columns, ([h.join([cell]) for cell in row] for row in rows), empty=h.join([empty]))
 
 
@@ -60,7 +60,7 @@ def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
 
 
 def page(title: str, root: str, *content: Node) -> str:
-    """Render a page below its title; ``root`` is the relative path from it to the site."""
+    """Render a page below its title; ``root`` is the relative path from the page to the site."""
     head = h.head(
         h.meta(charset="utf-8"),
         h.meta(http_equiv="Content-Security-Policy", content=_POLICY),

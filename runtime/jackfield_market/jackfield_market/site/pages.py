@@ -1,7 +1,7 @@
 """Pages of a catalogue for people: lists of connectors with search, a page per connector, and the publishers.
 
-Pages ask no other host for anything, work from a disk, and list everything without scripts. Text of manifests comes from strangers:
-see ``jackfield_market.site.markup``.
+Pages load nothing from other hosts, work from a disk, and list everything without scripts. Text of manifests comes from strangers: see
+``jackfield_market.site.markup``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KINDS = {"webhook": "the provider sends each event", "poll": "asks the provider
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Metadata of a package: its long description and the packages that it requires."""
+    """Long description of a package, and the packages that it requires."""
 
     readme: str
     is_markdown: bool
@@ -56,7 +56,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Changes of a version since the one before."""
+    """Changes of a version since the version ``since``."""
 
     since: str
     changes: Sequence[Change]
@@ -78,7 +78,7 @@ def assets() -> dict[str, bytes]:
 
 
 def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
-    """Return the start page and the further pages of the list, by path; ``shelves`` are sorted by title."""
+    """Return the pages of the list by path, from the start page on; ``shelves`` are sorted by title."""
     parts = [shelves[at : at + _LISTED] for at in range(0, len(shelves), _LISTED)] or [[]]
     filters = _filters(Counter(name for one in shelves for name in categories_of(one)))
     if any(needs_review(one) for one in shelves):
@@ -88,7 +88,7 @@ def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
 
 
 def _filters(counts: Mapping[str, int]) -> list[Node]:
-    """Return the choice of a category next to the search, which the script shows."""
+    """Return the choice of a category next to the search, which the script displays; empty without categories."""
     if not counts:
         return []
     names = sorted(counts, key=str.casefold)[:_CATEGORIES]
@@ -169,7 +169,7 @@ def _publisher(row: Mapping[str, Any]) -> Sequence[Node]:
 
 
 def fingerprint(key_id: str) -> str:
-    """Return a key id in groups of four, to be compared by people."""
+    """Format a key id in groups of four characters, for comparison by people."""
     return " ".join(key_id[at : at + 4] for at in range(0, len(key_id), 4))
 
 
@@ -219,7 +219,7 @@ def _warning(shelved: Shelved) -> Markup | None:
 
 
 def _icon(raw: Mapping[str, Any]) -> Markup | None:
-    """Return the icon as an image, in which browsers run no scripts and load nothing."""
+    """Return the icon as an image, in which browsers run no scripts and load nothing; None without a valid icon."""
     icon = raw.get("icon")
     shown = isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _ICON
     return h.img(class_="icon", alt="", src=icon) if shown else None
@@ -265,7 +265,7 @@ def _permissions(newest: Release) -> Markup:
 
 
 def _hosts(newest: Release) -> Markup:
-    """Return the hosts that an isolated connector may reach in addition to its connection's."""
+    """Return a paragraph with the hosts that an isolated connector may reach in addition to its connection's hosts."""
     hosts = newest.data.get("hosts", ())
     named: Node = ["the hosts that its connection names, and ", codes(hosts)] if hosts else "only the hosts that its connection names"
     return h.p("Network, when installed with ", h.code("jackfield install"), ": ", named, ".")

@@ -22,7 +22,7 @@ _LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """Result of one rule: its tier, whether it holds, its sentence, and the evidence."""
+    """Result of one rule: its tier, verdict, reason and evidence."""
 
     name: str
     tier: str
@@ -33,7 +33,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class VersionReport:
-    """Grade of one version of a connector, and the rules that it rests on."""
+    """Grade of one version of a connector, and the results of its rules."""
 
     connector: str
     version: str
@@ -89,7 +89,7 @@ def _rule(raw: Any) -> RuleResult:
 
 
 def published(site: str, key: str, version: str, grade: object) -> VersionReport | None:
-    """Return the report of a version in a site; None without one, without rules, or if it is of another grade than the signed one."""
+    """Return the report of a version in a site; None if it is missing, has no rules, or has another grade than the signed metadata."""
     path = os.path.join(site, path_of(key, version))
     if not os.path.exists(path):
         return None

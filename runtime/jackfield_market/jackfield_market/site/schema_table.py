@@ -22,7 +22,7 @@ _OTHERS = (("exclusiveMinimum", "above"), ("exclusiveMaximum", "below"), ("multi
 
 
 def members(schema: Mapping[str, Any], label: str, nothing: str) -> Markup:
-    """Return the properties of an object schema as a table; ``nothing`` if it has none."""
+    """Return the properties of an object schema as a table, or the text ``nothing`` if it has no properties."""
     properties = schema.get("properties")
     required = schema.get("required") or ()
     shown = sorted(properties.items(), key=lambda item: item[0] not in required) if isinstance(properties, Mapping) else ()

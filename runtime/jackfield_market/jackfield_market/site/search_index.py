@@ -1,4 +1,4 @@
-"""Search index of a catalogue's start page: JSON in a script, since browsers do not let a page on a disk read JSON files."""
+"""Search index of a catalogue's start page: JSON in a script, since browsers refuse to load JSON files into a page from a disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _WORDS = 8_000
 
 
 def render(shelves: Iterable[Shelved]) -> str:
-    """Return the script: per connector key, title, summary, description, search words, categories, icon, and the facts of its listing."""
+    """Return the script with one row per connector: key, title, summary, description, search words, categories, icon and facts of its
+    listing.
+    """
     rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
     return f"catalogueIndex([\n{rows}\n]);\n"
 
@@ -46,7 +48,7 @@ def _row(shelved: Shelved) -> list[str | list[str] | bool]:
 
 
 def needs_review(shelved: Shelved) -> bool:
-    """Return True if the provider reviews applications before their users may approve."""
+    """Return whether the provider reviews applications before their users may approve."""
     return bool(shelved.newest.data.get("listing", {}).get("review"))
 
 
@@ -61,7 +63,7 @@ def title_of(shelved: Shelved) -> str:
 
 
 def about(shelved: Shelved) -> str:
-    """Return the line of a list: key, version, publisher, numbers of actions and triggers, grade."""
+    """Return the line of a connector in a list: key, version, publisher, numbers of actions and triggers, grade."""
     newest = shelved.newest
     counts = [
         f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}" for noun in ("action", "trigger") if (rows := newest.data.get(f"{noun}s"))

@@ -1,4 +1,4 @@
-"""Static server of a catalogue, for tests and small networks. Any web server does as well: the site is files."""
+"""Static server of a catalogue, for tests and small networks. Any other web server can serve the same files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield_market.site.simple_index import FOLDER, JSON_TYPE
 
 
 class _Files(SimpleHTTPRequestHandler):
-    """Files of a folder, without lists of folders; the package index also as JSON, to clients that accept it."""
+    """Handler that serves the files of a folder but lists no folders; clients that accept JSON get the package index as JSON."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -33,16 +33,16 @@ class _Files(SimpleHTTPRequestHandler):
         return found
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
-        """Return the type of a file; the package index has its own."""
+        """Return the media type of a file; the JSON package index has a type of its own."""
         name = os.fspath(path)
         return JSON_TYPE if name.endswith(f"{os.sep}index.json") else super().guess_type(path)
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:  # noqa: ARG002 (the signature of the base class)
-        """Refuse to list a folder."""
+        """Respond with 404 instead of a list of a folder."""
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
-        """Add headers: no guessed types, no frames, and no copy that is older than the site."""
+        """Add headers against guessed types, frames and outdated copies."""
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         self.send_header("Cache-Control", "no-cache")
@@ -57,5 +57,5 @@ class _Server(ClientsLeave, ThreadingHTTPServer):
 
 
 def server(site: str, host: str, port: int) -> ThreadingHTTPServer:
-    """Return a bound server of ``site``; ``port`` 0 takes any free one."""
+    """Return a bound server of ``site``; ``port`` 0 binds any free port."""
     return _Server((host, port), partial(_Files, directory=os.path.abspath(site)))

@@ -1,4 +1,4 @@
-"""Published connectors of a catalogue as in its lists: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
+"""Published connectors of a catalogue in its lists: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
 
 Each connector is one line of ``catalogue.json``, so that a build renders only the lines of changed connectors.
 """
@@ -24,17 +24,17 @@ _ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", 
 
 
 _ONCE = ("icon", "listing")
-"""Members of a connector's row that its releases' rows do not repeat."""
+"""Members of a connector's row that the rows of its releases omit."""
 
 
 @dataclass(frozen=True)
 class Shelved:
-    """One connector with its releases in the order of their versions, and the withdrawn ones."""
+    """One connector with its published and its withdrawn releases, each in the order of versions."""
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...] = ()
     line: str | None = field(default=None, compare=False)
-    """Line of the list, as it was read."""
+    """Line of the connector in the list that was read; None if it has changed."""
 
     @property
     def newest(self) -> Release:
@@ -43,12 +43,12 @@ class Shelved:
 
     @property
     def all(self) -> tuple[Release, ...]:
-        """Every release in the order of versions."""
+        """Return every release in the order of versions."""
         return tuple(sorted((*self.releases, *self.revoked), key=Release.order))
 
     @property
     def row(self) -> Mapping[str, Any]:
-        """Entry in the list."""
+        """Return the connector's entry in the list."""
         newest = self.newest
         about = {member: newest.data[member] for member in _ABOUT if member in newest.data}
         versions = [release.version for release in self.releases]
@@ -56,12 +56,12 @@ class Shelved:
         return {"name": newest.name, **about, "versions": versions, "releases": [_without_icon(one) for one in self.releases], **withdrawn}
 
     def with_release(self, release: Release) -> Shelved:
-        """Return the connector with one more release; it replaces a withdrawn release of the same file."""
+        """Return the connector with one more release, which replaces a withdrawn release of the same file."""
         revoked = tuple(one for one in self.revoked if one.wheel != release.wheel)
         return Shelved(tuple(sorted((*self.releases, release), key=Release.order)), revoked)
 
     def without_key(self, key_id: str, at: str, reason: str) -> Shelved:
-        """Return the connector after the releases signed by a key were withdrawn."""
+        """Return the connector without the releases that a key has signed, which count as withdrawn."""
         gone = [one.revoked(at, reason) for one in self.releases if one.publisher["keyId"] == key_id]
         kept = tuple(one for one in self.releases if one.publisher["keyId"] != key_id)
         return Shelved(kept, tuple(sorted((*self.revoked, *gone), key=Release.order))) if gone else self
@@ -74,7 +74,7 @@ class Shelved:
 
 
 def _without_icon(release: Release) -> dict[str, Any]:
-    """Return the row of a release without the members that the connector's own row has for its newest release: icon and listing."""
+    """Return the row of a release without icon and listing, which the connector's own row contains."""
     return {name: value for name, value in release.data.items() if name not in _ONCE}
 
 
@@ -84,9 +84,9 @@ def path_of(key: str) -> str:
 
 
 def read_list(site: str, sha256: str) -> dict[str, Shelved] | None:
-    """Read the list that the signed metadata names, by connectors' keys; None if there is none with this hash.
+    """Read the list that the signed metadata names, by connectors' keys; None if no list has this hash.
 
-    A build that was interrupted after its metadata was published has left it as ``NEXT``.
+    A build that was interrupted after it published its metadata has left the list as ``NEXT``.
     """
     for name in (LIST, NEXT):
         path = os.path.join(site, name)
@@ -114,7 +114,7 @@ def _shelved(row: Mapping[str, Any], line: str) -> Shelved:
 
 
 def render_list(shelved: Mapping[str, Shelved]) -> bytes:
-    """Return the content of the list."""
+    """Return the content of the list of all connectors."""
     lines = (one.line or json.dumps(one.row, ensure_ascii=False) for _, one in sorted(shelved.items()))
     body = ",\n".join(lines)
     return (f'{{"catalogueVersion": {_VERSION}, "connectors": [\n' + (f"{body}\n" if body else "") + "]}\n").encode()

@@ -16,7 +16,7 @@ _META = {"api-version": "1.1"}
 
 
 def root(names: Iterable[str]) -> dict[str, str]:
-    """Return the list of projects by path."""
+    """Return the list of projects by path, as HTML and as JSON."""
     listed = sorted(names)
     links = [f'<a href="{name}/">{name}</a><br>' for name in listed]
     data = {"meta": _META, "projects": [{"name": name} for name in listed]}
@@ -24,7 +24,7 @@ def root(names: Iterable[str]) -> dict[str, str]:
 
 
 def project(name: str, releases: Sequence[Release]) -> dict[str, str]:
-    """Return the list of a project's wheels by path."""
+    """Return the list of a project's wheels by path, as HTML and as JSON."""
     links, files = [], []
     for release in releases:
         url = f"../../{quote(release.path)}"

@@ -30,7 +30,7 @@ _CHANGES = 200
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Parts of a published wheel that its page shows."""
+    """Parts of a published wheel that its page displays."""
 
     manifest: Manifest
     package: pages.Package
@@ -74,7 +74,7 @@ def of_publishers(registry: Registry) -> dict[str, bytes]:
 
 
 def _described(site: str, release: Release) -> Described:
-    """Read a published wheel, whose content was checked at its admission and whose hash matches the signed metadata."""
+    """Read a published wheel. Its content was checked at its admission, and its hash matches the signed metadata."""
     package = str(release.data["package"])
     with zipfile.ZipFile(io.BytesIO(read_bounded(os.path.join(site, release.path)))) as archive:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
@@ -94,7 +94,7 @@ def _package(metadata: bytes) -> pages.Package:
 
 
 def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:
-    """Return the changes of each version since the one before; nothing for the first."""
+    """Return the changes of each version since the previous version, by version; the first version has no entry."""
     manifests: dict[str, Manifest] = {}
 
     def manifest(release: Release) -> Manifest:

@@ -1,2 +1,3 @@
-"""Typed callers from manifests: ``schemas`` reads JSON Schema as types; ``python`` and ``typescript`` write them with a function for each
-action."""
+"""Typed callers from manifests: ``schemas`` converts JSON Schema to types; ``python`` and ``typescript`` write the types and a function for
+each action.
+"""

@@ -50,15 +50,15 @@ class Python:
     """Spelling of types in Python."""
 
     def plain(self, name: str) -> str:
-        """Return a type of JSON."""
+        """Return the Python type of a JSON type."""
         return _PLAIN[name]
 
     def choice(self, values: Sequence[Any]) -> str:
-        """Return a ``Literal``."""
+        """Return a ``Literal`` type of values."""
         return f"Literal[{', '.join(_literal(value) for value in values)}]"
 
     def array(self, item: str) -> str:
-        """Return a list."""
+        """Return a list type."""
         return f"list[{item}]"
 
     def mapping(self, value: str) -> str:

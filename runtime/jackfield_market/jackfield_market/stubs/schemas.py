@@ -1,5 +1,6 @@
-"""JSON Schemas read as types of a programming language. The runtime checks rules that types cannot express (patterns, ranges, rules between
-members)."""
+"""JSON Schemas as types of a programming language. The runtime checks rules that types cannot express (patterns, ranges, rules between
+members).
+"""
 
 from __future__ import annotations
 
@@ -28,36 +29,36 @@ class Member:
 
 
 class Language(Protocol):
-    """Spelling of types in one language."""
+    """Protocol that spells types in one programming language."""
 
     def plain(self, name: str) -> str:
-        """Return a type of JSON: ``string``, ``boolean``, ``integer``, ``number``, ``null`` or ``any``."""
+        """Return the spelling of a JSON type: ``string``, ``boolean``, ``integer``, ``number``, ``null`` or ``any``."""
 
     def choice(self, values: Sequence[Any]) -> str:
-        """Return the type that has these values alone."""
+        """Return the type whose only values are ``values``."""
 
     def array(self, item: str) -> str:
-        """Return the type of arrays."""
+        """Return the type of arrays of an item type."""
 
     def mapping(self, value: str) -> str:
-        """Return the type of objects with any names."""
+        """Return the type of objects with any member names, whose values have the type ``value``."""
 
     def union(self, types: Sequence[str]) -> str:
-        """Return the type of values of any of these."""
+        """Return the union of types."""
 
     def declared(self, name: str, members: Sequence[Member]) -> str:
         """Return the declaration of an object type."""
 
 
 class Names:
-    """Names of one module's types. ``shared`` are the names of definitions that all actions of a connector refer to."""
+    """Names of one module's types. ``shared`` are the names of definitions that all actions of a connector use."""
 
     def __init__(self, reserved: Iterable[str]) -> None:
         self.taken = set(reserved)
         self.shared: dict[str, str] = {}
 
     def free(self, name: str) -> str:
-        """Return a name that no other type of the module has."""
+        """Return a name that no other type of the module has, and reserve it."""
         free, number = name[:_LONGEST], 1
         while free in self.taken:
             number += 1
@@ -79,7 +80,7 @@ class TypeReader:
         self._name = ""
 
     def whole(self, name: str) -> str:
-        """Return the type of the whole schema, as a declared type of that name if it is an object."""
+        """Return the type of the whole schema; an object becomes a declared type called ``name``."""
         self._name = name
         return self._type(self._root, name, self._lenient)
 
@@ -107,7 +108,7 @@ class TypeReader:
         return self._object(schema, name, lenient) if is_object else self._language.plain("any")
 
     def _merged(self, schema: Json) -> Json:
-        """Return a schema with the members of those in ``allOf``."""
+        """Return a schema that includes the members of the schemas in its ``allOf``."""
         parts = [self._resolved(part) for part in schema.get("allOf", ()) if isinstance(part, Mapping)]
         if not parts:
             return schema
@@ -138,7 +139,7 @@ class TypeReader:
         return self._language.choice(plain)
 
     def _referred(self, reference: str, name: str) -> str:
-        """Return the type of a definition; a recursive one ends at its own name, declared once."""
+        """Return the type of a definition, declared once. A recursive reference within the definition becomes ``any``."""
         known = self._named.get(reference)
         if known is not None:
             return known
@@ -171,7 +172,7 @@ def _about(schema: Any) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a description on one line, without anything that could end a comment or a docstring."""
+    """Return the first sentence of a description on one line, without characters that could end a comment or a docstring."""
     line = " ".join(text.split())
     sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0]
     printable = "".join(letter for letter in sentence if letter.isprintable())
@@ -179,7 +180,7 @@ def first_sentence(text: str) -> str:
 
 
 def pascal(text: str) -> str:
-    """Return a name in PascalCase."""
+    """Convert a name to PascalCase."""
     found = "".join(word[:1].upper() + word[1:] for word in _WORD.findall(text))
     return found if found[:1].isalpha() else f"X{found}"
 

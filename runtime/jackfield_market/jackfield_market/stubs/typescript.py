@@ -51,11 +51,11 @@ class TypeScript:
     """Spelling of types in TypeScript."""
 
     def plain(self, name: str) -> str:
-        """Return a type of JSON."""
+        """Return the TypeScript type of a JSON type."""
         return _PLAIN[name]
 
     def choice(self, values: Sequence[Any]) -> str:
-        """Return a union of literals."""
+        """Return a union of literal types."""
         return " | ".join(literal(value) for value in values)
 
     def array(self, item: str) -> str:
@@ -67,11 +67,11 @@ class TypeScript:
         return f"Record<string, {value}>"
 
     def union(self, types: Sequence[str]) -> str:
-        """Return a union."""
+        """Return a union type; ``unknown`` if a member is ``unknown``."""
         return "unknown" if "unknown" in types else " | ".join(dict.fromkeys(types))
 
     def declared(self, name: str, members: Sequence[Member]) -> str:
-        """Return an interface."""
+        """Return the declaration of an interface."""
         lines = []
         for row in members:
             about = f"  /** {row.about} */\n" if row.about else ""

@@ -1,4 +1,4 @@
-"""Test support: for applications scripted and mocked servers and a clock; for connector authors the conformance suite, recordings."""
+"""Test support: scripted and mocked servers and a clock for applications; the conformance suite and recordings for connector authors."""
 
 from __future__ import annotations
 

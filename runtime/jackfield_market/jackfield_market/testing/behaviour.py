@@ -138,7 +138,7 @@ def _at(number: int, answer: Answer, well: Script) -> Script:
 
 
 class _Rebinding(Guard):
-    """Guard during DNS rebinding: the name was harmless when checked, and resolves to an internal address on connect."""
+    """Guard during DNS rebinding: the name had a harmless address when it was checked, and resolves to an internal one on connect."""
 
     __slots__ = ()
 
@@ -187,7 +187,7 @@ def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str,
 
 
 def _is_keyed_by_url(subject: Subject) -> bool:
-    """Return whether the manifest declares that the provider takes the API key in the URL: the author has no choice then."""
+    """Return whether the manifest declares that the provider reads the API key from the URL, so that the author has no choice."""
     used = server_type(subject.manifest, subject.values, subject.connection)
     rows = [row["http"]["credentials"] for row in subject.manifest.raw["connectionTypes"] if row["key"] == used and "http" in row]
     return any(part.get("in") in ("query", "path") for credentials in rows for part in credentials)
@@ -325,7 +325,7 @@ def _tests_refuse(subject: Subject) -> Iterator[str]:
 
 
 def _no_credentials(subject: Subject) -> str | None:
-    """Return a reason where the connection type has no credentials that a provider could refuse."""
+    """Return a reason if the connection type has no credentials that a provider could refuse; else None."""
     used = subject.manifest.connection_types.get(server_type(subject.manifest, subject.values, subject.connection) or "")
     return "the connection type has no credentials" if used is not None and used.auth == "none" else None
 

@@ -20,8 +20,9 @@ _SUBJECTS = pytest.StashKey[dict[type, Subject]]()
 class Conformance:
     """Conformance suite. Inherit from it in a class that pytest collects.
 
-    The connector is the one of the project that the test's file belongs to; ``tool.jackfield.check`` in its pyproject.toml says how to run
-    actions. With ``key``, it is the installed connector of that key, and the other class attributes replace the table.
+    The connector under test is the one of the project that contains the test's file; ``tool.jackfield.check`` in its pyproject.toml
+    configures runs of actions. With ``key``, the installed connector of that key is tested, and the other class attributes replace the
+    table.
 
     Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
     provider. They also need an example for each action, whose output that provider returns. ``answers`` overrides the responses by method
@@ -63,7 +64,7 @@ class Conformance:
         return Subject.of_project(project, answers={**project.check["answers"], **cls.answers}, sample=cls.sample)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""
+        """Create a test for each rule that applies. Other rules are listed at the end of the run, because a skip would hide them."""
         if "rule" not in metafunc.fixturenames:
             return
         subject = self._subject(metafunc.config)
@@ -76,7 +77,7 @@ class Conformance:
         metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
 
     def test_rule(self, rule: Rule, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
-        """Assert that the connector satisfies the rule. With ``--record``, the examples are recorded anew before they are judged."""
+        """Assert that the connector satisfies the rule. With ``--record``, record the examples again before they are judged."""
         connection = pytestconfig.getoption("--record")
         if rule.name == EXAMPLES and connection is not None:
             record(self._subject(pytestconfig), connection)

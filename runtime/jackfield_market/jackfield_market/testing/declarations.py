@@ -87,7 +87,7 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
 
 
 def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
-    """Compare with a second library: validate the schemas, and each example, also with one member missing or of another type."""
+    """Compare with a second library the validation of the schemas and of each example, also with one member missing or of another type."""
     try:
         from jsonschema import Draft202012Validator, SchemaError
     except ImportError:
@@ -171,12 +171,12 @@ def _has(part: Mapping[str, Any], step: str) -> bool:
 
 
 def members_of(schema: Mapping[str, Any]) -> set[str]:
-    """Return the members that an object's schema names, also those of the schemas that it is composed of."""
+    """Return the names of members that an object's schema declares, including the schemas that it is composed of."""
     return {name for part in _parts_of(schema, schema) for name in part.get("properties", {})}
 
 
 def _parts_of(whole: Mapping[str, Any], schema: Any) -> list[Mapping[str, Any]]:
-    """Return a schema and the schemas that it is composed of, within the whole that has the definitions."""
+    """Return a schema and the schemas that it is composed of; ``whole`` contains the definitions."""
     todo, seen = [schema], list[Mapping[str, Any]]()
     while todo:
         part = todo.pop()
@@ -239,7 +239,7 @@ def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
 
 
 def _import_is_quiet(subject: Subject) -> Iterator[str]:
-    """Import the package again in isolation, and report anything that it prints or connects to."""
+    """Import the package again in isolation, and yield a fault if it prints or connects to anything."""
     aside = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == subject.module}
     reached: list[Any] = []
 
@@ -282,7 +282,7 @@ os._exit(0)
 
 
 def _import_changes_nothing(subject: Subject) -> Iterator[str]:
-    """Import the package in a process of its own, since a second import of it may change nothing more."""
+    """Import the package in another process, and yield what it changes: a second import in this process may change nothing more."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-c", _PROBE, subject.module]
     try:

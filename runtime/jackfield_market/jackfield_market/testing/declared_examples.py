@@ -1,4 +1,4 @@
-"""Shape of the examples that an author declares: checked before any rule reads one, so that a mistake is named with its cure."""
+"""Form of the examples that an author declares, checked before any rule reads them, so that a mistake is named with its cure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_SHOWN = 60
 def require_examples(manifest: Mapping[str, Any]) -> None:
     """Check the examples of a connector's actions and triggers.
 
-    :raises DeclarationError: for the first malformed example: which one, the missing part, and how to write it.
+    :raises DeclarationError: for the first malformed example, with its number, the missing part and a correct form.
     """
     for kind, faults in (("action", _action_faults), ("trigger", _trigger_faults)):
         for row in manifest.get(f"{kind}s", ()):
@@ -55,7 +55,7 @@ def _trigger_faults(example: Any) -> Iterator[str]:
 
 
 def _lacking(value: Any, place: str, members: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the members that a value lacks, or that have another type."""
+    """Yield a fault for each member that a value lacks, or that has another type."""
     if not isinstance(value, Mapping):
         yield f"'{place or '/'}' is no object"
         return

@@ -1,6 +1,6 @@
-"""Cures for connectors that are made from a document: their authors write an overlay or the file of a shelf, and no Python.
+"""Cures for connectors that are made from a document: their authors write an overlay or a shelf's file, and no Python.
 
-Advice about ``x-jackfield`` at the top applies to ``x-shelf`` where the file is one of a shelf.
+Advice about ``x-jackfield`` at the top of a document applies to ``x-shelf`` in a file of a shelf.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ CURES: Mapping[str, str] = {
 
 
 def cure_of(rule: Rule, manifest: Manifest) -> str:
-    """Return the cure for the faults that a rule finds, for the author of a connector."""
+    """Return the cure for the faults of a rule, for the connector's author."""
     return CURES.get(rule.name, rule.cure) if is_made(manifest) else rule.cure
 
 

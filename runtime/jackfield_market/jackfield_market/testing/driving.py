@@ -1,4 +1,4 @@
-"""One attempt of an action against a loopback provider, with everything observable about it."""
+"""One attempt of an action against a loopback provider, with everything observable about the attempt."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ URL = "${url}"
 OTHER_SECRET = SECRET[::-1]
 """Secret of a second connection."""
 _KEY = "conformance-key-52f1"
-"""Idempotency key of every attempt: differences between two attempts come neither from it nor from the clock."""
+"""Idempotency key of every attempt, so that attempts do not differ by their key."""
 _TODAY = 1_893_456_000.0
-"""Time of every attempt: 2030-01-01."""
+"""Time of every attempt, in seconds since 1970: 2030-01-01."""
 PATIENCE = 10.0
 """Maximum duration of an attempt, in seconds."""
 DEADLINE = 600.0
 """Default deadline of an attempt, in seconds of its clock: recorded jobs took their time."""
 _GRACE = 1.5
-"""Seconds beyond its deadline after which an attempt is abandoned."""
+"""Seconds after its deadline when an attempt is abandoned."""
 
 
 @dataclass
@@ -67,18 +67,18 @@ class Drive:
 
     @property
     def tells_all(self) -> bool:
-        """True if no other response can change the verdict: the run has not ended, or a bug ended it before its first request."""
+        """Return whether no other response can change the verdict: the run has not ended, or a bug ended it before its first request."""
         is_early = self.client is not None and len(self.requests) == self.opened
         return not self.ended or (is_early and isinstance(self.error, Unmapped))
 
     @cached_property
     def answer(self) -> Mapping[str, Any] | Raised:
-        """Output as JSON, or the exception of an attempt without one."""
+        """Return the output as JSON, or the exception of an attempt without output."""
         return attempt(dumped, self.output)
 
 
 class _Clock(FakeClock):
-    """Clock that shows every attempt the same time."""
+    """Clock that starts every attempt at the same time."""
 
     def time(self) -> float:
         """Return seconds since 1970, UTC."""
@@ -109,7 +109,7 @@ class _Files:
     """Storage of the files of one attempt: reads them to their end, and stores nothing."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
-        """Read a file; return it as it appears in an output."""
+        """Read a file to its end, and return it in the form of an output."""
         size = sum(map(len, chunks))
         stored = {"file": "conformance-file", "size": size, "contentType": content_type, "expiresAt": "2030-01-01T00:00:00.000Z"}
         return stored if name is None else {**stored, "name": name}
@@ -120,8 +120,10 @@ class _Files:
 
 
 def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
-    """Return the key of the connection type whose values name the server, for which the loopback provider can stand in; ``connection`` if
-    given."""
+    """Return the key of the connection type whose values contain the server's address, which the loopback provider can replace.
+
+    Return ``connection`` if it is given. Return None if there is no such type.
+    """
     if connection is not None:
         return connection if connection in manifest.connection_types else None
     for key, kind in manifest.connection_types.items():
@@ -131,16 +133,16 @@ def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str |
 
 
 def server_kind(subject: Subject) -> type[ConnectionType] | None:
-    """Return the class of the connection type that ``server_type`` finds."""
+    """Return the class of the connection type that ``server_type`` finds; None if it finds none."""
     key = server_type(subject.manifest, subject.values, subject.connection)
     return None if key is None else subject.connector.connections[key]
 
 
 def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield the actions to run, each with its first example: all runnable ones, or as many as the suite's sample has.
+    """Yield the actions to run, each with its first example: all runnable actions, or as many as the suite's sample allows.
 
-    Actions that did not end although the provider had responded well are left out unless ``hanging``. So are actions that failed before
-    their first request. The rule 'output-is-declared' names them, and each further run would take as long, or show the same.
+    Unless ``hanging``, omit actions that did not end although the provider had responded well, or that failed before their first request.
+    The rule 'output-is-declared' names them; another run would have the same result.
     """
     found = list(runnable(subject))
     step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1
@@ -151,8 +153,10 @@ def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Actio
 
 
 def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield each action that has an example, takes a client and is not left out, with its first example. The example of a job must have
-    been recorded: its output does not show the earlier responses."""
+    """Yield each action that has an example, needs a client and is not left out, with its first example.
+
+    The example of a job must have been recorded, since its output omits the earlier responses.
+    """
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
         if action is None or not action.takes_client or action.key in subject.left_out or not raw.get("examples"):
@@ -163,7 +167,7 @@ def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
 
 
 def would_repeat(subject: Subject, found: Drive) -> bool:
-    """Return True if the runtime would treat the failed attempt as one without effect."""
+    """Return whether the runtime would treat the failed attempt as one without effect."""
     kind = server_kind(subject)
     if found.error is None or kind is None:
         return False
@@ -285,7 +289,7 @@ def _connection(subject: Subject, kind: type[ConnectionType], url: str, secret: 
 def over_client(subject: Subject, url: str, step: Callable[[Any], Any]) -> Any:
     """Run a step of a trigger with an open client of the server at ``url``, as the runtime does.
 
-    :raises Exception: whatever the step raises.
+    :raises Exception: any exception of the step.
     """
     kind, call = server_kind(subject), Call(Deadline.after(DEADLINE, _Clock()), invocation_id="conformance", key=IdempotencyKey(_KEY))
     if kind is None:
@@ -295,7 +299,7 @@ def over_client(subject: Subject, url: str, step: Callable[[Any], Any]) -> Any:
 
 
 def accepts(subject: Subject, action: Action, inputs: Mapping[str, Any]) -> bool:
-    """Return whether an action's schema accepts these inputs."""
+    """Return whether an action's schema accepts inputs."""
     return not _validator(subject, action).check(inputs).details
 
 
@@ -304,7 +308,7 @@ def _validator(subject: Subject, action: Action) -> CompiledSchema:
 
 
 def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str, secret: str = SECRET) -> dict[str, Any]:
-    """Return values of a connection type with which it reaches a server at ``url``: ``values``, and a sample of each required one."""
+    """Return values of a connection type for a server at ``url``: ``values``, and a sample of each other required value."""
     required = schema.get("required", ())
     samples = {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
     given = {**samples, **values}

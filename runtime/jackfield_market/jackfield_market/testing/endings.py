@@ -27,17 +27,20 @@ _MANY = 25
 _ASKED = frozenset({"$marker", "$key"})
 """Placeholders of a look for the marker and the key of its call."""
 _NOBODY = f"{PREFIX}{'a' * 26}"
-"""Marker and key that no call has."""
+"""Marker and key that belong to no call."""
 _PLACES = frozenset({"items", "response", "more", "last"})
-"""Members of declared pages that are JSON Pointers into the answer."""
+"""Members of a pagination declaration that are JSON Pointers into the answer."""
 
 Example = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _List:
-    """Paginated action with its example. ``address`` precedes the mark in a token that is an address. ``empty_ends``: its pages declare
-    that an empty page is the last, although it names a next one."""
+    """Paginated action with its example.
+
+    ``address`` is the part before the mark in a token that is an address. ``empty_ends`` is True if an empty page is declared the last,
+    although it names a next page.
+    """
 
     subject: Subject
     action: Action
@@ -48,7 +51,7 @@ class _List:
     empty_ends: bool = False
 
     def page(self, token: Any, mark: str | None, *, empty: bool) -> Drive:
-        """Fetch the page at ``token``; the token that the provider returns for the next one has ``mark``."""
+        """Fetch the page at ``token``. The provider returns a token with ``mark`` for the next page."""
         inputs = {name: value for name, value in self.example["invocation"].get("inputs", {}).items() if name != self.paging.token_input}
         inputs |= {self.paging.token_input: token} if token else {}
         return drive(self.subject, self.action, with_inputs(self.example, inputs), self._script(mark, empty=empty))
@@ -71,7 +74,7 @@ class _List:
 
 
 def _lists(subject: Subject) -> Iterator[_List]:
-    """Yield the lists whose pages have tokens; lists paged by a count, or by the last item, have none."""
+    """Yield the lists whose pages have tokens; lists that page by a count or by the last item have none."""
     bindings = {row["key"]: _bound(row) for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
@@ -89,7 +92,7 @@ def _lists(subject: Subject) -> Iterator[_List]:
 
 
 def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the pages that a bound action declares, with places in the answer; None if it has none."""
+    """Return the pagination that a bound action declares, with pointers into the answer; None if the action declares none."""
     paging, around = row["http"].get("paging"), place_of_output(row)
     if paging is None or "pagination" not in row:
         return None
@@ -115,7 +118,7 @@ def _found(row: _List) -> _List:
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
-    """Fetch three pages one by one, of which one is empty and has a token: the second, or the last where such a page ends the list."""
+    """Fetch three pages one by one. One is empty and has a token: the second, or the last if an empty page ends the list."""
     for row in _lists(subject):
         yield from (f"'{row.action.key}' {fault}" for fault in _followed(row))
 
@@ -147,7 +150,7 @@ def _texts(request: Request) -> tuple[str, ...]:
 
 
 def _pages_are_single(subject: Subject) -> Iterator[str]:
-    """Return one token for ever, and count the requests of one attempt."""
+    """Run a list against a provider that always returns the same token, and yield a fault if one attempt fetches several pages."""
     for row in _lists(subject):
         alone = len(row.page(None, None, empty=False).requests)
         endless = row.page(None, _MARKS[0], empty=True)

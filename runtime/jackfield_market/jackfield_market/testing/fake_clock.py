@@ -25,20 +25,20 @@ class FakeClock:
 
     @property
     def slept(self) -> tuple[float, ...]:
-        """Seconds of each wait, in order."""
+        """Return the seconds of each wait, in order."""
         return tuple(self._slept)
 
     @property
     def waited(self) -> float:
-        """Seconds of all waits together."""
+        """Return the seconds of all waits together."""
         return sum(self._slept)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the time of a monotonic clock, in seconds."""
         return time.monotonic() + self._ahead
 
     def time(self) -> float:
-        """Return seconds since 1970, UTC."""
+        """Return seconds since 1970 (UTC)."""
         return time.time() + self._ahead
 
     def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
@@ -58,6 +58,6 @@ class FakeClock:
             self._ahead += 0.0 if self.is_real else seconds
 
     def advance(self, seconds: float) -> None:
-        """Advance the time without a sleep."""
+        """Advance the clock without a sleep."""
         with self._lock:
             self._ahead += seconds

@@ -1,6 +1,6 @@
-"""Webhooks of the fake of a provider: a trigger's samples are sent to a running subscription, signed as the provider would, and forged.
+"""Webhooks of a fake provider: a trigger's samples are sent to a running subscription, signed as by the provider, and forged.
 
-The manifest's scheme makes the signatures: known answers prove each scheme separately.
+The manifest's scheme makes the signatures; tests with known answers prove each scheme separately.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FakeHooks:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Inputs of a subscription: the example's, with the fake's public key, if it has a private one."""
+        """Return the inputs of a subscription: the example's inputs, with the public key in place of a private signing key."""
         given = dict(self._example.get("inputs", {}))
         if isinstance(self._scheme, Signature) and "signingSecret" in given:
             given["signingSecret"] = self._scheme.verification_key(given["signingSecret"])
@@ -95,7 +95,7 @@ class FakeHooks:
     def _last(self, signed: str) -> str:
         """Return the last part of a signature's header field.
 
-        A field with the time as a part cannot be doubled as a whole: one of its two halves would still be valid.
+        A field that also contains the time cannot be repeated as a whole, since one of its halves would still be valid.
         """
         separator = self._scheme.separator if isinstance(self._scheme, Signature) else ""
         return signed.rpartition(separator)[2] if separator else signed
@@ -105,7 +105,7 @@ class FakeHooks:
         return self._scheme.oldest if isinstance(self._scheme, Signature) and self._scheme.time else None
 
     def _body(self, at: float) -> bytes:
-        """Return the body of the sample as it is sent at ``at``."""
+        """Return the body of the sample at the time ``at``."""
         given = self._example["request"]["body"]
         place = self._scheme.time if isinstance(self._scheme, Signature) else ""
         if place.startswith("/"):
@@ -142,7 +142,7 @@ def hook_faults(sender: FakeHooks, url: str, secret: str, now: float, send: Call
 
 
 def query_of(call: HookCall) -> dict[str, str]:
-    """Return the parameters of the query of a request."""
+    """Return the query parameters of a request."""
     return dict(parse_qsl(call.query))
 
 

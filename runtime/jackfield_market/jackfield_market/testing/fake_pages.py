@@ -17,15 +17,17 @@ ITEMS = 3
 _FIRST = 2
 """Number of items on its first page."""
 _NAMING = ("name", "title", "subject", "displayname", "fullname", "summary", "label", "username", "email")
-"""Members by which people recognise items, in order of preference, without capitals and underscores; or suffixes of such members."""
+"""Names of members by which people recognise items, in order of preference, without capitals and underscores; also suffixes of
+such names.
+"""
 _PLAIN = frozenset({"type", "description", "title", "examples", "maxLength"})
 """Keywords of string schemas that accept any short string."""
 _SHORTEST = 30
 """Smallest ``maxLength`` for which a generated name is not too long."""
 _SECOND = "2"
-"""Start of the second page: a text, and a number for providers that count."""
+"""Token of the second page: a string, also a number for providers that count."""
 _THIRD = "3"
-"""Start of the page after the last, for providers that name one."""
+"""Token of the page after the last, for providers that name one."""
 
 Json = Mapping[str, Any]
 
@@ -45,7 +47,7 @@ def put(body: dict[str, Any], place: str, value: Any) -> None:
 
 
 def naming(manifest: Json, output: Json, items: str) -> list[str]:
-    """Return the members that name an item to people, at most two, as the schema of an output declares the items at ``items``."""
+    """Return the members, at most two, that name an item to people, by the output schema of the items at ``items``."""
     root = {"$defs": manifest.get("$defs", {}), **output}
     applying = nodes(root, root)
     for step in steps_of(items):
@@ -68,7 +70,7 @@ def _is_text(about: Nodes) -> bool:
 
 
 class Pages:
-    """Pages of one action. ``named`` are members that name an item to people, which the examples may lack."""
+    """Pages of one action. ``named`` are members that name an item to people and that examples may lack."""
 
     def __init__(self, action: Json, url: str, named: Iterable[str] = ()) -> None:
         self._named = tuple(named)
@@ -103,7 +105,7 @@ class Pages:
         return _FIRST
 
     def _sent(self, request: Request, given: Json) -> Any:
-        """Return the value of the page's input in a request: a parameter, or a member of its body."""
+        """Return the value of the page's input in a request, from a parameter or a member of the body; None if there is none."""
         wanted = self._row.get("input")
         for row in self._binding.get("parameters", ()):
             if row["input"] == wanted:

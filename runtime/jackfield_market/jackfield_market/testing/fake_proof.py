@@ -22,7 +22,7 @@ PLAYED = ACCOUNTS | {CLIENT, "apiKey", "basic", "bearer"}
 """Kinds of credentials that the fake checks."""
 _WRONG = "another-secret-4711"
 _ENDED = ("unauthenticated", "invalid_connection")
-"""Codes of a call over an approval that the person or the provider has ended: the second says that it must be connected again."""
+"""Error codes of a call after a person or the provider has ended the approval; the second demands a new connection."""
 
 Json = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def playable(manifest: Json) -> list[str]:
 
 
 def sign_in_faults(manifest: Json, kind: str, truth: Json | None = None) -> Iterator[str]:
-    """Sign in with right, wrong, empty and another account's credentials."""
+    """Sign in with right, wrong, empty and another account's credentials, and yield faults."""
     row = next(one for one in manifest["connectionTypes"] if one["key"] == kind)
     with fake_runtime(manifest, kind, truth) as (jackfield, fake):
         try:
@@ -90,7 +90,7 @@ def _refusal_faults(jackfield: Jackfield, what: str, called: Json, secret: str) 
 
 
 def _approval_faults(jackfield: Jackfield, fake: FakeService, row: Json, called: Json) -> Iterator[str]:
-    """Let a token expire, refresh it, end the approval, and approve with a wrong client secret."""
+    """Let a token expire, refresh it, end the approval, and approve with a wrong client secret; yield faults."""
     connections: Any = jackfield.connections
     kind, before = row["key"], set(fake.tokens.refresh)
     fake.expire()
@@ -113,7 +113,7 @@ def _approval_faults(jackfield: Jackfield, fake: FakeService, row: Json, called:
 
 
 def action_faults(manifest: Json, truth: Json | None = None) -> Iterator[str]:
-    """Run each action with the inputs of its example, and read each list to its end."""
+    """Run each action with the inputs of its example, read each list to its end, and yield faults."""
     kind = next(iter(playable(manifest)))
     with fake_runtime(manifest, kind, truth) as (jackfield, fake):
         if fault := _fault(lambda: connect(jackfield, fake, "main", kind)):
@@ -154,7 +154,7 @@ def _list_faults(jackfield: Jackfield, action: Json, called: Json) -> Iterator[s
 
 
 def throttling_faults(manifest: Json) -> Iterator[str]:
-    """Call once while the fake says 429: that costs one request more."""
+    """Call once while the fake answers 429, and yield a fault unless the call succeeds with one more request."""
     kind = next(iter(playable(manifest)))
     action, inputs = first_read(Manifest.from_json(manifest))
     with fake_runtime(manifest, kind) as (jackfield, fake):

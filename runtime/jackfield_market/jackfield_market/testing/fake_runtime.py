@@ -51,7 +51,7 @@ def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterat
 
 
 def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> dict[str, Any]:
-    """Add a connection to the fake, approve it if a person has to, and return the outcome of its test."""
+    """Add a connection to the fake, approve it if necessary, and return the outcome of its test."""
     type_name = f"{fake.manifest['key']}/{kind}"
     connections: Any = jackfield.connections  # of the store, which is installed beside this package wherever connections are kept
     connections.add(name, type_name, fake.values, test=False)
@@ -98,9 +98,9 @@ def _kinds(row: Json) -> set[str]:
 
 
 def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the action to call first, with its inputs: a list without required inputs, else another read, with the inputs of its example.
+    """Return the first action to call with its inputs: a list without required inputs, else another read with its example's inputs.
 
-    :raises InvalidInvocation: if there is none.
+    :raises InvalidInvocation: if the connector has no such action.
     """
     reads = [action for action in manifest.actions.values() if action.effect == "read"]
     if wanted is not None:

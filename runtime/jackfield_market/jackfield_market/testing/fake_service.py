@@ -1,6 +1,6 @@
 """A fake of any provider, made from the manifest of its connector: it signs in by the manifest, and answers with the examples.
 
-It proves that a connector is consistent, not that it is true: an error in the manifest is in the fake, too.
+It proves that a connector is consistent, not that it is true: the fake repeats an error of the manifest.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Tokens:
 
 
 class FakeService:
-    """Provider of one connection type of a connector. ``manifest`` is the connector's, with the fake's addresses; ``values`` are the values
-    of a connection that it accepts.
+    """Fake provider of one connection type of a connector. ``manifest`` is the connector's manifest with the fake's addresses; ``values``
+    are the values of a connection that the fake accepts.
 
     - Without the credential of ``values`` a request gets the provider's error for it, from the manifest's error map.
     - Approvals are checked by the manifest: parameters, PKCE, the place of the client's secret, and JSON or a form. A refresh token is
@@ -68,17 +68,17 @@ class FakeService:
 
     @property
     def url(self) -> str:
-        """Address of the fake."""
+        """Return the address of the fake."""
         return self.provider.url
 
     @property
     def account(self) -> tuple[str, str]:
-        """ID and label of the account that a connection test finds."""
+        """Return ID and label of the account that a connection test finds."""
         return _ACCOUNT
 
     @contextmanager
     def running(self) -> Iterator[FakeService]:
-        """Serve until the end of the block."""
+        """Serve requests until the context ends."""
         with self.provider:
             self.manifest = self.moved(self._given)
             self._row = next(row for row in self.manifest["connectionTypes"] if row["key"] == self._row["key"])
@@ -88,12 +88,12 @@ class FakeService:
 
     @property
     def needs_approval(self) -> bool:
-        """True if a person approves connections of the type."""
+        """Return whether a person approves connections of the type."""
         return any(part["kind"] in ACCOUNTS for part in self._row["http"]["credentials"])
 
     @property
     def values(self) -> dict[str, Any]:
-        """Values of a connection that the fake accepts."""
+        """Return values of a connection that the fake accepts."""
         schema, found = self._row["schema"], dict[str, Any]()
         for name in schema.get("required", ()):
             about = schema["properties"][name]
@@ -147,7 +147,9 @@ class FakeService:
         return part["kind"] in ACCOUNTS or part["kind"] == CLIENT
 
     def moved(self, manifest: Json) -> dict[str, Any]:
-        """Return a manifest with the fake's addresses in place of the provider's. Addresses that the fake lacks lead nowhere."""
+        """Return a manifest with the fake's addresses in place of the provider's. Addresses that the fake does not serve are replaced by
+        unserved ones.
+        """
         made, known = deepcopy(dict(manifest)), {_host(server.get("url", "")) for server in self._given.get("servers", ())}
         for server in made.get("servers", ()):
             url = server.get("url", "")
@@ -170,7 +172,7 @@ class FakeService:
             part["hosts"] = [self.url]
 
     def _pattern(self, path: str) -> re.Pattern[str]:
-        """Return the pattern for a path of the manifest, below the paths of its servers."""
+        """Return the regular expression of a manifest's path, below the paths of its servers."""
         below = {urlsplit(server.get("url", "")).path.rstrip("/") for server in self.manifest.get("servers", ())}
         if "server" in self._row["schema"].get("required", ()):
             below.add("")
@@ -246,7 +248,7 @@ class FakeService:
         return Answer(body, 200, self._name_account(body))
 
     def _name_account(self, body: dict[str, Any]) -> dict[str, str]:
-        """Write the account into a body, or return the header field with it."""
+        """Write the account into a body, or return a header field with it."""
         about = self._row["http"].get("account")
         if about is None or "header" in about:
             return {} if about is None else {about["header"]: _ACCOUNT[0]}
@@ -257,7 +259,7 @@ class FakeService:
         return {}
 
     def _is_probe(self, request: Request, path: str) -> bool:
-        """Return True for the connection test, and for the request that reads the account after it."""
+        """Return whether a request is the connection test, or reads the account after the test."""
         apart = self._row["http"].get("account", {}).get("path")
         if apart is not None and request.method == "GET" and self._pattern(apart).fullmatch(path):
             return True
@@ -273,7 +275,7 @@ class FakeService:
         return all(self._has(part, request, path) for part in self._row["http"]["credentials"]) and not self._has_wrong_value(request)
 
     def _has_wrong_value(self, request: Request) -> bool:
-        """Return True if a secret of the connection in a header field or the query, other than the credentials, is wrong."""
+        """Return whether a request has a wrong secret of the connection, other than its credentials, in a header field or the query."""
         probe, fields = self._row["http"].get("probe"), self._row["schema"]["properties"]
         beside = probe.get("connection", ()) if isinstance(probe, dict) else ()
         secret = [part for part in beside if part["in"] in ("header", "query") and fields.get(part["value"], {}).get("writeOnly")]
@@ -379,32 +381,32 @@ class FakeService:
 
 
 def _takes_any(action: Json) -> bool:
-    """Return whether an action has an input whose members are parameters of the query, whatever they are called."""
+    """Return whether an action has an input whose members become query parameters of any name."""
     rows = [row for row in action["http"].get("parameters", ()) if row["in"] == "query" and row.get("style", "form") == "form"]
     schemas = [action["inputs"]["properties"].get(row["input"], {}) for row in rows if row.get("explode", True)]
     return any(one.get("type") == "object" and one.get("additionalProperties", True) is not False for one in schemas)
 
 
 def _hosted(url: str) -> str:
-    """Return a server's address with a plain host, so that its path can be read although parts of the host are variables."""
+    """Return a server's URL with a plain host, so that its path can be parsed although the host contains variables."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme or 'https'}://{'host' if '{' in host or not host else host}{slash}{path}"
 
 
 def _host(url: str) -> str:
-    """Return the host of a server's address as the manifest has it, with its variables."""
+    """Return the host of a server's URL, with its variables."""
     return url.partition("://")[2].partition("/")[0]
 
 
 def _paths(binding: Json) -> list[str]:
-    """Return the path of an action, and the path of its later pages, if it differs."""
+    """Return the path of an action, and the path of its later pages if that differs."""
     further = binding.get("paging", {}).get("continue")
     return [binding["path"]] if further is None else [binding["path"], further]
 
 
 def _expression(path: str) -> str:
-    """Return the regular expression of a path, in which each parameter is one segment."""
+    """Return the regular expression of a path; each parameter matches one segment."""
     return "".join("[^/]+" if number % 2 else re.escape(part) for number, part in enumerate(_PARTS.split(path)))
 
 

@@ -1,8 +1,8 @@
-"""Grade of a connector: every rule with its verdict and the evidence seen, and the highest tier whose rules hold.
+"""Grade of a connector: every rule with its verdict and evidence, and the highest tier whose rules hold.
 
 The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes or hangs
-cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is that child; it writes the report as JSON, and
-reports on stdout which rule it judges.
+cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is the child process; it writes the report as JSON,
+and reports on stdout which rule it judges.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from jackfield_market.testing.rules import ALL_RULES, TRIGGER_RULES, reason_agai
 from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
 
 NONE = "none"
-"""Grade of a connector that lacks bronze."""
+"""Grade of a connector that does not reach bronze."""
 LOADS = "connector-loads"
-"""First rule: the connector can be imported. If it fails, the others cannot be judged."""
+"""Name of the first rule: the connector can be imported. If it fails, no other rule can be judged."""
 _LOADS_SAYS = "The connector's code can be imported, and it has a manifest."
 _LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the traceback."
 _TIMEOUT = 600.0
-"""Seconds for all rules together."""
+"""Maximum duration of all rules together, in seconds."""
 _LOOK = 0.5
 """Seconds between two checks whether the child's answer is still needed."""
 Obsolete = Callable[[float], bool]
 """Function that gets the child's running time in seconds; returns True once the answer is no longer needed."""
 Progress = Callable[[int, int, str], object]
-"""Function that gets the number of the current rule, the number of all rules, and its name."""
+"""Function that gets the number of the current rule, the total number of rules, and the current rule's name."""
 _EVIDENCE = 20
 """Maximum number of faults listed for one rule."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of one rule: ``passed`` is None if it does not apply. ``reason`` is the rule's requirement.
+    """Outcome of one rule: ``passed`` is None if the rule does not apply. ``reason`` is the rule's requirement.
 
-    ``seconds`` is the time it took, including attempts that later rules also use.
+    ``seconds`` is its duration, including attempts that later rules also use.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """Grade of a connector, with every rule; None if only some rules were judged. ``warnings`` are no faults: they fail no rule."""
+    """Grade of a connector, with every rule. ``grade`` is None if only some rules were judged. ``warnings`` fail no rule."""
 
     connector: str
     version: str | None
@@ -78,14 +78,14 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as ``jackfield check`` prints it."""
+        """Return the report in the form of ``jackfield check --json``."""
         rows = [asdict(rule) | {"evidence": list(rule.evidence)} for rule in self.rules]
         more = {"warnings": [*self.warnings]} if self.warnings else {}
         return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows, **more}
 
 
 def graded(rules: Sequence[Verdict]) -> str:
-    """Return the highest tier of which, and below which, no rule failed."""
+    """Return the highest tier without a failed rule in it or below; ``none`` if a rule of the lowest tier failed."""
     failed = {rule.tier for rule in rules if rule.passed is False}
     grade = NONE
     for tier in TIERS:
@@ -96,7 +96,7 @@ def graded(rules: Sequence[Verdict]) -> str:
 
 
 def at_least(grade: str, wanted: str) -> bool:
-    """Return True if ``grade`` is ``wanted`` or higher."""
+    """Return whether ``grade`` is ``wanted`` or higher."""
     order = (NONE, *TIERS)
     return order.index(grade) >= order.index(wanted)
 
@@ -104,10 +104,10 @@ def at_least(grade: str, wanted: str) -> bool:
 def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
     """Grade the project in the folder ``target``, or the installed connector of that key, in a child process.
 
-    ``write_manifest`` first writes the project's connector.json anew from its code. ``only`` are the names of the rules to judge, without a
-    grade; all, if there are none.
+    ``write_manifest`` first writes the project's connector.json again from its code. ``only`` names the rules to judge, without a grade; if
+    it is empty, all rules are judged.
 
-    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector, or there is no such rule.
+    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector, or a rule in ``only`` is unknown.
     """
     for name in only:
         if name not in ALL_RULES:
@@ -127,9 +127,9 @@ def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = ()
 
 
 def write_manifest(folder: Path, obsolete: Obsolete | None = None) -> str:
-    """Write connector.json of a project anew from its code, in a child process; return its path within the folder.
+    """Write a project's connector.json from its code, in a child process; return the path within the folder.
 
-    :raises InvalidInvocation: if the code cannot be imported, or it has become ``obsolete`` meanwhile.
+    :raises InvalidInvocation: if the code cannot be imported, or ``obsolete`` returns True.
     """
     project = Project.read(folder)
     path = project.package / "connector.json"
@@ -140,7 +140,7 @@ def write_manifest(folder: Path, obsolete: Obsolete | None = None) -> str:
 
 
 def _ended(command: Sequence[str], progress: Progress | None = None, obsolete: Obsolete | None = None) -> tuple[int, str]:
-    """Run the child, and return its exit code and how it ended, with its last line of stderr."""
+    """Run the child process, and return its exit code and a description of its end, with the last line of its stderr."""
     environment = {**plain_environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     expired, ended, began = threading.Event(), threading.Event(), time.monotonic()
     with (
@@ -216,7 +216,7 @@ def _judge(subject: Subject, rule: Rule) -> Verdict:
 
 
 def _seen(subject: Subject, rule: Rule) -> str:
-    """Return the evidence of a rule without faults."""
+    """Return the evidence that a rule has no faults."""
     if rule.name == EXAMPLES:
         return f"replayed {sum(1 for _ in recorded(subject))} examples"
     if rule.name in TRIGGER_RULES:
@@ -257,14 +257,14 @@ def _write_manifest(project: Project) -> None:
 
 
 def _described(error: Exception, folder: str) -> str:
-    """Describe an exception on one line, with the last place in the folder's code that it has passed."""
+    """Describe an exception on one line, with its last place in the folder's code."""
     text = f"{type(error).__name__}: {getattr(error, 'message', error)}".replace("\n", " ")
     frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(folder + os.sep)]
     return f"{text} (at {os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno})" if frames else text
 
 
 def main(words: Sequence[str], progress: Progress) -> int:
-    """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty)."""
+    """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty); return the exit code."""
     target, answer, *rest = words
     subject = attempt(_subject, target, write_manifest="--write-manifest" in rest)
     if isinstance(subject, Raised):

@@ -1,4 +1,4 @@
-"""The connector of a project behind the real pipe, for tests: scripted providers, recordings, a fake clock and a journal."""
+"""Connector of a project with the real pipeline, for tests: scripted providers, recordings, a fake clock and a journal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def project_of(file: str) -> Project:
 
 
 def open_project(file: str) -> Jackfield:
-    """Open a runtime that knows the connector of the project that ``file`` belongs to, and nothing else: no database, journal or plugins.
+    """Open a runtime with only the connector of the project that ``file`` belongs to: no database, journal or plugins.
 
     Pass ``__file__``, and connections inline: ``{"type": …, "values": …}``.
     """
@@ -116,9 +116,9 @@ class Harness:
 
     @property
     def provider(self) -> Provider:
-        """Provider of the last ``serve`` or ``replay``.
+        """Return the provider of the last ``serve`` or ``replay``.
 
-        :raises InvalidInvocation: if there was none.
+        :raises InvalidInvocation: if none was started.
         """
         if self._provider is None:
             raise InvalidInvocation("no provider is scripted", hint="Call harness.serve(…) or harness.replay(…) first.")
@@ -126,17 +126,17 @@ class Harness:
 
     @property
     def journal(self) -> Journal:
-        """Journal of the runtime."""
+        """Return the journal of the runtime."""
         journal = self.jackfield.journal
         assert journal is not None
         return journal
 
     def entry(self, result: Result) -> Entry:
-        """Return the journal's entry of a result: its status, attempts and each attempt's outcome."""
+        """Return the journal's entry of a Result: its status, attempts and each attempt's outcome."""
         return self.journal.find(result.meta.invocation_id)
 
     def serve(self, *script: Step | Script) -> Provider:
-        """Start a loopback provider that plays ``script``: steps in order, the last one for all later requests, or one function."""
+        """Start a loopback provider that plays ``script``: steps in order, the last step for all later requests, or one function."""
         self.finish()
         return self._start(script[0] if len(script) == 1 and callable(script[0]) else script)  # type: ignore[arg-type]
 
@@ -160,7 +160,7 @@ class Harness:
         return self._start(recorder)
 
     def finish(self) -> None:
-        """End the current script: write the recording, or check that all its requests were sent. The fixture does so after the test.
+        """End the current script: write the recording, or check that all its requests were sent. The fixture calls it after the test.
 
         :raises RecordingMismatch: if the requests differ from the recording, or it cannot be written.
         """
@@ -226,7 +226,7 @@ class Harness:
 
     @property
     def connection(self) -> Mapping[str, Any] | None:
-        """Inline connection to the scripted provider; None without a provider, or if no connection type names a server."""
+        """Return an inline connection to the scripted provider; None without a provider, or if no connection type names a server."""
         if self._kind is None or self._provider is None:
             return None
         kind, url = self.manifest.connection_types[self._kind], self._provider.url
@@ -238,7 +238,7 @@ class Harness:
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """Values of ``connection``; empty if there is none."""
+        """Return the values of ``connection``; empty without a connection."""
         values: Mapping[str, Any] = (self.connection or {}).get("values", {})
         return values
 

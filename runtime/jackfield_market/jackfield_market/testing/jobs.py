@@ -23,7 +23,7 @@ _BROKEN = {"a response that is not JSON": Answer(content=b"<html>")}
 
 @dataclass(frozen=True)
 class _Job:
-    """Job of an example, played from its start to its end: its handle, and its polls in order."""
+    """Job of an example that was played from its start to its end: its handle, and its polls in order."""
 
     subject: Subject
     action: Action
@@ -63,7 +63,7 @@ def _played(subject: Subject, action: Action, example: Mapping[str, Any]) -> _Jo
 
 
 def _progress(poll: Drive) -> Mapping[str, Any] | None:
-    """Return the progress that a poll has found; None if it has found the end, or failed."""
+    """Return the progress that a poll reports; None if the job has ended, or the poll failed."""
     return None if isinstance(poll.answer, Raised) else poll.answer.get("progress")
 
 

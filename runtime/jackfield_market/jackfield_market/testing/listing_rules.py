@@ -35,7 +35,7 @@ def _unplayable(subject: Subject) -> str | None:
 
 
 def _unnamed(subject: Subject) -> str | None:
-    """Return why the rule about accounts does not apply: a provider may not show the owner of a key."""
+    """Return the reason why the rule about accounts does not apply; None if it applies. A provider may hide the owner of a key."""
     given = subject.manifest.raw.get("listing", {}).get("noAccount")
     return f"the provider names no account: {given}" if given else _without_proof(subject)
 

@@ -24,9 +24,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DROP = 0.05
 """Seconds between two octets of a dripped body."""
 _PATIENCE = 10.0
-"""Seconds to wait for the server's thread."""
+"""Maximum wait for the server's thread, in seconds."""
 _SETTLED = 10.0
-"""Seconds to wait for requests that are being read or recorded."""
+"""Maximum wait for requests that are being read or recorded, in seconds."""
 _LOOK = 0.05
 """Seconds between two checks whether a client has hung up."""
 _HANDLER = "jackfield-provider"
@@ -50,17 +50,17 @@ class Request:
 
     @property
     def changes(self) -> bool:
-        """True if the HTTP method may change something."""
+        """Return whether the HTTP method may change something."""
         return self.method not in SAFE
 
     def header(self, name: str) -> str:
-        """Return a field of the header, whatever the case of its name; empty if there is none."""
+        """Return a header field by its name in any case; empty if there is none."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     def json(self) -> Any:
         """Return the body as JSON.
 
-        :raises ValueError: if it is not JSON.
+        :raises ValueError: if the body is not JSON.
         """
         return json.loads(self.body)
 
@@ -69,8 +69,8 @@ class Request:
 class Answer:
     """Response with a JSON body, or with raw ``content``.
 
-    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body. ``then``
-    is called once all has been sent.
+    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body. ``then`` is
+    called after the whole response was sent.
     """
 
     body: Any = field(default_factory=dict)
@@ -83,9 +83,9 @@ class Answer:
 
 
 Step = Answer | Literal["hang", "reset", "close", "drip"]
-"""Reaction to one request."""
+"""Type of a reaction to one request."""
 Script = Callable[[int, Request], Step]
-"""Function from a request's number (from 1) and the request to the step that is played."""
+"""Type of a function from a request's number (from 1) and the request to the step to play."""
 
 
 def throttled(seconds: int = 1) -> Answer:
@@ -102,25 +102,25 @@ class Certifying(Protocol):
     """Issuer of certificates for the hosts of a proxy's clients."""
 
     def serving(self, host: str) -> ssl.SSLContext:
-        """Return the TLS context with which a server is accepted as ``host``."""
+        """Return the TLS context of a server that clients accept as ``host``."""
 
 
 class Provider:
-    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` and
-    ``port`` its address.
+    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` and ``port`` its
+    address.
 
     ``script`` is one step for all requests, or a function of a request's number (from 1) and the request. Or it is a sequence of steps: the
-    Nth request gets the Nth step, later ones the last. Or it maps ``"POST /orders"`` (without the query) to steps, and others get 404. A
-    step is an ``Answer``, or one of these:
+    Nth request gets the Nth step, later requests get the last step. Or it maps ``"POST /orders"`` (without the query) to steps, and other
+    requests get 404. A step is an ``Answer``, or one of these:
 
     - ``HANG``: read the request and send nothing, until the provider is closed.
     - ``RESET``: reset the connection instead of answering.
     - ``CLOSE``: close the connection in an orderly way instead of answering.
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
 
-    Each connection serves one request, unless ``keeps`` lets clients use it again; with ``tls`` it is encrypted. It is also a proxy that
-    forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an ``authority``, and end
-    here. With it, a connection may also begin with TLS, as one to the host that its handshake names.
+    Each connection serves one request, unless ``keeps`` lets clients use it again; with ``tls`` it is encrypted. The server is also a proxy
+    that forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an ``authority``, and
+    end here. With an ``authority``, a connection may also begin with TLS, as one to the host that its handshake names.
     """
 
     def __init__(
@@ -179,11 +179,13 @@ class Provider:
 
     @property
     def writes(self) -> int:
-        """Number of requests whose method may change something: POST, PUT, PATCH, DELETE and any other than GET, HEAD, OPTIONS."""
+        """Return the number of requests whose method may change something: POST, PUT, PATCH, DELETE and any other than GET,
+        HEAD, OPTIONS.
+        """
         return sum(request.changes for request in self.requests)
 
     def play(self, request: Request) -> Step:
-        """Record a request and return its step; return late if the script lets it hang."""
+        """Record a request and return its step. With the step ``HANG``, return only when the provider is closed."""
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
@@ -196,14 +198,14 @@ class Provider:
         return found
 
     def pause(self, seconds: float) -> bool:
-        """Wait, and return True if the provider has been closed."""
+        """Wait, and return whether the provider has been closed."""
         return self._over.wait(seconds)
 
 
 def _played(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Script:
     """Return a script as a function.
 
-    :raises ValueError: if it has no step, or an invalid one.
+    :raises ValueError: if the script has no step, or an invalid one.
     """
     if callable(script):
         return script
@@ -229,7 +231,7 @@ def _in_order(steps: Sequence[Step]) -> Script:
 
 
 def is_handler(thread: threading.Thread) -> bool:
-    """Return whether a thread is one in which a provider answers."""
+    """Return whether a thread is one that answers for a provider."""
     return thread.name == _HANDLER
 
 
@@ -256,7 +258,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread that has a name."""
+        """Answer in a thread with a name."""
         threading.current_thread().name = _HANDLER
         super().process_request_thread(request, client_address)
 
@@ -267,13 +269,13 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Handler of one request per connection, or of all that come over it if its protocol is HTTP/1.1."""
+    """Handler of one request per connection, or of all its requests with HTTP/1.1."""
 
     provider: Provider
     origin = ""
     """Address of the host at the end of a tunnel."""
     is_counted = True
-    """True while a request is awaited that the provider has counted: the first of each connection."""
+    """True before the first request of a connection is read: the provider has counted only that one."""
     disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
 
     def handle_one_request(self) -> None:
@@ -318,7 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._secured(authority.serving(host))
 
     def _named(self, authority: Certifying) -> Request | None:
-        """Read the request of a client that begins with TLS, and names the host in its handshake."""
+        """Read the request of a client that begins with TLS and names the host in its handshake; None if it rejects the certificate."""
         context = authority.serving("127.0.0.1")
 
         def name(connection: ssl.SSLObject | ssl.SSLSocket, host: str | None, _: ssl.SSLContext) -> None:
@@ -337,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._request()
 
     def finish(self) -> None:
-        """Close the connection; a tunnel's connection is another object than the server's."""
+        """Close the connection; a tunnel has a connection object of its own."""
         super().finish()
         if self.origin:
             self.connection.close()

@@ -1,4 +1,4 @@
-"""Mocked servers: requests to a real server's address are answered by a scripted one on loopback, whichever runtime sends them."""
+"""Mocked servers: a scripted server on loopback answers requests to a real server's address, from any runtime."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _WHY = "the servers of this test are mocked, and it reaches no other"
 
 @contextmanager
 def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator[Provider]:
-    """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse each other server that is not on this
-    machine. Yield the ``Provider``, whose ``requests`` are the received requests.
+    """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse every other server that is not on this
+    machine.
 
-    It holds for every runtime of this process, whichever connection names the server, and for all connectors that send through jackfield's
-    own wire, or through AWS's client, as all operations of AWS do in a process that has imported moto. ``script`` is a ``Provider``'s
-    (default: 200 with ``{}``). Blocks can be nested, one for each server.
+    Yield the ``Provider``, whose ``requests`` are the received requests. The mock applies to every runtime of this process and to all
+    connectors that send through jackfield's own wire or AWS's client. All operations of AWS use that client in a process that has imported
+    moto. ``script`` is a ``Provider``'s (default: 200 with ``{}``). Blocks can be nested, one for each server.
 
     :raises InvalidInvocation: if ``server`` is not the URL of a server.
     """
@@ -67,7 +67,7 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
 
 
 def _standing_in(wanted: Target, provider: Provider, before: Callable[[Target], str | None]) -> Callable[[Target], str | None]:
-    """Return the function that names the provider in place of ``wanted``, and for other servers the result of ``before``."""
+    """Return a function that names the provider in place of ``wanted``, and calls ``before`` for other servers."""
 
     def stand_in(target: Target) -> str | None:
         if _is_same(target, wanted):

@@ -35,8 +35,10 @@ def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[st
 
 
 def varied(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield inputs that differ from the example's in one choice: another value of an enumeration, a flag, an optional input left out; and
-    the inputs of the action's other examples. Paging is left to the runtime."""
+    """Yield variants of the example's inputs: another value of an enumeration, a changed flag, an omitted optional input.
+
+    Then yield the inputs of the action's other examples. Inputs of paging are not varied, since the runtime sets them.
+    """
     given = example["invocation"].get("inputs", {})
     paging = action.pagination
     fixed = {*(name for name, _ in paging.tokens), paging.all_input, paging.size_input} if paging is not None else set()

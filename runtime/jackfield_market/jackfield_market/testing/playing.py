@@ -1,7 +1,6 @@
 """Responses that the loopback provider plays for an example: the author's, the recorded ones, or the example's output.
 
-Without a recording, the first attempt, which ends by naming it, shows the state that ends a job. A list whose items cannot be the output's
-is empty.
+Without a recording of a job, a first attempt learns the state that ends the job. A list whose items cannot come from the output is empty.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LESSON = 20.0
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
-    """Return the script without failures. Responses come from the author's ``answers``, the example's recording, or its output."""
+    """Return the script without failures. Its responses come from the author's ``answers``, the example's recording, or its output."""
     action = subject.connector.actions.get(example["invocation"]["action"]) if "invocation" in example else None
     if action is None or not action.takes_client:
         return _script(subject, example, {})
@@ -36,7 +35,7 @@ def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
 
 
 def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
-    """Return the attempt to which the provider has responded well; the first call runs it."""
+    """Return the attempt whose requests all get good responses; the first call runs it."""
     key = (action.key, "well")
     if key not in subject.outcomes:
         known: dict[str, Any] = {}
@@ -53,7 +52,7 @@ def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Dr
 
 
 def _learned(action: Action, found: Drive) -> Mapping[str, Any]:
-    """Return the values, by pointer, that the provider's responses must have beyond an example's output."""
+    """Return the values, by pointer, that the provider's responses need in addition to an example's output."""
     if isinstance(found.raised, NotYet):
         return found.raised.until
     wire = action.pagination.wire if action.pagination is not None else None
@@ -61,7 +60,7 @@ def _learned(action: Action, found: Drive) -> Mapping[str, Any]:
 
 
 def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the exchanges of an example's recording; empty if there is none."""
+    """Return the exchanges of an example's recording; empty if it has none."""
     path = subject.recording(example) if "invocation" in example else None
     if path is None or not path.is_file():
         return []
@@ -73,7 +72,7 @@ def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str,
 
 
 def placed(body: Any, pointer: str, value: Any) -> Any:
-    """Return a copy of a response's body in which ``value`` is at ``pointer``; None removes the value there."""
+    """Return a copy of a response's body with ``value`` at ``pointer``; None removes the value there."""
     if not pointer:
         return value
     found = copy.deepcopy(body) if isinstance(body, dict) else {}
@@ -82,7 +81,7 @@ def placed(body: Any, pointer: str, value: Any) -> Any:
 
 
 def place(body: dict[str, Any], pointer: str, value: Any) -> None:
-    """Put ``value`` into a response's body; None removes the value there."""
+    """Write ``value`` at a pointer into a response's body; None removes the value there."""
     *way, last = pointers.names(pointer)
     here = body
     for name in way:
@@ -97,7 +96,7 @@ def place(body: dict[str, Any], pointer: str, value: Any) -> None:
 
 
 def at(body: Any, pointer: str) -> Any:
-    """Return the value at a pointer of a response's body; None if there is none."""
+    """Return the value at a pointer of a response's body; None if it is missing."""
     try:
         return pointers.follow(body, pointer)
     except LookupError:
@@ -105,13 +104,13 @@ def at(body: Any, pointer: str) -> Any:
 
 
 def place_of_output(row: Mapping[str, Any]) -> str:
-    """Return the pointer of an action's output in its answer: of the result, if the action is a GraphQL document, else of the whole."""
+    """Return the pointer of an action's output in its answer: to the result of a GraphQL document, else to the whole answer."""
     asked = row.get("http", {}).get("graphql")
     return str(asked["result"]) if isinstance(asked, Mapping) else ""
 
 
 def _steps(subject: Subject, example: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
-    """Yield method and path of each step before the request of a bound action, with the places of the values that later requests need."""
+    """Yield method and path of each step before the request of a bound action, with pointers to the values that later requests need."""
     key = example.get("invocation", {}).get("action")
     bindings = (row.get("http", {}) for row in subject.manifest.raw["actions"] if row["key"] == key)
     for step in (step for binding in bindings for step in binding.get("before", ())):

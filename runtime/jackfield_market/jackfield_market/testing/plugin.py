@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures ``jackfield_home``, ``jackfield_mock`` and ``harness``, option ``--record``, and a list of the conformance
 rules that do not apply or are not reached.
 
-Every process of pytest loads it, so it imports the rest of jackfield only when a test uses it.
+Every process of pytest loads it, so it imports the rest of jackfield only when a test uses the plugin.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytest.register_assert_rewrite("jackfield_market.testing.conformance")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--record``."""
+    """Add the option ``--record``."""
     about = "make the recordings of jackfield's harness anew over this connection (default: the only one that fits the connector)"
     parser.getgroup("jackfield").addoption("--record", metavar="CONNECTION", nargs="?", const="", default=None, help=about)
 
@@ -70,7 +70,7 @@ def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note whether the test itself has failed: its harness then writes no recording."""
+    """Record whether the test itself has failed; its harness then writes no recording."""
     report = yield
     if call.when == "call":
         item.stash[_FAILED] = report.failed
@@ -78,7 +78,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the list from a pytest-xdist worker to its controller."""
+    """Send the list of inapplicable rules from a pytest-xdist worker to its controller."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_SENT] = session.config.stash.get(NOT_APPLICABLE, {})
@@ -86,12 +86,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Merge the list of a worker; all workers collect identical tests."""
+    """Merge the list of inapplicable rules of a worker; all workers collect identical tests."""
     node.config.stash.setdefault(NOT_APPLICABLE, {}).update(getattr(node, "workeroutput", {}).get(_SENT, {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List the conformance rules that do not apply, and why, and those above the grade of their suite that failed."""
+    """List the conformance rules that do not apply, with the reasons, and failed rules above the grade of their suite."""
     for key, rules in config.stash.get(NOT_APPLICABLE, {}).items():
         for reason in dict.fromkeys(rules.values()):
             names = ", ".join(name for name, why in rules.items() if why == reason)

@@ -1,4 +1,4 @@
-"""Pages of a list that grows while a poll reads it, as the binding of the action declares that its provider has them."""
+"""Pages of a list that grows while a poll reads it, in the form that the action's binding declares."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jackfield_market.testing.playing import at
 LARGEST = 10
 """Maximum number of items on a page, however many a request asks for: providers have limits of their own."""
 _BEGINS = "beginsAt"
-"""Query parameter in the address of the next page."""
+"""Query parameter in the address of the next page, with the page's position."""
 
 Json = Mapping[str, Any]
 
 
 class PolledPages:
-    """Pages of one list. ``http`` is the binding of the action that lists; one without ``paging`` has a single page of any length."""
+    """Pages of one list. ``http`` is the binding of the list's action; a binding without ``paging`` has a single page of any length."""
 
     def __init__(self, http: Json) -> None:
         self._row: Json = http.get("paging") or {}
@@ -33,7 +33,7 @@ class PolledPages:
         return bool(self._row)
 
     def begin(self, request: Request, identifiers: list[str]) -> int:
-        """Return the position at which the page of a request begins, in a list of items with these identifiers."""
+        """Return the position of the requested page in a list of items with these identifiers."""
         sent = self._sent(request)
         if sent is None:
             return 0
@@ -71,7 +71,7 @@ class PolledPages:
 
 
 def _after(path: str, end: int) -> str:
-    """Return the address of a list's page that begins at a position."""
+    """Return the address of a list's page from a position on."""
     parts = urlsplit(path)
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != _BEGINS]
     return parts._replace(query=urlencode([*query, (_BEGINS, str(end))])).geturl()

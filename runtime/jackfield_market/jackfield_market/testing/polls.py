@@ -18,7 +18,7 @@ from jackfield_market.testing.polled_pages import LARGEST, PolledPages
 from jackfield_market.testing.subject import Rule, Subject
 
 _BEGIN = 1_893_456_000
-"""Time from which events count: 2030-01-01."""
+"""Time from which events count, in seconds since 1970: 2030-01-01."""
 _PAGE = 10
 """Default number of items on a page."""
 _ROUNDS = 8
@@ -51,7 +51,7 @@ class GrowingList:
     in a response. ``since``, ``limit`` and ``offset`` are the query parameters for the earliest time, the number of items per page and the
     number before the page. With ``changes``, the time is that of an item's last change, and each change may be an event.
 
-    ``pages`` are the pages that the binding declares, if any; a page then has ``LARGEST`` items. With ``is_ascending``, they have the
+    ``pages`` are the pages that the binding declares, if any; a page then has ``LARGEST`` items. With ``is_ascending``, pages are in the
     order of the items' times.
     """
 
@@ -66,7 +66,7 @@ class GrowingList:
     requests: int = 0
 
     def add(self, count: int, at: int | None = None) -> None:
-        """Add items: several of one time, of which some change while they are read."""
+        """Add items; several may have the same time. Without ``at``, time goes on with most items."""
         for _ in range(count):
             self.rows[len(self.rows)] = self.now if at is None else at
             if at is None and self.chance.below(10) < 7:
@@ -104,7 +104,7 @@ class GrowingList:
         return dict(item)
 
     def name(self, number: int) -> Any:
-        """Return the ID of an item, of the type that the sample's has."""
+        """Return the ID of an item, of the type that the sample's ID has."""
         return number + 1 if isinstance(_value_at(self.about["item"], self.about["id"]), int) else f"item-{number + 1}"
 
 
@@ -132,7 +132,7 @@ def _parse_time(text: str) -> float:
 
 @dataclass
 class _Watching:
-    """One poll as the runtime runs it: the checkpoint of a page is stored together with its events."""
+    """One poll, run like by the runtime: the checkpoint of a page is stored together with its events."""
 
     subject: Subject
     trigger: Trigger
@@ -144,7 +144,7 @@ class _Watching:
     fault: str = ""
 
     def poll(self, script: Callable[[int, Request], Step] | None = None) -> Raised | None:
-        """Run one poll to its last page; return its exception."""
+        """Run one poll to its last page; return its exception, or None."""
         with Provider(script or self.source) as provider:
             for _ in range(_PAGES):
                 page = self.page(provider.url)
@@ -170,8 +170,10 @@ class _Watching:
 
 
 def polls(subject: Subject) -> list[Trigger]:
-    """Return the polls of a connector that are not left out, including polls that close a webhook's gaps. Polls that compare whole lists
-    are excluded: the runtime does the comparison."""
+    """Return the polls of a connector that are not left out, including polls that close a webhook's gaps.
+
+    Polls that compare whole lists are excluded, since the runtime does the comparison.
+    """
     found = subject.connector.triggers.values()
     return [one for one in found if one.function is not None and not one.compares and one.key not in subject.left_out]
 
@@ -190,7 +192,7 @@ def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watch
 
 
 def _polled(subject: Subject, trigger: Trigger) -> tuple[Mapping[str, Any], PolledPages]:
-    """Return the declaration of a poll without code, and the pages of its list; both are empty if it has code."""
+    """Return the declaration of a poll without code, and the pages of its list; both are empty for a poll with code."""
     raw = subject.manifest.raw
     rows = (row["http"] for row in raw.get("triggers", ()) if row["key"] == trigger.key and "http" in row)
     polled: dict[str, Any] = next((row["poll"] for row in rows if "poll" in row), {})
@@ -230,7 +232,7 @@ def _miss_nothing(one: _Watching) -> Iterator[str]:
 
 
 def _survive_failures(one: _Watching) -> Iterator[str]:
-    """Break each poll at one of its requests; events that were not stored must come again."""
+    """Break each poll at one of its requests; events that were not stored must be reported again. Yield faults."""
     for round_ in range(_ROUNDS):
         one.source.add(_PAGE + 3)
         broken = round_ % 3 + 1

@@ -1,4 +1,4 @@
-"""The folder of a connector's project: its settings in pyproject.toml, and the place of its package."""
+"""Folder of a connector's project: its settings in pyproject.toml, and the place of its package."""
 
 from __future__ import annotations
 
@@ -61,29 +61,29 @@ class Project:
 
     @property
     def points(self) -> Mapping[str, Any]:
-        """Entry points of connectors: key → ``module:attribute``."""
+        """Return the entry points of connectors: key → ``module:attribute``."""
         return _table(self.about, "entry-points", _GROUP)
 
     @property
     def key(self) -> str:
-        """Key of the connector, by its entry point."""
+        """Return the key of the connector, by its entry point."""
         return next(iter(self.points))
 
     @property
     def module(self) -> str:
-        """Module of the entry point."""
+        """Return the module of the entry point."""
         module: str = self.points[self.key].partition(":")[0].strip()
         return module
 
     @property
     def attribute(self) -> str:
-        """Attribute of the entry point."""
+        """Return the attribute of the entry point."""
         attribute: str = self.points[self.key].partition(":")[2].strip()
         return attribute
 
     @property
     def package(self) -> Path:
-        """Folder of the package, in the project's folder or in its ``src``."""
+        """Return the folder of the package, in the project's folder or in its ``src``."""
         name = self.module.partition(".")[0]
         inner = self.root / "src" / name
         return inner if inner.is_dir() else self.root / name
@@ -109,7 +109,7 @@ class Project:
         return {**found, "safe_posts": tuple(found.get("safe_posts", ())), "answers": _answers(found.get("answers", {}))}
 
     def text(self, *names: str) -> str | None:
-        """Return the content of the first file of the root folder with one of these names, in any case; None if there is none."""
+        """Return the content of the first file of the root folder with one of these names, in any case; None if no file has one."""
         wanted = {name.lower() for name in names}
         for path in sorted(self.root.iterdir()):
             if path.name.lower() in wanted and path.is_file():
@@ -120,7 +120,7 @@ class Project:
 def _answers(given: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     """Return the responses of ``tool.jackfield.check.answers`` by method and path.
 
-    :raises InvalidInvocation: if a name is no method and path.
+    :raises InvalidInvocation: if a name does not consist of method and path.
     """
     for name in given:
         if _REQUEST.fullmatch(name) is None:

@@ -27,8 +27,8 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def record(subject: Subject, connection: str) -> None:
     """Run every example over a connection to a real or test endpoint, and record it. The example of an action that is left out may fail.
 
-    Actions that delete run last: other actions need their objects. If one fails, the others are still recorded, and the error names the
-    missing ones.
+    Actions that delete run last, since other actions need their objects. If an example fails, the others are still recorded, and the error
+    names the missing ones.
 
     :raises RecordingMismatch: if examples do not succeed.
     :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs from the code, or there is no such
@@ -65,7 +65,7 @@ def _examples(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 def _outcome(harness: Harness, name: str, example: Mapping[str, Any]) -> str | None:
-    """Run an example and end its recording or its replay; return a sentence if it does not succeed."""
+    """Run an example and end its recording or its replay; return a sentence if the example fails, else None."""
     try:
         harness.replay(name)
         invocation = example["invocation"]

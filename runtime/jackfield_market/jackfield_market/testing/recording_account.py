@@ -21,7 +21,7 @@ from jackfield_market.testing.driving import URL
 
 @dataclass(frozen=True, repr=False)
 class RecordingAccount(SecretHolder):
-    """Values of a connection, secrets resolved. ``name`` is the connection's."""
+    """Values of the connection ``name``, with secrets resolved."""
 
     name: str
     given: Mapping[str, Any]

@@ -58,11 +58,11 @@ class Exchange:
 
 
 class RecordingMismatch(AssertionError):
-    """Request that differs from the recording."""
+    """Error: a request differs from the recording."""
 
 
 class Scrubber:
-    """Removal of secrets from exchanges: by value with every encoding that the runtime's masks know, and by name.
+    """Masking of secrets in exchanges: by value in every encoding that the runtime's masks know, and by name.
 
     ``ignore`` are names of JSON members and parameters that differ from run to run, such as a time; their values are masked too.
     """
@@ -76,7 +76,7 @@ class Scrubber:
         return self._redactor.clean(text)
 
     def holds_secret(self, text: str) -> bool:
-        """Return True if a secret is left in the text."""
+        """Return whether the text still contains a secret."""
         return self._redactor.holds(text)
 
     def request(self, request: Request) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Scrubber:
         return {"status": exchange.status, "headers": headers} | self.body(kind, exchange.content)
 
     def body(self, kind: str, content: bytes) -> dict[str, Any]:
-        """Return a body as ``json``, ``text`` or ``base64``; empty if there is none."""
+        """Return a body as ``json``, ``text`` or ``base64``; empty for a request without a body."""
         if not content:
             return {}
         boundary = re.search(r'boundary="?([^";]+)', kind)
@@ -134,7 +134,7 @@ class Recorder:
         self.fault: str | None = None
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Forward one request."""
+        """Forward one request, and return its response."""
         try:
             status, headers, content = self._forwarded(request)
         except (OSError, http.client.HTTPException) as error:
@@ -166,7 +166,7 @@ class Recorder:
         return response.status, found, _plain(content, _header(found, "content-encoding"))
 
     def save(self, redactor: Redactor, ignore: Sequence[str] = ()) -> None:
-        """Write the recording, with secrets masked: those of ``redactor``, and credentials in members whose names denote them.
+        """Write the recording, with secrets masked: the secrets of ``redactor``, and credentials by the names of their members.
 
         :raises RecordingMismatch: if a secret remains, or nothing was sent.
         """
@@ -205,7 +205,7 @@ class Player:
         self.fault: str | None = None
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Answer one request, if it matches the next one of the recording."""
+        """Answer a request, if it matches the next recorded one."""
         sent = self._scrubber().request(request)
         if self.fault is None and self._played < len(self._exchanges):
             exchange = self._exchanges[self._played]
@@ -225,7 +225,7 @@ class Player:
 
     @property
     def left(self) -> str | None:
-        """Sentence about the requests that were recorded but not sent; None if there are none."""
+        """Return a sentence about the recorded requests that were not sent; None if all were sent."""
         rest = self._exchanges[self._played :]
         if not rest:
             return None
@@ -251,7 +251,7 @@ def exchanges(path: Path) -> list[dict[str, Any]]:
 
 
 def answer_of(exchange: Mapping[str, Any], address: str) -> Answer:
-    """Return the response of a recorded exchange; ``address`` takes the place of the recorded server's."""
+    """Return the response of a recorded exchange, with ``address`` in place of the recorded server's address."""
     response = exchange["response"]
     headers = {name: value.replace(_URL, address) for name, value in response["headers"].items()}
     if "json" in response:
@@ -262,7 +262,7 @@ def answer_of(exchange: Mapping[str, Any], address: str) -> Answer:
 
 
 def _contents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the values from the exchange, without the recording's own names and numbers, which may equal a short secret."""
+    """Yield the values from the exchanges, without the recording's own names and numbers, which may equal a short secret."""
     for message in (message for row in rows for message in row.values()):
         yield message.get("path", "")
         yield from message.get("headers", {}).values()

@@ -51,7 +51,7 @@ class RegistrationProvider:
         self._made = 0
 
     def __call__(self, number: int, request: Request) -> Step:
-        """Play one request."""
+        """Carry out one request; return its answer, or a reset."""
         answer = self._answered(request)
         return RESET if number == self.breaks else answer
 
@@ -124,7 +124,7 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
-    """Return the provider of a webhook that is registered by data."""
+    """Return the provider of a webhook whose registration is declared in the manifest."""
     listed = about["list"]
     told = (about.get("id", listed["id"]), about.get("secret", "/secret"))
     return RegistrationProvider(listed.get("items", ""), listed["id"], told, listed["url"], about)
@@ -180,11 +180,11 @@ class _Registering:
         self._hook = hook_for(trigger, example)
 
     def enable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``enable`` with its earlier return value."""
+        """Run ``enable`` with the value that it returned earlier; return its new value, or its exception."""
         return self._run(self._trigger.enabled, remote, breaks)
 
     def disable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``disable``."""
+        """Run ``disable`` with the value that ``enable`` returned; return its value, or its exception."""
         return self._run(self._trigger.disabled, remote, breaks)
 
     def _run(self, function: Callable[[Hook, Any], Any] | None, remote: Mapping[str, Any], breaks: int) -> Mapping[str, Any] | Raised:

@@ -49,7 +49,7 @@ def _answers_may_grow(subject: Subject) -> Iterator[str]:
 
 
 def _grown(well: Script) -> Script:
-    """Play a script, with one more member in each object of its responses."""
+    """Return a script that adds one member to each object of another script's responses."""
 
     def play(number: int, request: Request) -> Any:
         answer = well(number, request)
@@ -108,12 +108,12 @@ def _output(found: Drive) -> Any:
 
 
 def _anywhere(found: Drive, value: Any) -> Any:
-    """Return JSON in which the address of the attempt's server is replaced by a neutral one."""
+    """Return JSON with a neutral address in place of the address of the attempt's server."""
     return json.loads(json.dumps(value).replace(urlsplit(found.url).netloc, "server"))
 
 
 def _difference(one: Any, other: Any, path: str) -> str | None:
-    """Return the first place where two JSON values differ, with both; None if they are equal."""
+    """Describe the first place where two JSON values differ, with both values; return None if they are equal."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         pairs: Sequence[tuple[str | int, Any, Any]] = [(name, one[name], other[name]) for name in one]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):

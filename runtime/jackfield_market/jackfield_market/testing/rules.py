@@ -1,4 +1,4 @@
-"""All rules by name, for tests, reports and grades. Does not import pytest."""
+"""All rules by name, for tests, reports and grades. This module does not import pytest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _NO_PROJECT = "the project's folder is not here"
 
 
 def not_applicable(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> Mapping[str, str]:
-    """Map the name of each rule of the suite that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
+    """Return the rules of the suite that do not apply to a connector: reasons by rule name. ``values`` are the values of
+    ``Conformance``.
+    """
     if server_type(manifest, values, connection) is not None:
         return {}
     return {rule.name: _NO_SERVER for rule in RULES.values() if rule.drives}
@@ -50,5 +52,5 @@ def reason_against(subject: Subject, rule: Rule) -> str | None:
 
 
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
-    """Return the faults that a rule finds; None if it does not apply."""
+    """Return the faults that a rule finds; None if the rule does not apply."""
     return tuple(rule.check(subject)) if reason_against(subject, rule) is None else None

@@ -18,7 +18,7 @@ _SECRET = frozenset(
     {"apikey", "credential", "credentials", "pass", "passphrase", "passwd", "password", "pin", "privatekey", "pwd", "secret", "token"}
 )
 _NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
-"""Last words of names that mention a secret but hold none: accessKeyId, tokenUrl."""
+"""Last words of names that mention a secret but contain none, such as accessKeyId or tokenUrl."""
 
 
 def secrets_marked(subject: Subject) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _of_action(action: ActionManifest) -> Iterator[str]:
 
 
 def _unmarked(root: Mapping[str, Any], pages: Collection[str]) -> Iterator[str]:
-    """Yield the names of members, at any depth, that hold a credential by their names or descriptions and have no mark."""
+    """Yield the names of unmarked members, at any depth, that contain a credential by their names or descriptions."""
     waiting, seen = [*nodes(root, root)], set[int]()
     while waiting:
         node = waiting.pop()

@@ -162,7 +162,7 @@ def _readme_present(subject: Subject) -> Iterator[str]:
 
 
 def _listed_actions(text: str) -> Iterator[str]:
-    """Yield names from the first column of each table whose title is "action"."""
+    """Yield the names in the first column of each table with the heading "action"."""
     is_list = False
     for line in text.splitlines():
         cell = line.split("|")[1].strip() if line.startswith("|") else None

@@ -29,9 +29,8 @@ class Subject:
 
     ``values`` (for its connection of the type ``connection``) and ``answers`` (JSON responses by method and path) override the suite's
     guesses; ``headers`` are added to every response. ``safe_posts`` are actions that read, or may be repeated, although they send a POST,
-    and the connection type if its test reads by POST.
-    ``left_out`` are actions and triggers that the loopback provider cannot serve, with the reason. ``project`` is the folder with
-    pyproject.toml, if there is one.
+    and the connection type if its test reads by POST. ``left_out`` are actions and triggers that the loopback provider cannot serve, with
+    the reason. ``project`` is the folder with pyproject.toml, if there is one.
     """
 
     connector: Connector
@@ -59,7 +58,7 @@ class Subject:
 
     @classmethod
     def of_project(cls, project: Project, **known: Any) -> Subject:
-        """Import the connector of a project, whose folder must be on ``sys.path``; ``tool.jackfield.check`` says how to run it.
+        """Import the connector of a project, whose folder must be on ``sys.path``; ``tool.jackfield.check`` configures its runs.
 
         :raises ManifestError: if its connector.json is not a manifest.
         """
@@ -68,14 +67,15 @@ class Subject:
 
     @property
     def differs(self) -> bool:
-        """True if connector.json differs from the code's declarations."""
+        """Return whether connector.json differs from the code's declarations."""
         found: bool = self.manifest.raw != json.loads(json.dumps(self.connector.describe()))
         return found
 
     def recording(self, example: Mapping[str, Any]) -> Path | None:
-        """Return the file of an example's recording, which may not exist; None without a project's folder.
+        """Return the path of an example's recording, which may not exist; None without a project's folder.
 
-        It is ``tests/recordings/example-KEY.json`` for the first example of the action ``KEY``; the file of the second ends in ``-2``.
+        The path is ``tests/recordings/example-KEY.json`` for the first example of the action ``KEY``; the name for the second ends in
+        ``-2``.
         """
         if self.project is None:
             return None
@@ -85,9 +85,9 @@ class Subject:
         return self.project.root / "tests" / "recordings" / f"example-{key}{f'-{number}' if number > 1 else ''}.json"
 
     def compiled(self, where: str, schema: Mapping[str, Any]) -> CompiledSchema:
-        """Return the compiled schema of "inputs of KEY", "output of KEY" or "connection type KEY", compiled once for all rules.
+        """Return the schema of "inputs of KEY", "output of KEY" or "connection type KEY", compiled once for all rules.
 
-        :raises JackfieldError: if it does not compile, or a ValueError.
+        :raises JackfieldError: if the schema does not compile, or a ValueError.
         """
         key = (where, "schema")
         if key not in self.outcomes:

@@ -18,17 +18,17 @@ from jackfield_market.testing.playing import at, place, placed
 Turn = Callable[[Answer, str | None, bool], Answer]
 """Function that returns a response with another token of the next page (None on the last page), and without items if the flag is set."""
 COUNTED = frozenset({"page", "offset", "lastId"})
-"""Kinds of pages without a token: they are counted, or continue after the last item."""
+"""Kinds of pages without a token, which are counted or continue after the last item."""
 _NAMES = (
     "after", "continuation", "continuationToken", "cursor", "marker", "next", "nextCursor", "nextPage", "nextPageToken", "nextToken",
     "next_cursor", "next_page", "next_page_token", "next_token", "NextMarker", "NextToken", "pageToken",
 )  # fmt: skip
-"""Members in which a provider may return a page token, if it does not use the output's own name."""
+"""Names of members in which a provider may return a page token under another name than the output's."""
 _AROUND = (
     "", "/meta", "/metadata", "/paging", "/pagination", "/page", "/page_info", "/pageInfo", "/links", "/_links", "/cursors",
     "/paging/cursors", "/response_metadata", "/data", "/result",
 )  # fmt: skip
-"""Objects that may contain these members; members of the response itself come first."""
+"""Pointers of objects that may contain these members; members of the response itself come first."""
 
 
 def known_turn(wire: Mapping[str, Any]) -> Turn:
@@ -77,7 +77,7 @@ def _turn(pointers: tuple[str, ...]) -> Turn:
 
 
 def _fits(body: Any, pointer: str) -> bool:
-    """Return whether the items of a response can be at a pointer."""
+    """Return whether a response can have its items at a pointer."""
     return isinstance(body, dict) if pointer else isinstance(body, list)
 
 

@@ -1,4 +1,4 @@
-"""Conformance rules about webhooks: samples are sent as the provider would, then forged, repeated, broken, and sent at other times."""
+"""Conformance rules about webhooks: samples are sent as by the provider, then forged, repeated, broken, and sent at other times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jackfield_market.testing.subject import Rule, Subject
 
 URL = "https://jackfield.example/hooks/conformance"
 _AT = 1_893_456_000.0
-"""Time of every request: 2030-01-01."""
+"""Time of every request, in seconds since 1970: 2030-01-01."""
 _DAY = 86_400.0
 _SECONDS = 2.0
 """Maximum CPU time for reading a request, in seconds: CPU time does not depend on the machine's load."""
@@ -35,7 +35,7 @@ _GARBAGE: Mapping[str, bytes] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """Request of an example, as the provider sends it at ``at``."""
+    """Request of an example, as sent by the provider at ``at``."""
 
     trigger: Webhook
     hook: Hook
@@ -45,7 +45,7 @@ class Sample:
     at: float = _AT
 
     def signed(self, body: bytes | None = None, at: float = _AT, secret: str | None = None) -> HookRequest:
-        """Return the request as the provider would sign it."""
+        """Return the request with the provider's signature."""
         content = self.body if body is None else body
         hook = self.hook if secret is None else _with_secret(self.hook, secret)
         signs = self.trigger.signs
@@ -75,12 +75,12 @@ def webhooks(subject: Subject) -> list[Webhook]:
 
 
 def hook_for(trigger: Webhook, example: Mapping[str, Any], **about: Any) -> Hook:
-    """Return the subscription that an example is for."""
+    """Return the subscription of an example."""
     return Hook(**{"url": URL, "secret": SECRET, "inputs": trigger.inputs.model_validate(dict(example.get("inputs", {}))), **about})
 
 
 def _verifying(trigger: Webhook, hook: Hook) -> Hook:
-    """Return the hook that verifies another hook's signatures: with the public key, if the provider has a private one."""
+    """Return the hook that verifies another hook's signatures: with the public key, if the provider signs with a private one."""
     scheme = trigger.verify
     if not isinstance(scheme, Signature) or scheme.algorithm == "hmac":
         return hook

@@ -49,7 +49,7 @@ class ActionCase:
             self.fake.between = None
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
-        """Call the action."""
+        """Start a call of the action."""
         del place, killable
         return Called(self._told)
 
@@ -63,7 +63,7 @@ class ActionCase:
 
 @contextmanager
 def actions_of(manifest: Manifest, action: str = "") -> Iterator[list[ActionCase]]:
-    """Yield a case for each action that writes and has an example; or for ``action`` alone.
+    """Yield a case for each action that writes and has an example; with ``action``, for this action alone.
 
     :raises InvalidInvocation: if no fake can be made of the connector, or it has no such action.
     """

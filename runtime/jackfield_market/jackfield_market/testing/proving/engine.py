@@ -1,4 +1,4 @@
-"""Proves code: it runs once with a provider that answers well, and then once for each write and each situation."""
+"""Proof of code: it runs once with a provider that answers well, and then once for each write and each situation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STARTS = 60.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a proof. ``only``: the names of the situations; ``limit``: seconds that one run may take."""
+    """Settings of a proof. ``only``: the names of the situations to play; ``limit``: maximum duration of one run, in seconds."""
 
     terms: Terms = field(default_factory=Terms)
     told: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Settings:
     listed: str | None = None
     only: tuple[str, ...] = ()
     again: bool = False
-    """True if the effects of another start count as the code's own fault."""
+    """True if effects of a second start count as the code's own fault."""
     port: int = 0
     proxy: bool = False
     limit: float = 120.0
@@ -70,12 +70,12 @@ class CaseProof:
     notes: tuple[str, ...] = ()
 
     def label(self, write: Write) -> str:
-        """Return the line of a write, with its content if another one has the same line."""
+        """Return the line of a write, with its content if another write has the same line."""
         is_alone = sum(other.line == write.line for other in self.writes) == 1
         return write.line if is_alone else f"{write.line} {write.body}"[:_LINE].strip()
 
     def of(self, write: Write) -> list[Cell]:
-        """Return the cells of a write."""
+        """Return the cells of a write: its verdicts in all situations."""
         return [cell for cell in self.cells if cell.write == write.number]
 
 
@@ -88,11 +88,11 @@ class Played:
     shapes: Sequence[Shape] = ()
 
     def entries(self, write: int) -> tuple[Entry, ...]:
-        """Return the requests for a write."""
+        """Return the requests of a write."""
         return tuple(entry for entry in self.ledger.entries if entry.write == write)
 
     def effects(self, write: int) -> int:
-        """Return how often a write took effect."""
+        """Return the number of times that a write took effect."""
         return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
 
     def otherwise(self, write: int) -> tuple[Entry, ...]:
@@ -105,7 +105,10 @@ class Played:
         return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
 
     def number(self) -> None:
-        """Number the requests by their order if there is one for each of several writes that differ in values that each run generates."""
+        """Number similar requests by their order, if they differ from the first run only in generated values.
+
+        This is done only if there is exactly one request for each of several similar writes.
+        """
         for first in range(len(self.shapes)):
             group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
             mine = [entry for entry in self.ledger.entries if entry.write in group]
@@ -115,7 +118,7 @@ class Played:
                     entry.write = at
 
     def sends_another(self) -> bool:
-        """Return whether a write that the first run did not have took effect after the fault."""
+        """Return whether a write that was not in the first run took effect after the fault."""
         at = next((number for number, entry in enumerate(self.ledger.entries) if entry.write == self.ledger.at), 0)
         return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
 
@@ -142,7 +145,7 @@ class Prover:
     def prove(self, case: Case) -> CaseProof:
         """Return the findings about a case.
 
-        :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
+        :raises InvalidInvocation: if the case makes no write, or fails at a fake of jackfield's.
         """
         self._others.clear()
         self._looks = False
@@ -331,7 +334,7 @@ def _is_again(entry: Entry, before: Entry) -> bool:
 
 
 def _single(cells: Sequence[Cell]) -> Iterator[Cell]:
-    """Yield each situation of a write once."""
+    """Yield each verdict about a write in a situation once."""
     seen: set[tuple[int, str, str]] = set()
     for cell in cells:
         place = (cell.write, cell.situation, cell.verdict)

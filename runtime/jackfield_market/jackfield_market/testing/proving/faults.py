@@ -1,4 +1,4 @@
-"""Situations that the provider in between plays for one write, in the order in which they are played."""
+"""Situations that the simulated provider plays for one write, in the order in which they are played."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Fault:
 
     @property
     def seen(self) -> str:
-        """Event as the client saw it."""
+        """Return the event from the client's side."""
         step = {"answer": f"answered {self.status}" if self.status else "answered", "half": "half an answer", "silent": "no answer"}
         step |= {"garbled": "answered with HTML"}
         return "killed" if self.kill in ("before", "during") else step.get(self.step, self.step)

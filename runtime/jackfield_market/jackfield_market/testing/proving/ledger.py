@@ -1,4 +1,4 @@
-"""The provider in between, in one run: it records each write and whether it took effect, and plays one fault for one of them."""
+"""The simulated provider in one run: it records each write and whether it took effect, and plays one fault for one write."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Terms:
 
 @dataclass
 class Entry:
-    """One request: ``write`` is its number in the first run, None if the first run lacked it; ``took``: it had an effect."""
+    """One request. ``write`` is its number in the first run, None if the first run lacked it; ``took`` is True if it had an effect."""
 
     request: Request
     seconds: float
@@ -61,7 +61,7 @@ class Entry:
     took: bool = False
     answered: str = ""
     run: int = 0
-    """Number of the run that sent it, of two concurrent ones."""
+    """Number of the run that sent the request, of two concurrent runs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON."""
@@ -105,7 +105,7 @@ class Ledger:
         self._over.set()
 
     def script_of(self, run: int) -> Script:
-        """Return the script for one of the runs: it answers, or plays the fault."""
+        """Return the script for one of the runs, which answers, or plays the fault."""
 
         def play(_number: int, request: Request) -> Step:
             with self._turn:

@@ -1,4 +1,4 @@
-"""Default answers of the provider in between: the sent object, with an id, and reads of objects that took effect."""
+"""Default answers of the simulated provider: the sent object with an id, and reads of objects that took effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Learned:
     puts: frozenset[str] = frozenset()
     there: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
-    """Paths without content before a write makes it."""
+    """Paths without content before a write creates it."""
 
     def after(self, requests: Iterable[Request]) -> Learned:
         """Return the paths learned from a run in which every request was answered."""
@@ -51,7 +51,7 @@ class Learned:
 
 @dataclass
 class Memory:
-    """A small provider. POST creates an object, which its path and id then read; PUT replaces, PATCH changes, DELETE removes it.
+    """Small provider. POST creates an object, which can then be read by path and id; PUT replaces, PATCH changes, DELETE removes it.
 
     An object is read by its id, by the id in the answer, or by any other value in it, below the path to which it was sent.
 
@@ -64,13 +64,13 @@ class Memory:
     listed: str | None = None
     learned: Learned = field(default_factory=Learned)
     known: set[str] = field(default_factory=set)
-    """Paths below which writes make objects."""
+    """Paths below which writes create objects."""
     things: dict[str, Json] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
-    """Number of changes of each object: its ``ETag``."""
+    """Number of changes of each object, used as its ``ETag``."""
 
     def answer(self, request: Request) -> Answer:
-        """Carry out a request, and answer it."""
+        """Carry out a request, and return its answer."""
         host, path, query = address(request)
         place = place_of(request)
         self.versions[place] += request.changes
@@ -132,7 +132,7 @@ def _above(path: str) -> str:
 
 
 def _values(value: Any) -> Iterator[str]:
-    """Yield the texts and numbers in JSON, as texts."""
+    """Yield the scalar values in JSON as strings."""
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
             yield from _values(member)
@@ -141,7 +141,7 @@ def _values(value: Any) -> Iterator[str]:
 
 
 def told(rows: Mapping[str, Json], method: str, path: str) -> Json | None:
-    """Return the row of a request; a part of a path in braces is any one segment."""
+    """Return the row of a request, or None; a part of a path in braces matches any one segment."""
     parts = path.split("/")
     for name, row in rows.items():
         verb, _, pattern = name.partition(" ")

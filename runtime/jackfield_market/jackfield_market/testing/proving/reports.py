@@ -1,4 +1,4 @@
-"""A proof as text: as a table, JSON, JUnit's XML, or a page of HTML."""
+"""Formats of a proof: a table, JSON, JUnit's XML, or a page of HTML."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Proof:
 
     @property
     def writes(self) -> int:
-        """Number of writes."""
+        """Return the number of writes."""
         return sum(len(case.writes) for case in self.cases)
 
     def having(self, verdict: Verdict, *, counts: bool = True) -> int:
@@ -73,7 +73,7 @@ class Proof:
         yield self._headline()
 
     def _headline(self) -> str:
-        """Return the fault in one sentence."""
+        """Return the faults in one sentence."""
         counts = {verdict: self.having(verdict) for verdict in WRONG}
         wrong = [f"{count} of {_writes(self.writes)} would be {verdict}" for verdict, count in counts.items() if count]
         if self.unproved:
@@ -132,7 +132,7 @@ def text(proof: Proof, *, whole: bool = False) -> str:
 
 
 def _rows(case: CaseProof, write: Write) -> Iterator[dict[str, str]]:
-    """Yield a row for each fault of a write; if there is none, one for its worst verdict."""
+    """Yield a row for each fault of a write; without faults, one row for its worst verdict."""
     counted = [cell for cell in case.of(write) if cell.counts]
     wrong = sorted({cell.verdict for cell in counted if cell.is_wrong}, key=ORDER.index)
     beside = [cell for cell in case.of(write) if cell.is_wrong and not cell.counts]
@@ -147,7 +147,7 @@ def _names(cells: Sequence[Cell]) -> str:
 
 
 def _paragraphs(label: str, cells: Sequence[Cell], *, whole: bool) -> Iterator[str]:
-    """Yield the situations of a write that have the same verdict and cure together, with the requests of the first."""
+    """Yield the situations of a write, grouped by verdict and cure, with the requests of the first of each group."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.verdict, cell.situation if whole else cell.advice), []).append(cell)
@@ -164,7 +164,7 @@ def _paragraphs(label: str, cells: Sequence[Cell], *, whole: bool) -> Iterator[s
 
 
 def _requests(cell: Cell) -> Iterator[str]:
-    """Yield a line for each request of the run; of many, only for the write's."""
+    """Yield a line for each request of the run; of a long run, only for the write's requests."""
     shown = cell.trace if len(cell.entries) < len(cell.trace) <= _MOST else cell.entries
     for entry in shown:
         key = "" if entry.key is None else f" [key {entry.key}]"

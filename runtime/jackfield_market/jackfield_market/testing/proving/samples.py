@@ -62,7 +62,7 @@ def _resolved(schema: Any, root: Json) -> Json:
 
 
 def answers_of(document: Json) -> dict[str, dict[str, Any]]:
-    """Return the successes that an OpenAPI document describes, by "POST /orders", below the paths of its servers."""
+    """Return the successful responses of an OpenAPI document, by "POST /orders", below the paths of its servers."""
     return dict(_answers(document))
 
 

@@ -132,7 +132,7 @@ def _command(arguments: Namespace) -> CommandCase:
 
 
 def _words(arguments: Namespace) -> Iterator[str]:
-    """Yield the command; for an action of another engine the command of a runner, with the file of its input."""
+    """Yield the command. For an action of another engine, it is the command of a runner, with the file of the action's input."""
     runner = "nango" if arguments.nango else "activepieces" if arguments.activepieces else ""
     if not runner:
         yield from arguments.command
@@ -143,7 +143,10 @@ def _words(arguments: Namespace) -> Iterator[str]:
 
 
 def _document(name: str) -> dict[str, Any]:
-    """Read a file of JSON or YAML."""
+    """Read a file of JSON or YAML.
+
+    :raises InvalidInvocation: if it cannot be parsed, or is no object.
+    """
     try:
         found = next(documents(read_text(name), name), None)
     except DocumentError as error:

@@ -59,13 +59,13 @@ class Running(Protocol):
     """Run that was started."""
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end of the run, and return its reported outcome; end the run after the time."""
+        """Wait for the end of the run, and return its reported outcome; end the run after ``seconds``."""
 
     def lingers(self) -> bool:
-        """Return whether the run has left something that still runs."""
+        """Return whether threads or processes of the run are still running."""
 
     def kill(self) -> None:
-        """Kill the run's process, and the processes that it has left."""
+        """Kill the run's process, and the processes that it has left behind."""
 
 
 class Case(Protocol):
@@ -73,18 +73,18 @@ class Case(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the case."""
+        """Return the name of the case."""
 
     @property
     def can_be_killed(self) -> bool:
-        """True if the code can run in a process of its own."""
+        """Return whether the code can run in a process of its own."""
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
-        """Begin a run."""
+        """Start a run."""
 
 
 class Process:
-    """A process in a group of its own; ``output`` is the end of its output."""
+    """Process in a process group of its own."""
 
     def __init__(self, words: Sequence[str], place: Place, *, talks: bool = False) -> None:
         self._killed = False
@@ -101,7 +101,7 @@ class Process:
             raise InvalidInvocation(f"'{words[0][:200]}' cannot be run: {error.strerror}", hint="Give a command after --.") from None
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end; the exit code 0 says success."""
+        """Wait for the end of the process, and return its outcome: success for the exit code 0. Kill it after ``seconds``."""
         try:
             code = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -121,7 +121,7 @@ class Process:
         return True
 
     def kill(self) -> None:
-        """Kill the group, and wait for the end."""
+        """Kill the process group, and wait for the end of the process."""
         self._killed = True
         with contextlib.suppress(OSError):
             os.killpg(self.popen.pid, signal.SIGKILL)
@@ -140,7 +140,7 @@ class Process:
 
 
 class FunctionProcess(Process):
-    """A process that calls a function. It ends with the threads that the function has left behind."""
+    """Process that calls a function. It ends together with threads that the function has left behind."""
 
     def __init__(self, target: str, place: Place) -> None:
         self._told = place.folder.parent / f"told-{uuid.uuid4().hex}"
@@ -148,7 +148,7 @@ class FunctionProcess(Process):
         super().__init__(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
 
     def wait(self, seconds: float) -> Told:
-        """Wait until the function has reported its outcome, or the process has ended."""
+        """Wait until the function has reported its outcome, or the process has ended; return the outcome."""
         until = time.monotonic() + seconds
         while not self._told.exists() and self.popen.poll() is None and time.monotonic() < until:
             time.sleep(_LOOK)
@@ -167,7 +167,7 @@ class CommandCase:
     can_be_killed = True
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
-        """Begin a run."""
+        """Start a run."""
         del killable
         return Process(self.words, self.placed(place))
 
@@ -189,11 +189,11 @@ class FunctionCase:
 
     @property
     def name(self) -> str:
-        """Name of the function."""
+        """Return the name of the function."""
         return self.target
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
-        """Begin a run."""
+        """Start a run."""
         if killable or self.is_apart:
             return FunctionProcess(self.target, place)
         os.environ[FOLDER] = str(place.folder)
@@ -218,7 +218,7 @@ class Called:
         self._told = found
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end of the run."""
+        """Wait for the end of the run, and return its outcome."""
         self._thread.join(seconds)
         return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
 
@@ -284,7 +284,7 @@ def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
 
 
 def child() -> None:
-    """Call a function in a process of its own, and write its reported outcome into a file."""
+    """Call a function in this child process, and write its reported outcome into a file."""
     target, url, path = sys.argv[1:4]
     told = Called(lambda: told_by(function_at(target)(url))).wait(threading.TIMEOUT_MAX)
     written = Path(f"{path}.part")

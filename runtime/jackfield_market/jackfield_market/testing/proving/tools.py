@@ -110,7 +110,7 @@ def _result(message: Json) -> Json:
 
 @dataclass
 class ToolServer:
-    """Way to reach a server: a command that is started for each run, or the address of a running one."""
+    """MCP server under test: a command that is started for each run, or the URL of a running server."""
 
     command: CommandCase | None = None
     url: str = ""
@@ -162,7 +162,7 @@ class ToolCase:
 
     @property
     def can_be_killed(self) -> bool:
-        """True for a server that is a process of its own."""
+        """Return whether the server is a process of its own."""
         return self.server.command is not None
 
     def start(self, place: Place, *, killable: bool = False) -> Running:

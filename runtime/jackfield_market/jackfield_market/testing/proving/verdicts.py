@@ -28,7 +28,7 @@ Word = Literal["success", "failure", "unknown", "not sent", "nothing"]
 
 @dataclass(frozen=True)
 class Told:
-    """Outcome that code reports at its end. ``nothing``: it was killed, or did not end."""
+    """Outcome that code reports at its end. ``nothing`` means that the code was killed, or did not end."""
 
     word: Word
     text: str = ""
@@ -36,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Cell:
-    """Verdict about a write in a situation. ``counts``: the code itself did it, not the program that starts it again."""
+    """Verdict about a write in a situation. ``counts`` is False if the fault lies with the program that starts the code again."""
 
     write: int
     situation: str
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def is_wrong(self) -> bool:
-        """True for a fault."""
+        """Return whether the verdict is a fault."""
         return self.verdict in WRONG
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Cell:
 
 
 def verdict(fault: Fault, effects: int, told: Told, *, another: bool = False) -> Verdict:
-    """Judge a write by its effects and by the outcome that the code reports; ``another``: the code then sent an unjudged write."""
+    """Judge a write by its effects and by the outcome that the code reports. With ``another``, the code then sent an unjudged write."""
     if effects > 1:
         return "sent twice"
     if another and effects == 0 and told.word == "success":
@@ -77,7 +77,7 @@ def verdict(fault: Fault, effects: int, told: Told, *, another: bool = False) ->
 
 
 def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *, ignores_keys: bool) -> str:
-    """Return one sentence of advice."""
+    """Return one sentence of advice; empty without a fault."""
     if found == "sent twice":
         return _of_twice(fault, entries, ignores_keys=ignores_keys)
     if found == "reported falsely":

@@ -18,7 +18,7 @@ _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
 """Methods whose repeated request changes nothing more, according to HTTP."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
-"""Header fields by which a provider refuses a write of a changed object."""
+"""Header fields with which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
 """End of the names of idempotency keys that every provider counts as knowing, without punctuation."""
 _DIGITS = 3
@@ -39,8 +39,8 @@ Pairs = frozenset[tuple[str, str]]
 class Shape:
     """Features that distinguish writes: method, host and segments of the path, and the single values of query and body.
 
-    ``rows`` are the objects of the longest list in its body, or the body itself, and ``around`` the values outside that list: a batch may
-    be sent again in parts.
+    ``rows`` are the objects of the longest list in the body, or the body itself, and ``around`` the values outside that list, since a batch
+    may be sent again in parts.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Shape:
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
 
     def is_at(self, other: Shape) -> bool:
-        """Return whether method, domain and path equal another's, except for parts that each run generates."""
+        """Return whether method, domain and path equal those of ``other``, except for parts that each run generates."""
         mine, others = ((shape.method, _domain(shape.path[0]), *map(_plain, shape.path[1:])) for shape in (self, other))
         return mine == others
 
@@ -93,7 +93,7 @@ def _is_query(request: Request, path: str) -> bool:
 
 
 def body_of(request: Request) -> Any:
-    """Return a body as JSON; a form as an object; None if it is neither."""
+    """Return a body as JSON, or a form as an object; None if it is neither."""
     content = _content(request)
     if "urlencoded" in request.header("content-type"):
         return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
@@ -114,9 +114,9 @@ def _content(request: Request) -> bytes:
 
 
 def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> str | None:
-    """Return the idempotency key of a request: of a header field, its query, or a member of its body.
+    """Return the idempotency key of a request, from a header field, the query, or a member of the body; None without a key.
 
-    Names that end with "idempotency key" are known by default, in any spelling.
+    Names that end with "idempotency key", in any spelling, are known by default.
     """
     body = body_of(request)
     fields = [(name.lower(), value) for name, value in request.headers.items()]
@@ -176,7 +176,7 @@ def _domain(host: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a text with a placeholder for values that each run generates."""
+    """Return a text with placeholders for values that each run generates."""
     return _MADE.sub(_masked, text)
 
 
@@ -186,7 +186,9 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:
-    """Return the similarity of a request to a write: 2 if they are equal, 0 if they differ. ``content``: their contents count, too."""
+    """Return the similarity of a request to a write: 2 if they are equal, 0 if they differ. Without ``content``, contents are not required
+    to match.
+    """
     if not one.is_at(other):
         return 0.0
     way = sum(a == b for a, b in zip(one.path, other.path, strict=True)) / len(one.path)
@@ -195,7 +197,10 @@ def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:
 
 
 def _content_likeness(one: Shape, other: Shape) -> float:
-    """Compare single values: another word in the same place is another write; another id, time or number may be the same."""
+    """Return the share of equal or similar single values, or 0.
+
+    Another word in the same place makes another write; another id, time or number may be generated.
+    """
     equal = len(one.values & other.values)
     mine, others = dict(one.values - other.values), dict(other.values - one.values)
     both = mine.keys() & others.keys()
@@ -215,8 +220,8 @@ def _alike(one: str, other: str) -> float:
 def is_sent_otherwise(request: Request, before: Request) -> bool:
     """Return whether a request repeats an earlier write in another form.
 
-    It has the same values, of another type or with something added to a name, at the same path, at one with the same end (another version),
-    or as POST where PUT named the thing.
+    The request has the same values, of another type or with something added to a name. Its path is the same, has the same end (another
+    version), or is that of a POST where a PUT named the object.
     """
     one, other = shape(request), shape(before)
     if request.method == "DELETE" or before.method == "DELETE" or not one.values:
@@ -241,12 +246,12 @@ def times(took: Sequence[Shape], write: Shape) -> int:
 
 
 def repeats_by_itself(request: Request, before: Request) -> bool:
-    """Return whether HTTP says that a request changes nothing more after an equal one."""
+    """Return whether a repeated request changes nothing more, by the rules of HTTP for its method."""
     return request.method in _REPEATABLE and shape(request) == shape(before)
 
 
 def is_refused(request: Request, before: Request) -> bool:
-    """Return whether a provider refuses a write after an earlier one: the object has changed since, or exists already."""
+    """Return whether a provider refuses a write after an earlier one, since the object has changed or exists already."""
     if request.header("if-none-match") == "*":
         return address(request) == address(before) and before.method != "DELETE"
     return any(request.header(name) == before.header(name) != "" for name in _CONDITIONS) and shape(request) == shape(before)
