@@ -180,9 +180,8 @@ def composed(
 
     If no installed package has a store, no URL means ``none``, which is reported once on stderr.
 
-    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it. Otherwise
-        its
-        rules, guards and journal would seem to be gone.
+    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it.
+        Otherwise its rules, guards and journal would seem to be gone.
     """
     wanted = url if storage is not None or url is not None else named_url(environment)
     if storage is None and wanted is not None and is_none(wanted):

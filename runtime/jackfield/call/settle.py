@@ -55,7 +55,7 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
 
 
 def _differences(faults: Sequence[Detail]) -> tuple[Mapping[str, Any], ...]:
-    """Return warnings for differences, each once, since the items of a list mostly differ in the same way."""
+    """Return one warning for each kind of difference from the schema, since the items of a list mostly differ in the same way."""
     alike: dict[tuple[str, str | None], list[Detail]] = {}
     for fault in faults:
         alike.setdefault((_NUMBER.sub("/*", fault.path), fault.keyword), []).append(fault)

@@ -45,7 +45,7 @@ class Looked:
 
 
 class WorkRow(Protocol):
-    """Row of one piece of work."""
+    """Journal row of one ``Work``."""
 
     @property
     def call(self) -> Reached:
@@ -54,9 +54,8 @@ class WorkRow(Protocol):
     async def begin(self) -> Result | None:
         """Begin, and return None. If a row already has the key, return its Result, and leave no new row.
 
-        :raises JackfieldError: if the work did not begin: the row with the key has another request, or still runs; or the journal
-            cannot be
-            written.
+        :raises JackfieldError: if the work did not begin: the row with the key has another request, or still runs; or the
+            journal cannot be written.
         """
 
     async def end(self, result: Result) -> None:

@@ -173,10 +173,6 @@ def _archived_names(path: str) -> list[str]:
 
 
 def _zip(archive: str) -> Any:
-    """Open an archive.
-
-    :raises OSError: if the archive cannot be read.
-    """
     from zipfile import BadZipFile, ZipFile
 
     try:

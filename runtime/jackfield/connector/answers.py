@@ -20,9 +20,8 @@ def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_ty
     A socket's timeout limits each read, so a provider that sends single bytes could hold an attempt for ever. JSON and XML, by
     ``media_type``, are also limited by their number of values: parsed, they may need fifty times the memory.
 
-    :raises Unavailable: once there are more than ``limit`` bytes or 1,000,000 values, or the process lacks memory for more. The
-        provider did
-        respond, so a ``write`` is in doubt.
+    :raises Unavailable: once there are more than ``limit`` bytes or 1,000,000 values, or the process lacks memory for more.
+        The provider did respond, so a ``write`` is in doubt.
     :raises TimedOut: if a chunk arrives after the deadline of the current call.
     """
     size, call, early = 0, current_call(), list[bytes]()

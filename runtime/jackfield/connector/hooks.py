@@ -257,7 +257,6 @@ class _Wrapper:
         self._wrapper = wrapper
 
     def __enter__(self) -> None:
-        """Enter the plugin's context manager."""
         _asked(self._name, lambda: type(self._wrapper).__enter__(self._wrapper))
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> bool | None:

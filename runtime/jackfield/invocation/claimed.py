@@ -36,9 +36,7 @@ class Claimed:
         """Require that a connection is the one of the invocation. An approved connection is compared elsewhere, with all that the approver
         saw.
 
-        :raises UnknownConnection: if it is another connection, such as one with the name of a deleted connection: it may belong to
-            another
-            account.
+        :raises UnknownConnection: if it is another: one with the name of a deleted connection may belong to another account.
         """
         if self.connection_id in (None, identifier) or self.approval is not None:
             return

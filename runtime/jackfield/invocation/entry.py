@@ -116,7 +116,7 @@ class Entry:
     """Seconds for which an ended invocation holds its key and is stored at least; None: by the settings."""
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
-    """Outcomes of the objects that it had sent, the most severe first; only for an entry that was read alone."""
+    """Outcomes of the objects that the invocation had sent, the most severe first; only for an entry that was read alone."""
     evidence: Mapping[str, Any] | None = None
     """Looks for a call that is or was in doubt, as displayed members; only for an entry that was read alone."""
     blocked: Mapping[str, Any] | None = None

@@ -56,9 +56,7 @@ def home(environment: Mapping[str, str]) -> str:
 
     That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
 
-    :raises InvalidInvocation: if the path is neither absolute nor expands to an absolute path: another working directory would mean
-        another
-        folder.
+    :raises InvalidInvocation: if the path is neither absolute nor expands to an absolute path.
     """
     named = environment.get("JACKFIELD_HOME")
     found = os.path.expanduser(named) if named else os.path.join(_user_data(environment, sys.platform), "jackfield")

@@ -28,9 +28,8 @@ _DATA = frozenset({"default", "const", "enum", "examples", "invocation", "result
 def package_of(key: str) -> str:
     """Return the name of the package of a connector with this key.
 
-    :raises InvalidInput: if an installed library has this name: its modules would be hidden. A package that binds actions is a
-        library,
-        even if it has a connector.
+    :raises InvalidInput: if an installed library has this name: its modules would be hidden. A package that
+        binds actions is a library, even if it has a connector.
     """
     from importlib import metadata
 

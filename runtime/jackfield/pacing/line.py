@@ -155,7 +155,7 @@ class Line:
             self.base, self.base_at, self.rate = self.next, now, self.declared
 
     def mark(self, now: float) -> None:
-        """Make the next place of a declared rate come due as if the call that begins now had used one."""
+        """Let the next place of a declared rate come due one interval from now at the earliest."""
         self.declare(now)
         self.next = max(self.next, self.at(now) + 1)
 

@@ -175,7 +175,7 @@ class Pace(ProcessLocal):
             self._settle(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
 
     def mark(self) -> None:
-        """Make the next place of a declared rate come due as if the call that begins now had used one."""
+        """Let the next place of a declared rate come due one interval from now at the earliest."""
         self._change(lambda state, now: state.line.mark(now))
 
     def earliest(self) -> float:

@@ -303,7 +303,7 @@ class PaceState:
         self.line.throttled(began, now, self.quota.within_a_second(now), retry_after)
 
     def plan(self, per_day: Sequence[float], cost: float, now: float) -> tuple[int, float] | None:
-        """Count a call of a warm-up plan; None if it is allowed. Otherwise return the number of today in the plan and the end of today."""
+        """Count a call of a warm-up plan, and return None if it is allowed; else the number of today in the plan, and the end of today."""
         day = int(now // DAY)
         if self.first_day is None:
             self.first_day = day

@@ -227,7 +227,7 @@ class Turn:
         self._ride = None if ride.is_undone else ride
 
     def mark(self) -> None:
-        """Make the next place of a declared rate come due as if the call that has just ended had used one."""
+        """Let the next place of a declared rate come due one interval from now at the earliest."""
         if self.account is None and self.pace is not None:
             self.pace.mark()
 
