@@ -60,7 +60,10 @@ class Actions:
         """Dry runs of each action by its key."""
 
     def drafted(self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]) -> tuple[Json, list[Alternative]] | None:
-        """Return the action of an operation with the credentials that it accepts; None if the operation becomes no action."""
+        """Return an operation's action and the alternatives of credentials that it accepts.
+
+        None means that the operation becomes no action: it is not selected, or its credentials or its body are not supported.
+        """
         wanted = action_key(operation.method, operation.path, operation.raw)
         fixed = operation.extension.get("key")
         if not keep(operation, fixed if isinstance(fixed, str) else wanted):
@@ -81,7 +84,7 @@ class Actions:
         return self._action(operation, key, parameters, body, self._response(operation), alternatives), alternatives
 
     def suggestions(self) -> Json:
-        """Return an overlay with the curation that names suggest, for a person's review."""
+        """Return an overlay with suggested curation, derived from names, for a person's review."""
         info = {"title": "Suggestions of the generator", "version": "1"}
         return {"overlay": "1.0.0", "info": info, "actions": self._suggested}
 
@@ -142,7 +145,7 @@ class Actions:
         return action
 
     def _ask_for_one_value(self, operation: Operation, body: RequestBody | None, response: Response) -> None:
-        """Ask for JSON where a response may be JSON or a stream, by the flag ``stream`` of the body."""
+        """Send the body's flag ``stream`` as false where a response is either JSON or a stream."""
         if not response.is_also_stream:
             return
         if body is not None and body.has_stream_flag:
@@ -152,7 +155,10 @@ class Actions:
             self._report.assumed("response is a stream", operation.at, "a stream that comes in place of JSON is read as its items")
 
     def _response(self, operation: Operation) -> Response:
-        """Return the response that becomes the output: for a job the response of the request that ends the job, if the document has it."""
+        """Return the response that becomes the output.
+
+        For a job it is the response of the request that ends the job, if the document describes this request.
+        """
         job = job_of(operation)
         if job is None:
             return self._contents.response(operation)
@@ -223,9 +229,7 @@ class Actions:
         return binding
 
     def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody | None) -> None:
-        """Make the members of a flat body inputs of their own; the binding reassembles them, for example as variables of a GraphQL
-        document.
-        """
+        """Make each member of a flat body an input. The binding's row says where the request has each member."""
         if body is not None and body.is_flat:
             self._spread(operation, parameters, body)
         if body is not None:
@@ -272,7 +276,7 @@ class Actions:
 def _headers(operation: Operation) -> Json:
     """Return the header fields of an operation's requests that its overlay sets.
 
-    :raises InvalidInput: if a name or a value is not valid in a header.
+    :raises InvalidInput: if a name is no field name or a value no printable string.
     """
     found = operation.extension.get("headers", {})
     given: Json = found if isinstance(found, dict) else {"": found}
@@ -282,9 +286,9 @@ def _headers(operation: Operation) -> Json:
 
 
 def _handing_out(operation: Operation) -> Json:
-    """Return the mark of an operation whose whole answer is a credential, if its overlay says so.
+    """Return ``handsOutCredentials`` of an operation whose overlay declares its whole output a credential; else an empty object.
 
-    :raises InvalidInput: if it is a job, whose output is stored until its caller reads it.
+    :raises InvalidInput: if the operation is a job: a job's output is stored in the journal.
     """
     if operation.extension.get("handsOutCredentials") is not True:
         return {}
@@ -294,7 +298,10 @@ def _handing_out(operation: Operation) -> Json:
 
 
 def _titled(name: str, key: str, schema: Json) -> Json:
-    """Return the schema of a body's member with its name as title, unless its own title equals the name: other titles name the type."""
+    """Return the schema of a body's member with the member's name as title, if the name differs from the key.
+
+    A title of the document stays only if it says the member's name: other titles name the type.
+    """
     own = schema.get("title")
     if isinstance(own, str) and input_name(own) == key:
         return schema
@@ -329,7 +336,7 @@ def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) 
 
 
 def _shown(body: RequestBody | None) -> Json:
-    """Return the inputs that the document's example of a body shows."""
+    """Return the example inputs that the document's example of a body contains."""
     if body is None or body.example is None:
         return {}
     if not body.is_flat:
@@ -379,5 +386,5 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
 
 
 def _place(at: str) -> str:
-    """Return the pointer to the items: the plain name of a member of the output, else the pointer itself."""
+    """Return the name of an output's top-level member without its slash, or a deeper JSON Pointer unchanged."""
     return at[1:] if _PLAIN.fullmatch(at[1:]) else at

@@ -1,4 +1,4 @@
-"""The command ``jackfield generate openapi``."""
+"""Command ``jackfield generate openapi``."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _parser() -> Parser:
 
 
 def _overlaid(document: dict[str, Any], given: list[str], folder: Path) -> list[str]:
-    """Apply the project's own overlay, then those given; return the targets that select nothing."""
+    """Apply the project's own overlay, then the overlays of the command line; return the targets that select nothing."""
     from jackfield_openapi.project import OVERLAYS
 
     own = [str(folder / name) for name in OVERLAYS if (folder / name).is_file()]

@@ -11,7 +11,7 @@ from jackfield_openapi.pointing import Pointing, local
 
 COMBINING = ("allOf", "oneOf", "anyOf")
 BUNDLED = "x-jackfield-bundled"
-"""Member of a bundled document with the files that it refers to."""
+"""Member of a bundled document that holds the files it refers to."""
 
 
 class Composition:
@@ -24,7 +24,7 @@ class Composition:
             self._heirs.setdefault(base, []).append(heir)
 
     def is_base(self, at: str) -> bool:
-        """Return whether other schemas derive from the one at ``at``: its discriminator names the schema of a value."""
+        """Return whether the schema at ``at`` is a base: its discriminator selects derived schemas, not its own alternatives."""
         node = self.at(at)
         about = node.get("discriminator") if isinstance(node, dict) else None
         if not isinstance(about, dict) or any(node.get(name) for name in ("oneOf", "anyOf")):
@@ -32,7 +32,7 @@ class Composition:
         return at in self._heirs or bool(about.get("mapping"))
 
     def derived(self, at: str) -> list[str]:
-        """Return the places of all schemas that derive from a base, by ``allOf`` or by the mapping of its discriminator."""
+        """Return the JSON Pointers of all schemas that derive from the schema at ``at``, by ``allOf`` or by a discriminator's mapping."""
         found: dict[str, None] = {}
         waiting = [at]
         while waiting:
@@ -52,20 +52,20 @@ class Composition:
                 yield mapped(target)
 
     def at(self, place: str) -> Any:
-        """Return the schema at a place; None if there is none."""
+        """Return the schema at a JSON Pointer; None if the document has none there."""
         try:
             return self._pointing.find(place)
         except LookupError:
             return None
 
     def is_marked(self, sub: object, mark: str) -> bool:
-        """Return whether a member has a mark such as ``readOnly``, itself or by the schema that it refers to."""
+        """Return whether a member is marked, such as by ``readOnly``, in its own schema or in the schema that it refers to."""
         if isinstance(sub, dict) and isinstance(sub.get("$ref"), str) and mark not in sub:
             sub = self.target(sub["$ref"])
         return isinstance(sub, dict) and sub.get(mark) is True
 
     def members(self, node: object) -> dict[str, list[Any]]:
-        """Return the schemas of each declared name of a schema and its branches, references resolved."""
+        """Return all schemas of each property that a schema or one of its branches declares, by the property's name."""
         found: dict[str, list[Any]] = {}
         for part in self.parts(node):
             named = part.get("properties")
@@ -75,7 +75,7 @@ class Composition:
         return found
 
     def refined(self, node: object) -> frozenset[str]:
-        """Return the names of objects and lists that several parts of an ``allOf`` describe, each with members of its own."""
+        """Return the names of objects and lists that several parts of an ``allOf`` describe differently."""
         found: dict[str, list[Any]] = {}
         for part in self.parts(node, ("allOf",)):
             named = part.get("properties")
@@ -85,7 +85,7 @@ class Composition:
         return frozenset(name for name, schemas in found.items() if len(schemas) > 1)
 
     def parts(self, node: object, combining: tuple[str, ...] = COMBINING) -> Iterator[Mapping[str, Any]]:
-        """Yield a schema and all branches that apply to the same value, each once."""
+        """Yield a schema and all of its branches by the keywords ``combining``, each once, with references resolved."""
         seen: set[int] = set()
         waiting = [node]
         while waiting:
@@ -101,7 +101,7 @@ class Composition:
                 waiting.append(self.target(part["$ref"]))
 
     def target(self, reference: str) -> Any:
-        """Return the target of a reference; None if there is none."""
+        """Return the target of a reference within the document; None if it does not exist."""
         try:
             return self._pointing.find(local(reference))
         except LookupError:
@@ -109,16 +109,16 @@ class Composition:
 
 
 def mapped(target: object) -> str:
-    """Return the place of a schema that a discriminator's mapping names, by a reference or by its bare name.
+    """Return the JSON Pointer of a schema that a discriminator's mapping names, by a reference or by its bare name.
 
-    :raises LookupError: if it is no place of this document.
+    :raises LookupError: if the target is outside this document.
     """
     text = str(target)
     return local(text if "/" in text or "#" in text else f"#/components/schemas/{text}")
 
 
 def _inheritances(root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the place of each schema that another one inherits by ``allOf``, with the place of its heir."""
+    """Yield the JSON Pointers of a base schema and of a schema that inherits it by ``allOf``, for each such pair."""
     named = [(name,) for name in ("components", "paths", "webhooks", BUNDLED)]
     waiting: list[tuple[Any, tuple[str, ...]]] = [(root.get(steps[0]), steps) for steps in named]
     while waiting:

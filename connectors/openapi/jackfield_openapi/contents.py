@@ -1,4 +1,4 @@
-"""Request bodies and responses: the media type that an action uses, its schema, and how the binding encodes and reads it."""
+"""Request bodies and responses: an action's media type, its schema, and the binding's rows that encode and decode it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILE: Mapping[str, Any] = {
     ],
     "x-jackfield": {"file": "stream"},
 }
-"""Schema of a file in the form that the author's API accepts, read as a stream."""
+"""Schema of a file as an input, which the connector reads as a stream."""
 _READ_FILE: Mapping[str, Any] = {
     "anyOf": [
         {
@@ -77,7 +77,7 @@ class RequestBody:
     description: str
     example: Any = None
     is_flat: bool = False
-    """True if the body's members are inputs of their own."""
+    """True if each member of the body is an input."""
     has_stream_flag: bool = False
     """True if a boolean member ``stream`` of the body asks for a stream in place of one JSON value."""
     shown: tuple[Example, ...] = ()
@@ -91,7 +91,7 @@ class Response:
     schema: Any
     row: Json
     raw: Any = None
-    """Schema in the document; None without JSON."""
+    """Schema of the response in the document; None if the response is not JSON."""
     headers: Mapping[str, Any] | None = None
     example: Any = None
     types: Mapping[str, list[str]] | None = None
@@ -106,7 +106,7 @@ def _is_media(name: str) -> bool:
 
 
 def is_json(media: str) -> bool:
-    """Return whether a media type is one value of JSON."""
+    """Return whether a media type is one JSON value, not a stream of values."""
     kind = _kind(media)
     return (kind in ("application/json", "text/json") or kind.endswith("+json")) and stream_reading(kind) is None
 
@@ -117,7 +117,7 @@ def _kind(media: str) -> str:
 
 
 def _named(media: str) -> str:
-    """Return the media type to name in a header: JSON's for a range like ``application/*+json``, which occurs only in documents."""
+    """Return the media type that a header field names: ``application/json`` for a range such as ``application/*+json``."""
     return "application/json" if is_json(media) and "*" in media else media
 
 
@@ -136,7 +136,7 @@ def _encoding(media: str) -> str | None:
 
 _ORDER = ("json", "form", "multipart", "text", "bytes")
 _FLAT = frozenset({"json", "form", "multipart"})
-"""Encodings of bodies that have members."""
+"""Encodings of bodies whose members can be inputs."""
 _MOST_REFERENCES = 10
 
 
@@ -200,7 +200,7 @@ class Contents:
         return any("boolean" in _types(part) for sub in subs for part in self._composition.parts(sub))
 
     def _inlined(self, given: Json) -> tuple[Json, str | None]:
-        """Return a media type with its schema's reference resolved, which shows the members, and the place that the reference named."""
+        """Return a media type object with its schema's reference resolved, and the JSON Pointer of the target; None without a reference."""
         schema, place = given.get("schema"), None
         for _ in range(_MOST_REFERENCES):
             if not isinstance(schema, dict) or "$ref" not in schema:
@@ -213,7 +213,7 @@ class Contents:
         return ({**given, "schema": schema} if isinstance(schema, dict) else given), place
 
     def _with_derived(self, made: Json, place: str) -> Json:
-        """Return the schema of a body with the members of all types that derive from its base, none of them required."""
+        """Add the members of all types derived from the schema at ``place`` to a body's schema, as optional members."""
         found: dict[str, list[Any]] = {}
         for heir in self._composition.derived(place):
             for name, subs in self._composition.members(self._composition.at(heir)).items():
@@ -263,7 +263,7 @@ class Contents:
         return False
 
     def _with_files(self, raw: Any, made: Any, at: str) -> Any:
-        """Return the inlined schema of a multipart body with FILE where the document has binary text."""
+        """Return the schema of a multipart body in which each binary member has the schema ``FILE``, or is a list of such files."""
         files = self._files(raw)
         if not files:
             return made
@@ -295,7 +295,7 @@ class Contents:
         return any("array" in _types(part) for part in self._composition.parts(schema))
 
     def response(self, operation: Operation) -> Response:
-        """Return the success response of an operation; without one it has an empty output."""
+        """Return the success response of an operation, with an empty output if the document describes none."""
         found = operation.raw.get("responses")
         found = found if isinstance(found, dict) else {}
         statuses = [status for status in found if status[:1] == "2"]
@@ -352,7 +352,7 @@ class Contents:
         return Response(_member("file", dict(_READ_FILE)), {"read": "bytes", "accept": media}, None, headers)
 
     def _streamed(self, raw: Any, media: str, at: str) -> Json:
-        """Return the schema of a stream's items: the values of JSON Lines, or the events of a stream with their data."""
+        """Return the schema of a stream's output: a list of JSON Lines values or of server-sent events."""
         if stream_reading(_kind(media)) == "events":
             return _member("items", {"type": "array", "items": dict(_EVENT)})
         is_item = "object" in {kind for part in self._composition.parts(raw) for kind in _types(part)}
@@ -360,7 +360,7 @@ class Contents:
         return _member("items", {"type": "array", "items": item})
 
     def _example(self, given: Json) -> Any:
-        """Return the first example of a body; the first in a list of examples may be a reference."""
+        """Return the first example value of a body or response, references resolved; None if the document has none."""
         if given.get("example") is not None:
             return given["example"]
         listed = given.get("examples")
@@ -375,7 +375,7 @@ class Contents:
         return schema.get("example") if isinstance(schema, dict) else None
 
     def _wrapped(self, made: Any, raw: Any) -> Any:
-        """Return the schema of an output, which is always an object: lists and single values become members of one."""
+        """Return the schema of an output, which is always an object: a list becomes its member ``items``, another value ``value``."""
         kinds = {kind for part in self._composition.parts(raw) for kind in _types(part)}
         if kinds and "object" not in kinds:
             return _member("items" if "array" in kinds else "value", made)
@@ -383,13 +383,16 @@ class Contents:
 
 
 def _may_be_plain(raw: Any) -> bool:
-    """Return whether a schema of a document is one object that names its members, and nothing that combines schemas."""
+    """Return whether a document's schema is one object with named members only, without combining keywords."""
     is_object = isinstance(raw, dict) and isinstance(raw.get("properties"), dict) and bool(raw["properties"])
     return is_object and not raw.keys() & _COMBINING and raw.get("additionalProperties", False) is False
 
 
 def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], composition: Composition) -> Json:
-    """Return the schema of a flat body without the read-only members that no example of the document sends: each would be an input."""
+    """Drop the read-only members that no example sends from the schema of a flat body.
+
+    A read-only member also goes if a parameter has its input name.
+    """
     sent = {name for one in shown if isinstance(one.value, dict) for name in one.value}
     taken = {input_name(parameter["name"]) for parameter, _ in operation.parameters}
     members = schema["properties"]
@@ -402,7 +405,9 @@ def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], co
 
 
 def _twin(operation: Operation, members: Json) -> str | None:
-    """Return the name of a member that would be the same input as a parameter, a member before it, or an input for pages."""
+    """Return the first member whose input name a parameter, an earlier member or a reserved input already has; None without
+    such a member.
+    """
     taken = {input_name(parameter["name"]) for parameter, _ in operation.parameters} | (RESERVED - {"body"})
     for name, about in members.items():
         if isinstance(about, dict) and about.get("readOnly") is True:
@@ -415,7 +420,7 @@ def _twin(operation: Operation, members: Json) -> str | None:
 
 
 def _is_plain(schema: Any) -> bool:
-    """Return whether a converted schema lists all members that its objects may have."""
+    """Return whether a converted schema is an object that lists all of its members."""
     is_object = isinstance(schema, dict) and bool(schema.get("properties")) and schema.keys() <= _OF_PLAIN
     return is_object and schema.get("additionalProperties", False) is False
 

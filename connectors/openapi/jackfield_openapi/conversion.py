@@ -1,4 +1,4 @@
-"""Conversion of a whole document to a manifest: the steps in order, from the document to actions that are proven to compile."""
+"""Conversion of a document to a manifest: the order of the steps, up to the check that all actions compile."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\D.*)?$")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Choices of the person who generates: key and version of the connector, the operations to keep, the lock's keys, the source."""
+    """Settings of one generation: the connector's key and version, the selected operations, the lock's keys and the source."""
 
     key: str | None = None
     version: str | None = None
@@ -48,18 +48,18 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Outcome of a conversion. ``locked`` has the key of each operation, also of earlier versions; ``overlay`` the suggested curation."""
+    """Outcome of a conversion. ``locked`` has the key of each operation, also of earlier versions; ``overlay`` has suggested curation."""
 
     manifest: Json
     report: Report
     locked: dict[str, str]
     overlay: Json
     license: str | None = None
-    """SPDX identifier of the document's licence, from which texts of the connector come."""
+    """SPDX identifier of the document's licence, which covers texts copied from the document."""
 
 
 def converted(document: Json, choices: Choices) -> Converted:
-    """Convert a document, on which all overlays have been applied.
+    """Convert a document to which all overlays have been applied.
 
     :raises InvalidInput: if it is not OpenAPI 3.0, 3.1 or Swagger 2.0.
     """
@@ -157,7 +157,7 @@ _LICENCES = {
 
 
 def licence_in(document: Json) -> str | None:
-    """Return the SPDX identifier of a document's licence, by its own member or by a usual name; None if neither says it."""
+    """Return the SPDX identifier of a document's licence, from the member ``identifier`` or from a usual name; else None."""
     info = document.get("info")
     given = info.get("license") if isinstance(info, dict) else None
     about = given if isinstance(given, dict) else {}
@@ -184,7 +184,7 @@ def key_in(document: Json) -> str:
 
 
 def _version(given: object) -> str:
-    """Return a version of PEP 440 for the document's version; dates such as 2024-05-01 become 2024.5.1."""
+    """Convert the document's version to a version of PEP 440: the date 2024-05-01 becomes 2024.5.1."""
     text = str(given or "").strip()
     date = re.match(r"(\d{4})-(\d{2})-(\d{2})", text)
     if date is not None:

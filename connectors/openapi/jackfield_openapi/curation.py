@@ -163,14 +163,14 @@ def _documented(response: Response) -> Json:
 
 
 def documented(shown: Any) -> Json:
-    """Return the output for a documented response; without one, it is empty."""
+    """Return a documented response as an output; an empty object for None."""
     return {} if shown is None else as_output(shown)
 
 
 def job_of(operation: Operation) -> Json | None:
-    """Return the job that an operation starts, from its overlay; None if it starts none.
+    """Return the overlay's declaration of the job that an operation starts; None without one.
 
-    :raises InvalidInput: if it lacks data that polls need.
+    :raises InvalidInput: if the handle or the poll is missing.
     """
     found = operation.extension.get("job")
     if found is None:
@@ -186,7 +186,7 @@ def job_of(operation: Operation) -> Json | None:
 
 
 def shortened(value: Any) -> Any:
-    """Copy a documented response with few items of each list."""
+    """Copy a documented response with at most one item of each list."""
     if isinstance(value, list):
         return [shortened(item) for item in value[:_MOST_ITEMS]]
     return {name: shortened(item) for name, item in value.items()} if isinstance(value, dict) else value
@@ -195,7 +195,7 @@ def shortened(value: Any) -> Any:
 def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     """Apply the document's ``x-jackfield`` to a manifest, and complete the examples of its actions.
 
-    :raises InvalidInput: if it has an unknown member.
+    :raises InvalidInput: if it has an unknown member or a value that is not valid.
     """
     given = extension if isinstance(extension, dict) else {}
     known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence"}
@@ -225,7 +225,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
 
 
 def _source(manifest: Json, key: str, given: Json) -> Json:
-    """Return an option source in the manifest's form, and mark its fields: inputs by their names, or ``action.input``."""
+    """Return an option source in the manifest's form, and mark the fields that offer its choices."""
     if given["action"] not in {action["key"] for action in manifest["actions"] if action["effect"] == "read"}:
         raise refused(f"the option source '{key}' needs an 'action' that reads")
     _mark(manifest, given["fields"], {"options": key}, f"the option source '{key}'", given["action"])
@@ -236,7 +236,12 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
 
 
 def _mark(manifest: Json, fields: Sequence[str], mark: Json, what: str, but: str = "") -> None:
-    """Mark inputs of all actions ``but`` one, by their names or as ``action.input``. A list gets the choices of its items."""
+    """Add ``mark`` to the extension of named inputs, in all actions except ``but``; ``what`` begins the error's message.
+
+    A field is an input's name, or ``action.input``. For a list, a mark ``options`` goes to its items.
+
+    :raises InvalidInput: if no action has one of the fields.
+    """
     unused = set(fields)
     for action in manifest["actions"]:
         properties = action["inputs"]["properties"]
@@ -309,7 +314,10 @@ def _curate_credential(row: Json, credential: Json, given: Mapping[str, Any]) ->
 
 
 def _learn(row: Json, credential: Json) -> None:
-    """Make values that the provider supplies optional, and check that a server among them is bound to known hosts."""
+    """Make values that the sign-in supplies optional, and add the choice of an account if the overlay declares one.
+
+    :raises InvalidInput: if the sign-in supplies a server but the overlay lists no allowed hosts.
+    """
     learned = {*credential.get("answer", ()), *credential.get("callback", ()), *credential.get("after", {}).get("values", ())}
     properties, required = row["schema"]["properties"], row["schema"].get("required", [])
     if "server" in learned and not credential.get("hosts"):
@@ -331,8 +339,9 @@ def _is_destination(about: Json) -> bool:
 
 
 def _fix(row: Json, credential: Json, fixed: Json) -> None:
-    """Remove the values of a login that are fixed, unless a fixed part contains them. With a fixed password, the user name is the secret:
-    an API key.
+    """Remove a login's fixed user name or password from a connection type, unless a fixed template uses its value.
+
+    If only the user name is left, it holds an API key and becomes a secret.
     """
     used = {name for text in fixed.values() for name in _PLACE.findall(text)}
     properties = row["schema"]["properties"]
@@ -347,7 +356,7 @@ def _fix(row: Json, credential: Json, fixed: Json) -> None:
 
 
 def add_fields(rows: list[Json], fields: Json) -> None:
-    """Add the values that are parts of requests to the connection types that lack them; they are required."""
+    """Add fields for parts of requests to the connection types that lack these fields; added fields are required."""
     for row in rows:
         properties = row["schema"]["properties"]
         added = [name for name in fields if name not in properties]

@@ -1,4 +1,4 @@
-"""Pages of a list as an overlay declares them: the declaration is checked, since an error would end the list after its first page."""
+"""Pagination that an overlay declares: an invalid declaration is an error here, since it would end lists after their first page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Json = dict[str, Any]
 
 
 def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
-    """Return an overlay's declaration of the pages of an operation.
+    """Return the overlay's declaration of pagination: its kind, its confidence and its row.
 
-    :raises InvalidInput: if it is not valid: a list would end after its first page.
+    :raises InvalidInput: if the declaration is not valid.
     """
     kind, pages = given.get("kind"), {name: given[name] for name in NAMES if name in given}
     fault = None
@@ -56,7 +56,7 @@ def _input(named: Any, drawn: Drawn) -> Any:
 
 
 def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of how pages are fetched and ended; None without a fault."""
+    """Return the fault in a declaration's members about requests for pages; None if they are valid."""
     header = pages.get("header")
     if type(pages.get("first", 0)) is not int:
         return "'first' must be a whole number"
@@ -103,7 +103,7 @@ def _is_end(given: object) -> bool:
 
 
 def _place_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of where later pages are fetched; None without a fault."""
+    """Return the fault in the method or path of requests for later pages; None if both are valid."""
     if operation.method != "get" and kind in ("url", "linkHeader"):
         return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
     further = pages.get("continue")

@@ -1,8 +1,8 @@
-"""Documents in Google's discovery format, as OpenAPI 3.0.
+"""Conversion of Google's discovery documents to OpenAPI 3.0.
 
 https://developers.google.com/discovery/v1/reference/apis
 
-Paths come from ``flatPath``, if present: each part of a resource's name is an input of its own. Keys are made from the method's ID,
+Paths come from ``flatPath``, if present: each part of a resource's name is an input. Keys are made from the method's ID,
 ``gmail.users.messages.send`` is ``sendMessage``. Parameters of every method, such as ``prettyPrint``, are left out.
 """
 
@@ -31,12 +31,12 @@ Json = dict[str, Any]
 
 
 def is_discovery(document: Mapping[str, Any]) -> bool:
-    """Return whether a document has this format."""
+    """Return whether a document has Google's discovery format."""
     return document.get("discoveryVersion") == "v1" or document.get("kind") == "discovery#restDescription"
 
 
 def openapi_of(given: Mapping[str, Any]) -> Json:
-    """Return a document as OpenAPI 3.0."""
+    """Convert a discovery document to OpenAPI 3.0."""
     methods = [*_methods(given)]
     names = _names(methods)
     paths: Json = {}
@@ -62,7 +62,7 @@ def openapi_of(given: Mapping[str, Any]) -> Json:
 
 
 def _version(given: Mapping[str, Any]) -> str:
-    """Return the document's revision as a date, which distinguishes documents of one version of the API; else that version."""
+    """Return the document's revision as a date, which distinguishes revisions of one API version; without one, the API's version."""
     found = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", str(given.get("revision", "")))
     return "-".join(found.groups()) if found else str(given.get("version", "1"))
 
@@ -72,14 +72,14 @@ def _root(given: Mapping[str, Any]) -> str:
 
 
 def _methods(given: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the methods of a document or a resource, including its inner resources' methods."""
+    """Yield the methods of a document or a resource, including methods of nested resources."""
     yield from given.get("methods", {}).values()
     for inner in given.get("resources", {}).values():
         yield from _methods(inner)
 
 
 def _names(methods: list[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the operation's ID of each method: its verb and the last of its resources, with as many others as make it unique."""
+    """Return a unique operation ID for each method's ID: the verb, the last resource, and further resources where needed."""
     found: dict[str, str] = {}
     left = [method["id"] for method in methods]
     for depth in (1, 2, 3, 20):
@@ -109,7 +109,7 @@ def _singular(name: str) -> str:
 
 
 def _operations(given: Mapping[str, Any], method: Mapping[str, Any], name: str, taken: Collection[str]) -> Iterator[tuple[str, str, Json]]:
-    """Yield path, HTTP method and operation of a method, and of the forms of it that send or receive a file."""
+    """Yield path, HTTP method and operation of a discovery method, then of its upload and its download of a file."""
     path = _path(method.get("flatPath") or method["path"])
     verb = method["httpMethod"].lower()
     operation = _operation(given, method, name, path)
@@ -131,7 +131,7 @@ def _operations(given: Mapping[str, Any], method: Mapping[str, Any], name: str, 
 
 
 def _path(given: str) -> str:
-    """Return a path whose parameters are single segments."""
+    """Return a path template in which each parameter is one segment."""
     return f"/{_IN_PATH.sub(_NAME, given).lstrip('/')}"
 
 
@@ -164,7 +164,7 @@ def _scopes(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _breadth(scope: str) -> tuple[bool, bool]:
-    """Return an estimate of a scope's breadth: any of a method's scopes is enough, and the first becomes the action's declared one."""
+    """Return a sort key that orders scopes from narrow to broad: an action declares the first."""
     return "/auth/" not in scope or "cloud-platform" in scope or "addons" in scope, ".readonly" not in scope
 
 
@@ -201,7 +201,7 @@ def _parameter(name: str, given: Mapping[str, Any]) -> Json:
 
 
 def _schema(given: Any, *, is_named: bool = False) -> Json:
-    """Return a schema; ``is_named``: it belongs to a parameter, which has its own description."""
+    """Convert a schema; with ``is_named``, omit the description, which the parameter has itself."""
     if not isinstance(given, dict):
         return {}
     if isinstance(given.get("$ref"), str):
@@ -224,7 +224,7 @@ def _schema(given: Any, *, is_named: bool = False) -> Json:
 
 
 def _value(text: Any, kind: Any) -> Any:
-    """Return a value that the format writes as text; None for a text of another type."""
+    """Convert a value from the string that the discovery format writes; None for a string that is not of the type ``kind``."""
     if not isinstance(text, str):
         return text
     with suppress(ValueError):

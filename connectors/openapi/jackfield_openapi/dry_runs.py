@@ -1,7 +1,7 @@
-"""Dry runs of a document's own request examples: its connector must accept the calls that the document shows.
+"""Dry runs of a document's request examples: the generated connector should accept the calls that the document shows.
 
-An example is prepared, checked and encoded as in a call, without sending. Its omitted inputs are not required. A refused example is in the
-report with the first faults: the document contradicts itself there, or the connector lacks something.
+A dry run prepares, checks and encodes an example like a call, without sending it. Inputs that the example omits are not required. The
+report lists a refused example with its first faults: the document contradicts itself, or the connector lacks a feature.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Judge = Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Inputs of one dry run. ``whole`` requires the body's required members; a parameter is checked alone."""
+    """Inputs of one dry run. ``whole`` enforces the body's required members; a parameter is checked alone."""
 
     at: str
     inputs: Json
     names: frozenset[str]
-    """Names of the inputs in the example."""
+    """Names of the inputs that are checked."""
     whole: bool
     fault: str = ""
-    """Reason why the example cannot be the inputs."""
+    """Reason why the example cannot be used as inputs; empty if it can."""
 
 
 def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None) -> Iterator[Case]:
@@ -67,7 +67,7 @@ def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None
 
 
 def _parse_value(value: Any) -> Any:
-    """Return the value that a text encodes as JSON, since documents show JSON as text, too."""
+    """Return the value of a JSON string, or the value unchanged: documents show JSON as strings, too."""
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
             return json.loads(value)
@@ -95,7 +95,7 @@ _DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"
 
 
 def _listed(action: Json, case: Case) -> Case | None:
-    """Return the case with the list that the text in the URL encodes; None if the example is not such a text."""
+    """Return the case with its delimited string split into a list; None if the input is no list or the example no string."""
     key, value = next(iter(case.inputs.items()), ("", None))
     if case.whole or not isinstance(value, str) or action["inputs"]["properties"][key].get("type") != "array":
         return None
@@ -104,7 +104,7 @@ def _listed(action: Json, case: Case) -> Case | None:
 
 
 def _schema(inputs: Json, case: Case, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Json:
-    """Return the schema of the inputs in an example."""
+    """Return the schema of a case's inputs, with the definitions that it uses."""
     schema: Json = {
         "type": "object",
         "properties": {name: about for name, about in inputs["properties"].items() if name in case.names},

@@ -1,4 +1,4 @@
-"""Effect of an operation: the promise of its method, and names that contradict it."""
+"""Effect of an operation: derived from its HTTP method, unless its name contradicts the method."""
 
 from __future__ import annotations
 
@@ -94,7 +94,12 @@ _READING = frozenset(
 
 
 def effect_of(operation: Operation, report: Report) -> Effect:
-    """Return the effect. A method that is safe to repeat does not count if the operation's name says that each call does something anew."""
+    """Return the effect that the overlay declares, else the effect of the HTTP method.
+
+    A GET or PUT whose name says that it writes anew is a ``write``.
+
+    :raises InvalidInput: if the overlay's effect is not valid.
+    """
     given = operation.extension.get("effect")
     curated: Effect | None = given if given in ("read", "idempotent", "write") else None
     if curated is not None:
@@ -117,7 +122,7 @@ def effect_of(operation: Operation, report: Report) -> Effect:
 
 
 def seems_to_read(operation: Operation) -> bool:
-    """Return whether a POST is named like a read: a candidate for an overlay, since two thirds of such names are right."""
+    """Return whether a POST has a name of a read. The caller only suggests the effect: a third of such names mislead."""
     return operation.method == "post" and (operation.verb in _READING or _last_word(operation.path) in ("search", "query", "lookup"))
 
 

@@ -1,4 +1,4 @@
-"""Evidence of operations, which a person declares in an overlay: the place of a call's marker, and the reads that find the marker again."""
+"""Evidence that an overlay declares for operations: the place of a call's marker, and the reads that find the marker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 def evidence_of(operation: Operation, action: Json) -> Json:
     """Return the members ``marker`` and ``evidence``, or ``noEvidence``, that ``x-jackfield`` of an operation adds to its action.
 
-    :raises InvalidInput: if they are not valid.
+    :raises InvalidInput: if one of them is not valid.
     """
     found: Json = {name: operation.extension[name] for name in ("marker", "evidence", "noEvidence") if name in operation.extension}
     try:
@@ -26,9 +26,9 @@ def evidence_of(operation: Operation, action: Json) -> Json:
 
 
 def explain_doubts(manifest: Json, extension: Any) -> None:
-    """Give each action that may be in doubt and has no evidence the common reason from ``x-jackfield`` of the document.
+    """Copy the document's ``noEvidence`` to each action that may be in doubt and declares neither ``evidence`` nor ``noEvidence``.
 
-    :raises InvalidInput: if the reason is no text, or too long.
+    :raises InvalidInput: if the reason is not valid as an action's ``noEvidence``.
     """
     reason = extension.get("noEvidence") if isinstance(extension, dict) else None
     for row in manifest["actions"] if reason is not None else ():
@@ -42,7 +42,7 @@ def explain_doubts(manifest: Json, extension: Any) -> None:
 
 
 def check_looks(manifest: Json) -> None:
-    """Require that the targets of looks exist.
+    """Check that the reads and events of all looks exist.
 
     :raises InvalidInput: if a look's read does not exist in the connector, or lacks one of the look's inputs, or an event comes from no
         trigger.

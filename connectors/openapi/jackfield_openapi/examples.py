@@ -1,4 +1,4 @@
-"""Examples of actions: from the document where they fit the schemas, else minimal values made from the schemas."""
+"""Examples of actions: the document's examples where they fit the schemas, else minimal values made from the schemas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jackfield_openapi.proof import DIALECT, Draft, closure
 from jackfield_openapi.report import Report
 
 MOST_ACTIONS = 300
-"""Maximum number of actions of a connector whose examples are made: each is validated, and nobody reads thousands."""
+"""Maximum number of actions for which examples are made: each example is validated, and few people read thousands of them."""
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Shown:
 
 
 def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report) -> None:
-    """Add an example to each action without one, if a valid example can be made."""
+    """Add an example to each action without one, if the document's or a minimal example fits the action's schemas."""
     if len(drafts) > MOST_ACTIONS:
         report.assumed("no examples", "/paths", f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay")
         return
@@ -48,7 +48,7 @@ def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: J
 
 
 def minimal(action: Json, output: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return inputs made from the schema of an action, and an output with some members given; None if no short values are valid."""
+    """Return minimal inputs that fit an action's schema, and an output that fits ``output``; None if none are found."""
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     inputs = _first_valid(_inputs(action["inputs"], {}, definitions), action["inputs"], definitions, uses)
     made = ({**one, **output} for one in _outputs(action["output"], None, definitions))
@@ -76,7 +76,7 @@ def _outputs(schema: Json, response: Any, definitions: Json) -> Iterator[Any]:
 
 
 def _made(schema: Json, definitions: Json, *, shown: bool = True) -> Any:
-    """Return a value made from a schema; an empty object if none is short enough."""
+    """Return a value made from a schema; an empty object if the value exceeds the size budget."""
     try:
         return Instances(definitions, shown=shown).value(schema)
     except TooLarge:

@@ -1,6 +1,6 @@
-"""GraphQL operations whose document is part of the curation: ``graphql`` of ``x-jackfield`` with ``query``, ``variables`` and ``result``.
+"""GraphQL operations whose document is in the overlay: ``graphql`` of ``x-jackfield`` with ``query``, ``variables`` and ``result``.
 
-The members of the operation's body are the variables, each an input of its own, and the schema of its response is the result's.
+Each member of the operation's body is a variable and an input; the schema of its response describes the result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jackfield_openapi.operations import Operation
 
 _MEMBERS = frozenset({"query", "variables", "result", "cursor", "errors"})
 _PAGES = {"kind": "token", "response": "/pageInfo/endCursor", "more": "/pageInfo/hasNextPage", "items": "/nodes"}
-"""Pages of a connection by Relay's Cursor Connections Specification."""
+"""Pagination of a GraphQL connection by the Cursor Connections Specification of Relay."""
 
 Json = dict[str, Any]
 
@@ -28,9 +28,9 @@ def fixed_query(operation: Operation) -> Json | None:
 
 
 def with_query(operation: Operation) -> Operation:
-    """Return an operation with its GraphQL document's facts applied: the effect, the pages, and whether it is the connection test.
+    """Return an operation with the effect, the pagination and the connection test of its GraphQL document.
 
-    :raises InvalidInput: if it is not valid.
+    :raises InvalidInput: if the declaration is not valid.
     """
     given = fixed_query(operation)
     if given is None:
@@ -77,7 +77,7 @@ def _place_fault(given: Json) -> str | None:
 
 
 def body_without_variables(operation: Operation) -> RequestBody | None:
-    """Return the body of an operation whose document has no variables; None if the operation has no document."""
+    """Return an empty body for an operation with a GraphQL document but no request body; None if it has no GraphQL document."""
     if fixed_query(operation) is None:
         return None
     row = {"input": "body", "encode": "json", "contentType": "application/json"}
@@ -85,7 +85,10 @@ def body_without_variables(operation: Operation) -> RequestBody | None:
 
 
 def place_variables(operation: Operation, body: RequestBody) -> None:
-    """Bind the inputs of a flat body to the variables of the operation's document, if it has one."""
+    """Bind the inputs of a flat body to the variables of the operation's GraphQL document, if it has one.
+
+    :raises InvalidInput: if the body is not flat, or lacks a member that ``variables`` names.
+    """
     given = fixed_query(operation)
     if given is None:
         return

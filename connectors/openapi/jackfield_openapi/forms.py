@@ -1,4 +1,4 @@
-"""Alternative forms of a value: the discriminator's values of each, and whether the alternatives exclude each other."""
+"""Alternative forms of a value: the discriminator's values for each form, and whether forms exclude each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 def selected(node: Json, branches: list[Any], made: list[Any], composition: Composition) -> list[Any]:
     """Return converted branches, each with the discriminator's values that select it.
 
-    A branch that declares values of its own for the discriminator keeps them, where the mapping names none of these.
+    A branch that declares its own values for the discriminator keeps those, unless the mapping names some of them.
     """
     about, name = node.get("discriminator"), _discriminator(node)
     if name is None:
@@ -29,7 +29,7 @@ def selected(node: Json, branches: list[Any], made: list[Any], composition: Comp
 
 
 def is_unnamed(node: Json, branch: Any, composition: Composition) -> bool:
-    """Return whether a form that a discriminator selects lacks the discriminator's member, which many documents do not declare."""
+    """Return whether a branch is a reference to a schema without the discriminator's member, which many documents omit there."""
     name = _discriminator(node)
     return name is not None and isinstance(branch, dict) and "$ref" in branch and name not in composition.members(branch)
 

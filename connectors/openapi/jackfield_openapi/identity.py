@@ -10,17 +10,16 @@ from jackfield_http.accounts import OWN_PATH
 from jackfield_openapi.operations import Operation
 
 _DOUBTFUL = re.compile(r"/(|ping|test|[a-z]*\.?test|health|healthz|status|version|errors?|oembed|\.well-known/.*)/?$", re.IGNORECASE)
-"""Regular expression of paths that many servers answer without credentials: such a test proves nothing."""
+"""Regular expression of paths that many servers serve without credentials: a test of such a path proves nothing."""
 _MEMBERS = frozenset({"query", "body", "failed"})
 
 Json = dict[str, Any]
 
 
 def declared_probe(operation: Operation, connection: list[Json], server: int) -> str | Json | None:
-    """Return the request of an operation that its ``probe`` declares as connection test: a path, or the manifest's object for it; None
-    without ``probe``.
+    """Return the path or the manifest's object of a connection test that an operation declares by ``probe``; None if it declares none.
 
-    :raises InvalidInput: if it needs inputs, or may change something.
+    :raises InvalidInput: if the request needs inputs, or may change data.
     """
     given = operation.extension.get("probe")
     if given is None or given is False:
@@ -49,8 +48,9 @@ def declared_probe(operation: Operation, connection: list[Json], server: int) ->
 
 
 def probe_of(row: Json, actions: list[Json]) -> str | None:
-    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, preferably of the person's
-    own data.
+    """Return a path whose GET tests connections of a type; None if there is none.
+
+    The path is a read without required inputs that needs the type's credentials. A path of the person's own account is preferred.
     """
     served = frozenset(row["serves"]["actions"]) if "serves" in row else None
     names = [part["scheme"] for part in row["http"]["credentials"]]
@@ -70,9 +70,9 @@ def probe_of(row: Json, actions: list[Json]) -> str | None:
 
 
 def with_sign_ins(root: Json) -> Json:
-    """Return a document whose security schemes come from ``signIns``, if present; each of them serves every operation.
+    """Replace a document's security schemes by ``signIns``, if present; each scheme then serves every operation.
 
-    :raises InvalidInput: if they are not schemes by name.
+    :raises InvalidInput: if ``signIns`` is not an object of schemes by name.
     """
     extension = root.get("x-jackfield")
     given = extension.get("signIns") if isinstance(extension, dict) else None

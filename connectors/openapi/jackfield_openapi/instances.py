@@ -1,6 +1,6 @@
-"""Values that fit a schema: minimal ones for examples, and varied ones, from a random generator, for tests and campaigns.
+"""Values that fit a schema: minimal values for examples, random values for tests and campaigns.
 
-An instance is a proposal: schemas can demand values that no short program finds, so the caller validates it.
+The caller validates each value: some schemas accept only values that this module does not find.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BOTTOM = 40
 _MANY = 200
 """Number of values after which only required members are made."""
 _MOST, LARGEST = 20_000, 65_536
-"""Maximum numbers in one instance: of values, and of characters of texts and digits of numbers. A document's numbers are no limits."""
+"""Maximum number of values, and maximum size in characters and digits, of one instance. They bound the numbers of a document."""
 _BITS = 3
 """Minimum number of bits of a decimal digit."""
 _FORMATS = {
@@ -56,14 +56,14 @@ Json = dict[str, Any]
 
 
 class TooLarge(ValueError):
-    """Error of a schema that has no instance within the budget."""
+    """Error for a schema whose generated value exceeds the size budget."""
 
 
 class Instances:
-    """Maker of values for the schemas of one connector. ``random`` varies them; without it they are minimal and always the same.
+    """Generator of values for one connector's schemas. ``random`` varies the values; without it they are minimal and deterministic.
 
-    ``shown`` prefers the examples of the schemas, which may break them. ``matching`` makes a text for a pattern; by default a few usual
-    words are tried, then a short text is made from the pattern.
+    ``shown`` prefers the schemas' examples, which may not fit the schemas. ``matching`` makes a string for a pattern. By default usual
+    words are tried first, then a short string is made from the pattern.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Instances:
     def value(self, schema: Any, depth: int = 0) -> Any:
         """Return a value for a schema.
 
-        :raises TooLarge: if it takes more than 20,000 values, or 64 KiB of text.
+        :raises TooLarge: if the value has more than 20,000 parts, or 64 KiB of characters.
         """
         if not depth:
             self._made = self._size = 0
@@ -110,7 +110,7 @@ class Instances:
             raise TooLarge("no short value fits")
 
     def _copied(self, value: Any) -> Any:
-        """Charge the document's values to the budget: a list may repeat them thousands of times."""
+        """Return a value of the document after charging it to the budget: a list may repeat it thousands of times."""
         self._spend(size=len(str(value)))
         return value
 
@@ -224,7 +224,7 @@ class Instances:
     def _chosen(
         self, step: Fraction, low: Fraction | None, high: Fraction | None, above: Fraction | None, below: Fraction | None
     ) -> int | float:
-        """Return a multiple within bounds; it must be neither ``above`` nor ``below``. Fractions are exact, and never overflow."""
+        """Return a multiple of ``step`` within bounds; ``above`` and ``below`` are exclusive. Fractions avoid rounding and overflow."""
         if low is None:
             low = min(Fraction(1), high if below is None else high - step) if high is not None else Fraction(1)
         top = min(high, low + 1000 * step) if high is not None else low + 1000 * step
@@ -267,13 +267,13 @@ def exact(value: object) -> Fraction | None:
 
 
 def _count(node: Json, name: str, usual: int) -> int:
-    """Return the value of a counting keyword, or the usual one."""
+    """Return the value of a keyword such as ``minItems`` as a count, or ``usual`` if it is none."""
     found = exact(node.get(name))
     return usual if found is None else max(0, math.floor(found))
 
 
 def _fold(made: Json, name: str, value: Any) -> None:
-    """Add a keyword of a branch to the keywords of earlier branches."""
+    """Merge a keyword of a branch into the keywords of earlier branches."""
     if name not in made or value is True:
         made.setdefault(name, value)
     elif name == "properties":
@@ -291,7 +291,7 @@ def _fold(made: Json, name: str, value: Any) -> None:
 
 
 def _usual(node: Json) -> str | None:
-    """Return the first usual word that matches a pattern and its lengths, else a short text made from the pattern."""
+    """Return the first usual word that fits a pattern and its lengths, else a short string made from the pattern; None if neither fits."""
     try:
         judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
     except ValueError:

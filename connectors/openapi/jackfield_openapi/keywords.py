@@ -20,7 +20,7 @@ _SLIPS = {"int": "integer", "long": "integer", "float": "number", "double": "num
 
 
 def number(value: object) -> int | float | None:
-    """Read a number, also from text; None for other values."""
+    """Return a number, also from a string; None for other values."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -32,7 +32,7 @@ def number(value: object) -> int | float | None:
 
 
 def count(value: object) -> int | None:
-    """Read a number of items; None for other values."""
+    """Return a number of items or characters; None for other values."""
     found = number(value)
     return int(found) if found is not None and found >= 0 and found == int(found) else None
 
@@ -61,7 +61,7 @@ PLAIN: Mapping[str, Callable[[object], Any]] = {
 
 
 def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
-    """Return the types of a schema in the order of the document, and the values of ``type`` that name no type of JSON Schema."""
+    """Return a schema's types in the document's order, and the values of ``type`` that are no JSON Schema type."""
     given = node.get("type")
     listed = given if isinstance(given, list) else [] if given is None else [given]
     found = [_SLIPS.get(name, name) if isinstance(name, str) else name for name in listed]
@@ -70,7 +70,7 @@ def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
 
 
 def enum_of(values: object, types: Sequence[str]) -> list[Any]:
-    """Return the values of an enumeration, converted to the schema's types where that loses nothing, each once."""
+    """Return an enumeration's distinct values, converted to the schema's types where the conversion is lossless."""
     found: dict[str, Any] = {}
     for value in values if isinstance(values, list) else [values]:
         fitting = _fitting(value, types)
