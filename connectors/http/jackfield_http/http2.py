@@ -158,8 +158,9 @@ class Http2Wire(ProcessLocal, SecretHolder):
         return Http2Reply(response, url, limit, pieces)
 
     def _drop_stale(self) -> None:
-        """Close idle connections that the server has ended, or that have been idle for too long by either clock. Of HTTP/2's, httpcore2
-        looks at one clock alone, and a request that has left on a dead one is in doubt."""
+        """Close idle connections that the server has ended, or that have been idle for too long by either clock. For HTTP/2, httpcore2
+        reads one clock alone, and a request sent on a dead connection is in doubt.
+        """
         for connection in self._pool.connections:
             stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)  # as in _left_over
             if isinstance(stream, _Stream) and connection.is_idle() and stream.is_stale(self._settings.idle):
@@ -167,7 +168,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
 
 
 class _Start:
-    """Progress of a request, as httpcore2 traces it. It holds the lock ``turn`` until its header has left."""
+    """Progress of a request from httpcore2's trace. It holds the lock ``turn`` until its header has left."""
 
     def __init__(self, url: Url, begin: Callable[[], None], turn: threading.Lock) -> None:
         self._url = url
@@ -177,7 +178,7 @@ class _Start:
         self.stream = 0
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Note an event of the request."""
+        """Record an event of the request."""
         if self.begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
             raise unprocessed(self._url.host, self._url.port)
         if self.begun and name.endswith(_LEFT):
@@ -205,7 +206,9 @@ def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
 
 
 def _left_over(response: Any) -> bool:
-    """Return True if bytes after the response have been read; httpcore2 hands them to the next request, and has no public way to ask."""
+    """Return True if bytes after the response have been read; httpcore2 passes them to the next request, and has no public way to query
+    them.
+    """
     connection = getattr(getattr(response.stream, "_stream", None), "_connection", None)
     state = getattr(connection, "_h11_state", None)
     return state is not None and bool(state.trailing_data[0])
@@ -218,8 +221,9 @@ def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
 
 
 def _is_unprocessed(error: Exception, stream: int) -> bool:
-    """Return True if the server says that it has not processed a stream: by GOAWAY with a lower one (RFC 9113 §6.8), or by REFUSED_STREAM
-    (§8.7). A wait for another connection follows such a GOAWAY, too."""
+    """Return True if the server declares a stream unprocessed: by GOAWAY with a lower one (RFC 9113 §6.8), or by REFUSED_STREAM (§8.7). A
+    wait for another connection follows such a GOAWAY, too.
+    """
     event = error.args[0] if error.args else None
     last = getattr(event, "last_stream_id", None)
     refused = getattr(event, "stream_id", None) == stream and getattr(event, "error_code", None) == _REFUSED_STREAM
@@ -284,7 +288,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Opens TCP connections as jackfield's wire does: to addresses that the guard has checked, or through a proxy. All are for TLS."""
+    """Backend that opens TCP connections like jackfield's wire: to addresses that the guard has checked, or through a proxy. All are for
+    TLS.
+    """
 
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
@@ -304,7 +310,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """TCP or TLS connection. ``timeout`` is a function, because a phase consists of many reads and writes that share one deadline."""
+    """TCP or TLS connection. ``timeout`` is a function, because a phase has many reads and writes that share one deadline."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -350,13 +356,13 @@ class _Stream(httpcore2.NetworkStream):
             raise httpcore2.ConnectError(str(error)) from error
 
     def get_extra_info(self, info: str) -> Any:
-        """Answer httpcore2's questions about the connection."""
+        """Return httpcore2's data about the connection."""
         if info == "ssl_object":
             return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
         return self._is_readable() if info == "is_readable" else None
 
     def _is_readable(self) -> bool:
-        """Return True if an idle connection has something to read, which is its end."""
+        """Return True if an idle connection is readable, which means that it has ended."""
         number = self._sock.fileno()
         if number < 0:
             return True

@@ -1,4 +1,4 @@
-"""ID tokens of OpenID Connect: the person who approved, the client, and the request that was answered."""
+"""Checks of OpenID Connect's ID tokens: the person who approved, the client, and the answered request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _claims(text: object) -> Mapping[str, Any]:
 
 
 def _is_for(claims: Mapping[str, Any], client_id: str) -> bool:
-    """Return True if the token is for the client. A token that is for others, too, must name the client as the party that requested it."""
+    """Return True if the token is for the client. A token that is also for others must name the client as the party that requested it."""
     given = claims["aud"]
     audience = given if isinstance(given, list) else [given]
     party = claims.get("azp")

@@ -12,12 +12,12 @@ from jackfield_http.client import HttpClient
 
 _GROWTH = 1.5
 _LEAST = 0.1
-"""Seconds between two polls at least, also if the server says 0."""
+"""Minimum seconds between two polls, even if the server says 0."""
 _LAST = 0.5
 """Seconds before the deadline at which waiting ends, so that its error can still be returned."""
 _DAY = 86_400.0
 ACCEPTED = 202
-"""Status of the responses of a job that still runs, where they have no state."""
+"""Status of a response about a running job, where responses have no state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class Job:
     ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at the percentage done, from 0 to
     100.
 
-    ``wait`` is for any other action. Such an action, which starts a job and waits for it, takes the handle as an optional input, too. After
-    a deadline, the error names the handle, as a member of the response that started the job. The caller passes it to wait for the rest.
+    ``wait`` is for any other action. Such an action, which starts a job and waits for it, accepts the handle as an optional input, too.
+    After a deadline, the error names the handle, as a member of the response that started the job. The caller passes it to wait for the
+    rest.
     """
 
     state: str | None = None
@@ -45,14 +46,14 @@ class Job:
     percent: str | None = None
 
     def poll(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer | Progress:
-        """Ask once, and return the response if the job is done, else its progress; ``options`` are the same as for ``HttpClient.request``.
+        """Poll once, and return the response if the job is done, else its progress; ``options`` are the options of ``HttpClient.request``.
 
         :raises JobFailed: if it has failed.
         """
         return self.judged(api.get(path, values, **options))
 
     def judged(self, answer: Answer) -> Answer | Progress:
-        """Return a response to a poll if the job is done, else the progress that it shows.
+        """Return a response to a poll if the job is done, else the progress in it.
 
         :raises JobFailed: if the job has failed.
         """
@@ -66,7 +67,7 @@ class Job:
         return Progress(fraction, str(state), answer.headers.retry_after)
 
     def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
-        """Poll until the job is done and return the last response; ``options`` are the same as for ``HttpClient.request``.
+        """Poll until the job is done and return the last response; ``options`` are the options of ``HttpClient.request``.
 
         :raises JobFailed: if it has failed.
         :raises NotYet: if it has not ended shortly before the deadline.

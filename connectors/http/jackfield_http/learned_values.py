@@ -14,11 +14,11 @@ from jackfield_http.sign_in import in_header
 from jackfield_http.urls import UrlError, parse_url, server_url
 
 _LONGEST = 500
-"""Characters of a value at most."""
+"""Maximum number of characters of a value."""
 _SHOWN = 10
-"""Choices that a message lists at most."""
+"""Maximum number of choices that a message lists."""
 _WITHIN = 12.0
-"""Seconds for the request for the choices, as for one to the token endpoint."""
+"""Timeout in seconds of the request for the choices, equal to the token endpoint's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Learned:
 
 
 NOTHING_LEARNED = Learned()
-"""For providers whose answers have the tokens only."""
+"""Learned values of providers whose answers have the tokens only."""
 
 
 def _text(value: Any, name: str) -> str:

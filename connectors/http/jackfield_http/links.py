@@ -10,13 +10,14 @@ _PARAMETER = re.compile(r"\s*;\s*(?:([^\s=;,\"<>]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\
 _BLANK = " \t,;"
 _ESCAPED = re.compile(r"\\(.)")
 _REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",])*,?")
-"""Rest of a malformed link, up to the comma that ends it; a comma in a quoted string does not."""
+"""Regular expression of the rest of a malformed link, up to the comma that ends it; a comma in a quoted string does not."""
 
 
 def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = None) -> str | None:
     """Return the target of the first link with a relation, in ASCII; None if there is none.
 
-    A link with an ``anchor`` is about the resource there (§3.2): it counts only if that ``is_own``, or a fragment of the response.
+    A link with an ``anchor`` is about the resource there (§3.2): it counts only if ``is_own`` accepts the anchor, or the anchor is a
+    fragment of the response.
     """
     for target, relations, anchor in _links(value):
         context = (anchor or "").partition("#")[0]
@@ -26,7 +27,7 @@ def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = Non
 
 
 def is_malformed(value: str) -> bool:
-    """Return whether a part of the field cannot be read, so that it may hide a relation."""
+    """Return whether a part of the field cannot be parsed, and may hide a relation."""
     return any(not target for target, _, _ in _links(value))
 
 
@@ -36,7 +37,7 @@ def octets_encoded(address: str) -> str:
 
 
 def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
-    """Yield the targets of a field with their relations and anchors; of a parameter that comes twice, the first counts. None is no link.
+    """Yield the targets of a field with their relations and anchors; None for a malformed link. The first of repeated parameters counts.
 
     Sentry links the next page on the last one, too, with ``results="false"``: such a link has no relation.
     """
@@ -60,6 +61,6 @@ def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
 
 
 def _end(value: str, at: int) -> int:
-    """Return where the next link may begin."""
+    """Return the position at which the next link may begin."""
     found = _REST.match(value, at)
     return at if found is None else found.end()

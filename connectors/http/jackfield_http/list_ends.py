@@ -13,7 +13,7 @@ from jackfield_http.parsing import error_body
 End = int | tuple[int, str]
 """Error response that marks the end of a list: an HTTP status, or a status and the provider's code."""
 CLEAR = frozenset({404, 410, 416})
-"""Client errors that say by themselves that a page is not there: any other needs a code."""
+"""Client errors that mean on their own that a page does not exist: any other needs a code."""
 NEEDS_CODE = (
     "name the code by which the provider says that there is no such page, as {status: 400, codes: [no_such_page]}: a status other than "
     "404, 410 and 416 has other reasons, too"
@@ -21,12 +21,12 @@ NEEDS_CODE = (
 
 
 def ends_of(given: Iterable[Any]) -> tuple[End, ...]:
-    """Return refusals as a manifest names them: statuses, or objects with ``status`` and ``codes``."""
+    """Return refusals from a manifest's form: statuses, or objects with ``status`` and ``codes``."""
     return tuple(end for one in given for end in ([(one["status"], code) for code in one["codes"]] if isinstance(one, Mapping) else [one]))
 
 
 def is_vague(end: End) -> bool:
-    """Return whether a refusal says nothing of pages: a client error without a code."""
+    """Return whether a refusal does not identify a missing page: it is a client error without a code."""
     return isinstance(end, int) and 400 <= end < 500 and end not in CLEAR
 
 
@@ -36,7 +36,7 @@ def statuses(ends: Iterable[End]) -> tuple[int, ...]:
 
 
 def refusal_of(answer: Answer, errors: HttpErrors, *, safe: bool = True) -> JackfieldError:
-    """Return the error that a response is, although its status was expected."""
+    """Return the error for a response whose status was expected."""
     content = answer.content
     body = (errors.read or error_body)(content, answer.headers.get("content-type", "")) if content else None
     return errors.explain(Refusal(answer.step, answer.status, answer.headers, body, safe=safe, content=content))

@@ -21,13 +21,13 @@ from jackfield_http.token_answers import is_bearer, read_answer, token_at
 from jackfield_http.urls import Url, server_url
 
 REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
-"""Codes by which a server says that it no longer accepts a refresh token: RFC 6749, GitHub, Slack."""
+"""Codes with which a server rejects a refresh token: RFC 6749, GitHub, Slack."""
 REFUSED_CLIENT = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
-"""Codes by which a server refuses the client, whoever has approved: RFC 6749, GitHub, Slack."""
+"""Codes with which a server rejects the client, whoever has approved: RFC 6749, GitHub, Slack."""
 
 
 def _is_error(body: Any) -> bool:
-    """Return True for an error that comes with status 200, as GitHub and Slack send all of theirs."""
+    """Return True for an error with status 200, the status of all errors of GitHub and Slack."""
     return isinstance(body, Mapping) and isinstance(body.get("error"), str) and "access_token" not in body
 
 
@@ -56,9 +56,9 @@ TOKEN_ERRORS = HTTP_ERRORS.extended(
 ClientAuthentication = Literal["basic", "body", "none"]
 _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
-"""Seconds for which a token is used whose lifetime is not stated."""
+"""Assumed lifetime, in seconds, of a token without a stated one."""
 _LONGEST = 10 * 365 * 86_400.0
-"""Limit of a stated lifetime: a moment that no calendar has cannot be stored."""
+"""Maximum accepted lifetime, in seconds: a moment beyond any calendar cannot be stored."""
 
 
 _OWN = frozenset(
@@ -84,7 +84,7 @@ class TokenClient(SecretHolder):
     as_json: bool = False
 
     def request(self, form: Mapping[str, Any], *, extended: bool = True) -> tuple[dict[str, Any], SignIn]:
-        """Return the whole form of a request and its sign-in. Only one for a token is ``extended`` by the parameters.
+        """Return the whole form of a request and its sign-in. Only a request for a token is ``extended`` by the parameters.
 
         :raises InvalidConnection: if the parameters have a member that the grant sets.
         """
@@ -120,7 +120,7 @@ def ask(
     expect: Collection[int] | None = None,
     as_json: bool = False,
 ) -> dict[str, Any]:
-    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, an empty object if that has no body.
+    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, an empty object if the answer has no body.
 
     :raises JackfieldError: for an error; it does not count as a request of the action.
     """
@@ -167,7 +167,7 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
 def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
     """Return the access token of a token endpoint's answer as a credential.
 
-    :raises Unavailable: if it has none.
+    :raises Unavailable: if the answer has none.
     """
     token = found.get("access_token")
     if not isinstance(token, str) or not token.strip() or not is_bearer(found.get("token_type")):
@@ -209,7 +209,7 @@ class OAuth2ClientCredentials(HttpConnection):
         return LeasedToken(context, "oauth2", lambda: self._token(context))
 
     def opened(self, message: str) -> Step:
-        """Return that the credentials are right: the token of an open connection was issued for them."""
+        """Return a successful step of a test: the server has issued a token for the credentials."""
         return Step("token", "Sign in", passed=True, message="The authorization server issued a token.")
 
     def client(self) -> TokenClient:

@@ -44,25 +44,26 @@ if TYPE_CHECKING:
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _REFRESH = 12.0
-"""Seconds for the answer to a refresh, whatever the caller's deadline: a lost answer may hold the only refresh token. It is less than the
-time for which a process holds the right to refresh, so that two never refresh at once."""
+"""Timeout of a refresh in seconds, whatever the caller's deadline: a lost answer may hold the only refresh token. It is less than the time
+for which a process holds the right to refresh, so that two never refresh at once.
+"""
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
 _PASSING = frozenset({408, 425, 429, 407})
-"""Statuses of refusals that say nothing about the refresh token: of time, of rate, and of a proxy."""
+"""Statuses of refusals that prove nothing about the refresh token: of time, of rate, and of a proxy."""
 _PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "slow_down", "rate_limit_exceeded", "ratelimited"}
 _PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)
-"""Words of providers that throttle with other statuses, as Zoho does."""
+"""Regular expression of messages of providers that throttle with other statuses, as Zoho does."""
 _USABLE = 60.0
-"""Seconds that the access token of an exchange must last to be used; else it is refreshed at once."""
+"""Minimum remaining lifetime in seconds of an exchanged access token that is used; else it is refreshed at once."""
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 _METADATA = 5.0
 """Timeout in seconds for each of the provider's two metadata documents."""
 _PERSON = {"id": "/sub", "label": ["/email", "/preferred_username", "/name"]}
-"""Claims of an ID token that name who approved."""
+"""Claims of an ID token that name the person who approved."""
 _LOG = logging.getLogger("jackfield.oauth2")
 _WORDS = 300
-"""Limit of the characters of a provider's error that are shown."""
+"""Maximum number of characters of a provider's error in a message."""
 
 
 class OAuth2AuthorizationCode(HttpConnection):
@@ -121,8 +122,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         )  # fmt: skip
 
     def targets(self) -> Mapping[str, str]:
-        """Return the purpose of the token, in the provider's words, such as ``audience``: part of the approval and of each token
-        request."""
+        """Return the parameters that name the token's resource, such as ``audience``: part of the approval and of each token request."""
         return self.token_targets
 
     def sign_in(self, context: OpenContext) -> SignIn:
@@ -191,7 +191,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         return DeviceAuthorization(where, user_code, expires, max(1.0, interval), kept, str(complete) if complete else None)
 
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
-        """Ask for the tokens of a device's code; None while it is not approved.
+        """Ask for the tokens of a device's code; None until a person has approved it.
 
         :raises RateLimited: if the server demands a longer interval.
         """
@@ -220,7 +220,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         return super().accounts(context, path, answer) or person_of(context)
 
     def revoke(self, context: OpenContext) -> bool:
-        """End the grant at the provider, if it has an endpoint for that (RFC 7009); return whether it has."""
+        """End the grant at the provider (RFC 7009); return False if the provider has no endpoint for that."""
         if self.revocation_url is None:
             return False
         value = _grants(context).find().value
@@ -261,7 +261,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     def _unrefreshed(self, grants: Grants, used: Grant, error: JackfieldError) -> NoReturn:
         """Record the outcome of a failed refresh, unless it is unknown, or another process has rotated the token meanwhile.
 
-        A code that is known to mean it ends the approval at once; any other explicit refusal does so when it comes twice in a row.
+        A known code for a rejected refresh token ends the approval at once; any other explicit refusal ends it at the second time in a row.
         """
         code = error.provider.code if error.provider is not None else None
         is_known = code in REFUSED_GRANT or code in self.refused_grants
@@ -351,7 +351,7 @@ class OpenIdConnect(OAuth2AuthorizationCode):
 
 
 def person_of(context: OpenContext) -> list[Account]:
-    """Return the person whom the ID token of the approval names, if it had one."""
+    """Return the person in the ID token of the approval; empty if it had no ID token."""
     known = None if context.grants is None else context.grants.find().value.get("account")
     return [] if known is None else [Account(*known)]
 

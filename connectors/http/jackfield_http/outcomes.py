@@ -1,4 +1,4 @@
-"""Answers with an outcome for each item: the refused items, and whether anything was carried out at all."""
+"""Answers with an outcome for each item: the refused items, and whether anything was carried out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jackfield_http.pointers import find
 _LONGEST = 200
 """Maximum characters of an entry's message."""
 _MOST_KINDS = 20
-"""Maximum number of items whose errors are made to find the error of the whole."""
+"""Maximum number of items whose errors are built to find the error of the whole."""
 
 Json = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ class Refused:
     is_whole: bool
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
-        """Return the error of the whole, with a detail for each item: preferably an error that a retry cannot cure."""
+        """Return the error of the whole, with a detail for each item: preferably an error that a retry cannot mend."""
         known = list(errors)
         found = next((error for error in known if not error.retryable), known[0])
         found.details = tuple(entry.fault for entry in self.entries)
@@ -72,7 +72,7 @@ class Outcomes:
         return cls(**named, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
 
     def judged(self, body: Any, inputs: Json) -> Refused | bool:
-        """Return the refused items; False if there are none, or the answer has no such list, or object."""
+        """Return the refused items; False if no item was refused, or the answer has no list or object of items."""
         found = find(body, self.items)
         if not isinstance(found, list | Mapping):
             return False

@@ -1,4 +1,4 @@
-"""Reading of a list's continuation, for every connector: the next page's name, the sign that there is more, and the end of the list.
+"""Reading of a list's continuation, for every connector: the name of the next page, the sign of further pages, and the end of the list.
 
 A list ends if its provider says so: ``more`` is false, ``last`` is true, a counted page is empty, or the status is 204. With
 ``empty_ends``, any empty page ends it. It also ends if there is no token, URL or ``rel=next``, and neither ``more`` nor ``last`` is
@@ -21,11 +21,13 @@ from jackfield_http.urls import UrlError, plain
 
 _ERRORS = ("error", "errors", "fault")
 _LONGEST = 16
-"""Digits of a number of items or pages, of which a hostile response could name more than can be read."""
+"""Maximum number of digits of a number of items or pages: a hostile response could name more than can be read."""
 
 
 class Declared(Protocol):
-    """Declaration of a list, ``jackfield_http.Pages``: its kind, and where the items, the next page and the word about more are."""
+    """Declaration of a list, ``jackfield_http.Pages``: its kind, and the places of the items, the next page and the sign of
+    further pages.
+    """
 
     @property
     def kind(self) -> str:
@@ -41,11 +43,11 @@ class Declared(Protocol):
 
     @property
     def more(self) -> str | None:
-        """JSON Pointer of the member that says whether there is more."""
+        """JSON Pointer of the member that is true if there are further pages."""
 
     @property
     def last(self) -> str | None:
-        """JSON Pointer of the member that says whether this is the last page."""
+        """JSON Pointer of the member that is true on the last page."""
 
     @property
     def header(self) -> str:
@@ -65,19 +67,19 @@ class Declared(Protocol):
 
     @property
     def total_ends(self) -> bool:
-        """True if a list by offset ends once so many items were read as ``total`` says."""
+        """True if a list by offset ends once ``total`` items were read."""
 
     @property
     def step(self) -> str | None:
-        """JSON Pointer of the number by which offsets grow; None if by the number of items."""
+        """JSON Pointer of the number by which offsets grow; None if they grow by the number of items."""
 
     @property
     def last_header(self) -> str:
-        """Header field of a response with the number of the last page, or with "true" on it; empty if there is none."""
+        """Header field of a response with the number of the last page, or with "true" on the last page; empty if there is none."""
 
     @property
     def most(self) -> int | None:
-        """Number of items that the provider shows of a list at most."""
+        """Maximum number of a list's items that the provider returns."""
 
     @property
     def first(self) -> int:
@@ -85,12 +87,12 @@ class Declared(Protocol):
 
     @property
     def is_assumed(self) -> bool:
-        """True if no declaration says that the API sends ``Link``."""
+        """True if no declaration states that the API sends ``Link``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A response's data about the page after it: the way to fetch it (None: none), and why it is unknown whether the list ends."""
+    """Data in a response about the next page: the way to fetch it (None: no page), and the reason if the end is unknown."""
 
     next: str | None = None
     unknown: str | None = None
@@ -100,7 +102,7 @@ END = Following()
 
 
 def following(pages: Declared, answer: Answer, body: Any, position: int) -> Following:
-    """Return a response's data about the page after it. ``position`` is the number or the offset of its own page.
+    """Return a response's data about the next page. ``position`` is the number or the offset of the response's own page.
 
     :raises Unavailable: if the place of the next page's name holds a value that cannot name it.
     """
@@ -122,8 +124,9 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
-    """Return why a list is incomplete although each page was read. A page may say that it lacks items, by a flag or by a reason in words,
-    or the last page that there are more than the provider shows. None if no page says so."""
+    """Return the reason why a list is incomplete although each page was read; None if no page has one. A page states by a flag or in words
+    that it lacks items; the last page may state a higher total than the provider returns.
+    """
     said = None if pages.partial is None else find(body, pages.partial)
     if yes_or_no(said) or (isinstance(said, str) and said.strip() and yes_or_no(said) is None):
         return f"the list may lack items: the provider says so at '{pages.partial}'"
@@ -134,9 +137,9 @@ def lacking(pages: Declared, body: Any, found: Following) -> str | None:
 
 
 def page_token(value: Any) -> str | None:
-    """Return a token as text; null, false and whatever is empty end a list.
+    """Return a token as text; None for null, false and empty values, which end a list.
 
-    :raises Unavailable: if it is no token.
+    :raises Unavailable: if the value is no token.
     """
     if value is None or value is False or value in ("", [], {}):
         return None
@@ -148,7 +151,7 @@ def page_token(value: Any) -> str | None:
 def last_id(value: Any) -> str:
     """Return the ID of a page's last item as a token.
 
-    :raises Unavailable: if it has none.
+    :raises Unavailable: if the item has none.
     """
     found = page_token(value)
     if found is None:
@@ -164,7 +167,9 @@ def is_absent(items: str, body: Any) -> bool:
 
 
 def _fault_of(pages: Declared, body: Any) -> str | None:
-    """Return why a response is no page at all. An object without a list may be an empty page, as Google's are, unless it has an error."""
+    """Return the reason why a response is no page; None if it is one. An object without a list may be an empty page, as Google's are,
+    unless it has an error.
+    """
     if not isinstance(body, Mapping | list):
         return "is neither an object nor a list"
     has_error = isinstance(body, Mapping) and any(body.get(name) for name in _ERRORS)
@@ -228,25 +233,27 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
 
 
 def _step(pages: Declared, body: Any, count: int) -> int | None:
-    """Return the number by which an offset grows, as a response says; None if it does not, or if it cannot say how many items there are."""
+    """Return the number by which an offset grows, as stated in a response; None if it is not, or if the response cannot state the number of
+    items.
+    """
     said: Any = None if pages.step is None or not _counts(find(body, pages.total or "")) else find(body, pages.step)
     return max(int(said), count) if _counts(said) and int(said) > 0 else None
 
 
 def _is_last(pages: Declared, answer: Answer, position: int) -> bool | None:
-    """Return whether a response's header field says that this is the last page; None if it says neither."""
+    """Return whether a response's header field marks the last page; None if it says neither."""
     said = answer.headers.get(pages.last_header, "").strip() if pages.last_header else ""
     return position - pages.first + 1 >= int(said) if _counts(said) else yes_or_no(said)
 
 
 def _counts(said: Any) -> bool:
-    """Return whether a value is a whole number from 0, as a number or as its text."""
+    """Return whether a value is a whole number from 0, as a number or as text."""
     is_number = isinstance(said, int) and not isinstance(said, bool)
     return said >= 0 if is_number else isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _LONGEST
 
 
 def _has_all(pages: Declared, body: Any, count: int) -> bool:
-    """Return whether so many items are all that the list has, as the response says by a number or by its text."""
+    """Return whether ``count`` items are the whole list, by the total in the response."""
     said = find(body, pages.total or "")
     return _counts(said) and count - pages.first >= int(said)
 
@@ -260,12 +267,12 @@ def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
 
 
 def _flag(pages: Declared) -> str | None:
-    """Return the place of the member that says whether there is more, in whichever way."""
+    """Return the place of the member that marks further pages or the last page; None if none is declared."""
     return pages.last if pages.more is None else pages.more
 
 
 def _more(pages: Declared, body: Any) -> bool | None:
-    """Return whether a response says that there are more pages; None if it says neither."""
+    """Return whether a response announces further pages; None if it says neither."""
     flag = _flag(pages)
     said = None if flag is None else yes_or_no(find(body, flag))
     return said if said is None or pages.more is not None else not said

@@ -18,7 +18,7 @@ _AFTER_PATH = re.compile(r"[?#]")
 
 
 class Elsewhere(Unavailable):
-    """The next page has an address that is not followed."""
+    """Error of a next page whose address is not followed."""
 
     address = ""
 
@@ -79,13 +79,18 @@ def is_below(url: Url, root: str) -> bool:
 
 
 def refuse(text: str) -> NoReturn:
-    """Refuse a token that a caller has brought."""
+    """Refuse a token from a caller.
+
+    :raises InvalidInput: always.
+    """
     hint = "Use 'nextToken' of a page. Where a list goes on at another path, declare that as 'under'."
     raise InvalidInput("1 input is not valid", details=[Detail("/nextToken", text)], hint=hint, sent=Sent.NOTHING)
 
 
 def own_scheme(found: Url, server: Url) -> Url:
-    """Return a URL with the scheme of the server. Behind a proxy that ends TLS, servers name themselves by http; no request goes there."""
+    """Return a URL with the scheme of the server. Behind a proxy that ends TLS, servers name themselves by http; no request is sent by
+    http.
+    """
     if (server.scheme, found.scheme, found.host) != ("https", "http", server.host) or found.port not in {80, server.port}:
         return found
     return found if found.port == 80 and server.port not in {80, 443} else replace(found, scheme="https", port=server.port)

@@ -1,4 +1,4 @@
-"""Pages of a list, declared in one line: where the next page's token, number, offset or URL is, and where the items are."""
+"""Pages of a list, declared in one line: the place of the next page's token, number, offset or URL, and the place of the items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jackfield_http.urls import Url, fill
 _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
 _LONGEST_PLACE = 200
-"""Limit in characters for the place of a list that an error names."""
+"""Maximum number of characters of a list's place in an error."""
 Kind = Literal["token", "page", "offset", "linkHeader", "url", "lastId"]
 """Kinds of pages, as manifests and overlays name them, too."""
 
@@ -36,8 +36,9 @@ class PageInputs(Inputs):
 
 
 class NoList(Unavailable):
-    """A response has something else than a list where its items should be; ``lists`` are JSON Pointers of lists in it, None if it is no
-    object."""
+    """Response with another value than a list where its items should be; ``lists`` are JSON Pointers of lists in it, None if it is no
+    object.
+    """
 
     def __init__(self, items: str, body: Any) -> None:
         super().__init__(f"the response has no list at '{items}'", sent=Sent.UNKNOWN, repeatable=False)
@@ -115,7 +116,7 @@ class Pages:
 
     @classmethod
     def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:
-        """Pages of a bound action, as its manifest declares them."""
+        """Return the pages of a bound action from its manifest's declaration."""
         kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
         parameter = row.get("input", pagination.token_input)
@@ -203,13 +204,13 @@ class Pages:
         return Page(items or [], self.token_after(api, answer, body, self._count(token) if self._is_counted else 0), answer)
 
     def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
-        """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must be there."""
+        """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must exist."""
         over = statuses((*self.ends, *self.cuts))
         return None if not over or token is None else {*(expected or range(200, 300)), *over}
 
     def is_over(self, answer: Answer, errors: HttpErrors) -> bool:
-        """Return whether a page after the first is a refusal that ends the list. If the provider only refuses to show more, the caller gets
-        a warning.
+        """Return whether a page after the first is a refusal that ends the list. If the provider only refuses to return more, the caller
+        gets a warning.
 
         :raises JackfieldError: if it is a refusal with the same status and another code.
         """
@@ -227,7 +228,7 @@ class Pages:
         return True
 
     def is_address(self, token: object, own: Url) -> bool:
-        """Return whether a token is an address to follow, of a list that is at ``own``."""
+        """Return whether a token of the list at ``own`` is an address to follow."""
         return self.kind in {"linkHeader", "url"} or (self.kind == "token" and page_urls.is_address(token, own))
 
     def address(self, api: HttpClient, token: str, own: Url) -> Url:
@@ -259,7 +260,7 @@ class Pages:
         return self.kind in {"page", "offset"}
 
     def query(self, asked: PageInputs) -> Mapping[str, Any]:
-        """Return the query parameters that ask for a page."""
+        """Return the query parameters of a request for a page."""
         size = getattr(asked, "page_size", None)
         query: dict[str, Any] = {} if self.size is None or size is None else {self.size: size}
         if self._is_counted:
@@ -286,7 +287,7 @@ def _root(api: HttpClient) -> str:
 
 
 def _lists(body: Any, place: str) -> Iterator[str]:
-    """Yield the JSON Pointers of the lists among the members of an object, and among theirs."""
+    """Yield the JSON Pointers of the lists among the members of an object, and among their members."""
     for name, value in body.items() if isinstance(body, Mapping) else ():
         own = place + pointer(name)
         if isinstance(value, list) and len(own) <= _LONGEST_PLACE:

@@ -27,17 +27,19 @@ MAX_DEPTH = 200
 MAX_ITEMS = 100_000
 """Maximum number of items of a stream that is read whole."""
 LONGEST_TEXT = 300
-"""Maximum number of characters that are kept of an error's text."""
+"""Maximum number of characters of an error's text."""
 _LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson|json-stream)(?:\+json)?")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-"""Both halves of a character, escaped: an even number of backslashes before them are characters of their own."""
+"""Regular expression of an escaped surrogate pair: an even number of backslashes before it are characters of their own."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _JSON_LINE = re.compile("[\x1e \t\r\n]*+([^\n]*)")
-"""Line with more than white space; patterns find one after the other, as a list of all would take more memory than the body."""
+"""Regular expression of a line with more than white space; matches are found one by one, since a list of all would take more memory than
+the body.
+"""
 _DONE = b"[DONE]"
 """Last event of streams in OpenAI's form; no data."""
 _MOST_ELEMENTS = 1000
@@ -48,7 +50,7 @@ WORDS = (
     "message", "detail", "errordescription", "errormessage", "errormsg", "errmsg", "msg", "messages", "errormessages", "title",
     "description", "error", "reason", "faultstring", "text",
 )  # fmt: skip
-"""Members that word an error, by their plain names."""
+"""Plain names of members that hold the message of an error."""
 
 
 def plain_name(name: str) -> str:
@@ -68,7 +70,7 @@ def is_json(media: str) -> bool:
 
 
 def stream_reading(media: str) -> Reading | None:
-    """Return how the items of a media type are read; None if it is no stream of items."""
+    """Return the form in which a media type's items are read; None if it is no stream of items."""
     if media == "text/event-stream":
         return "events"
     return "lines" if _LINES.fullmatch(media) else None
@@ -141,8 +143,7 @@ def _lines(text: str) -> Iterator[Any]:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """Yield the events of a stream: ``data``, and ``event`` and ``id`` where they are given. Comments and the mark of the end are no
-    events."""
+    """Yield the events of a stream: ``data``, and ``event`` and ``id`` if present. Comments and the end mark are no events."""
     reader = EventReader()
     found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
     for event in islice(found, MAX_ITEMS + 1):
@@ -166,14 +167,15 @@ def whole(text: str) -> str:
 def text_of(content: bytes, content_type: str) -> str:
     """Return a body as text, in the charset that its media type declares; UTF-8 otherwise.
 
-    :raises Unavailable: if this process has no room for it.
+    :raises Unavailable: if this process has no memory left for it.
     """
     check_price(content, "text")
     return whole(decoded_text(content, charset_of(content_type)))
 
 
 def error_body(content: bytes, content_type: str) -> Any:
-    """Return the body of an error: JSON, the element of an XML document that has its words, or the beginning of a text; None of a page.
+    """Return the body of an error: JSON, the element of an XML document with its message, or the beginning of a text; None for an HTML
+    page.
 
     JSON is read as JSON whatever its media type says.
     """
@@ -190,7 +192,7 @@ def error_body(content: bytes, content_type: str) -> Any:
 
 
 class _Elements:
-    """Elements of an XML document that hold nothing but text, by the element around them."""
+    """Parser target that holds the elements of an XML document that contain only text, by the element around them."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, str]] = [{}]
@@ -225,7 +227,7 @@ class _Elements:
 
 
 def _xml_words(content: bytes) -> Mapping[str, str] | None:
-    """Return the first element with a child that words an error, as an object of its texts."""
+    """Return the first element with a message in a child, as an object of its texts; None without one."""
     seen = _Elements()
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = seen.start, seen.end, seen.add
@@ -242,8 +244,9 @@ def _local(name: str) -> str:
 
 
 def _is_deep(content: bytes, found: Any) -> bool:
-    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets again and again, as bytes, is ten
-    times faster than a walk through its values, which only a text with a bracket makes necessary."""
+    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets repeatedly, as bytes, is ten times
+    faster than a walk through its values, which is done only if a text has a bracket.
+    """
     left = content.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         size = len(left)
@@ -262,7 +265,7 @@ def _is_deep(content: bytes, found: Any) -> bool:
 
 
 def _number(text: str) -> float:
-    """Read a number that is no integer, with all its digits."""
+    """Parse a number that is no integer, with all its digits."""
     found = read_float(text)
     return found if isfinite(found) else _refuse(text)
 

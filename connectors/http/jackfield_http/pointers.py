@@ -1,4 +1,4 @@
-"""Look-up in JSON by pointer (RFC 6901), for declarations of where something is in a response."""
+"""Look-up in JSON by pointer (RFC 6901), for declared places in a response."""
 
 from __future__ import annotations
 

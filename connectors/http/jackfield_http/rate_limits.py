@@ -1,4 +1,4 @@
-"""Rate limits in header fields: requests that are left, and seconds to wait, in the forms that providers send.
+"""Rate limits in header fields: remaining requests, and seconds to wait, in the forms that providers send.
 
 The forms, with their sources, are listed in docs/reference/rate-limits.md, which tests hold to this module.
 """
@@ -14,10 +14,11 @@ from math import isfinite
 from jackfield_http.pointers import find as at_pointer
 
 LONGEST = 86_400.0
-"""Maximum plausible wait in seconds: windows of documented limits have a day at most. A longer value mostly has another unit, and would
-block an account permanently; a provider that means it gets one request a day."""
+"""Maximum plausible wait in seconds: windows of documented limits last a day at most. A longer value mostly has another unit, and would
+block an account permanently; a provider that means it gets one request a day.
+"""
 Find = Callable[[str], str | None]
-"""Finds a field by its name in lower case; repeated ones are joined by commas."""
+"""Function that returns a header field by its lower-case name, repeated fields joined by commas; None if there is none."""
 
 _PREFIXES = (
     "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
@@ -31,25 +32,27 @@ _IN_BODY = tuple(
     for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions")
     for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds")
 )
-"""Members of a body that say a wait in seconds, where providers have them. Under ``retryAfter`` some have milliseconds."""
+"""JSON Pointers of members that state a wait in seconds in a body. Some providers write milliseconds under ``retryAfter``."""
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
-"""Values from which a number is a time since 1970, with its unit in a second: ns, µs, ms, s. A smaller one is seconds from now."""
+"""Lower bounds of numbers that are a time since 1970, each with its units per second: ns, µs, ms, s. A smaller number is
+seconds from now.
+"""
 _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
-"""A string of a field. An unterminated string takes the rest, so that no search begins again at each quote."""
+"""Regular expression of a string in a field. An unterminated string takes the rest, so that no search begins again at each quote."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _LONGEST_FIELD = 2000
 
 
 def retry_after(find: Find) -> float | None:
-    """Return the seconds that a response says to wait before a retry: ``Retry-After`` in its forms; None if it has none."""
+    """Return the seconds to wait before a retry by ``Retry-After`` in its forms; None without the field."""
     for name in _IN_MILLISECONDS:
         found = _number((find(name) or "").partition(",")[0].strip())
         if found is not None:
@@ -58,7 +61,7 @@ def retry_after(find: Find) -> float | None:
 
 
 def told(value: object, now: str | None) -> float | None:
-    """Return the seconds that a member of a body says to wait, in the forms of the header fields; None if it says none."""
+    """Return the seconds to wait from a member of a body, in the forms of the header fields; None if it states none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
@@ -66,7 +69,7 @@ def told(value: object, now: str | None) -> float | None:
 
 
 def told_in(body: object, now: str | None) -> float | None:
-    """Return the seconds that the usual members of a throttle's body say to wait; None if none does."""
+    """Return the seconds to wait from the usual members of a throttle's body; None if they state none."""
     values = (*(at_pointer(body, place) for place in _IN_BODY), *_delays(body))
     return next((found for value in values if (found := told(value, now)) is not None), None)
 
@@ -80,13 +83,13 @@ def _delays(body: object) -> Iterator[object]:
 
 
 def remaining(find: Find) -> float | None:
-    """Return the requests that are left, of the policy that has the fewest; None if nothing says so."""
+    """Return the remaining requests, of the policy with the fewest; None if no field states them."""
     counts = [left for left, _ in _policies(find) if left is not None]
     return min(counts) if counts else None
 
 
 def reset(find: Find) -> float | None:
-    """Return the seconds until the window ends: of the limits that are used up the last one, without any such of the first one."""
+    """Return the seconds until the window ends: of the last one of the exhausted limits, or, if none is exhausted, of the first limit."""
     found = [(left, seconds) for left, seconds in _policies(find) if seconds is not None]
     used_up = [seconds for left, seconds in found if left is not None and left < 1]
     unstated = [seconds for left, seconds in found if left is None]
@@ -96,9 +99,9 @@ def reset(find: Find) -> float | None:
 
 
 def wait(find: Find, *, is_throttled: bool) -> float | None:
-    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of a used-up limit ends.
+    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an exhausted limit ends.
 
-    ``is_throttled``: the status says that the limit is used up (429), even if the number of remaining requests is missing.
+    ``is_throttled``: the status reports an exhausted limit (429), even if the number of remaining requests is missing.
     """
     stated = retry_after(find)
     if stated is not None:
@@ -147,7 +150,7 @@ def _name(item: str) -> str:
 
 
 def _numbers(value: str | None) -> list[float]:
-    """Return the numbers of a field that may be repeated; parameters of an item are left out."""
+    """Return the numbers of a field that may be repeated, without the parameters of its items."""
     parts = (part.partition(";")[0].strip() for part in (value or "")[:_LONGEST_FIELD].split(","))
     return [number for part in parts if (number := _number(part)) is not None]
 

@@ -12,7 +12,7 @@ from jackfield_http.bodies import Part, form_body, json_body, pairs_of
 from jackfield_http.urls import plain
 
 _LARGEST_SHOWN = 64 * 1024
-"""Bytes of a body in the description of a request."""
+"""Maximum size of a body in the description of a request, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _part(name: str, value: Any) -> dict[str, Any]:
 
 
 def _shown(content: Any, kind: str) -> Any:
-    """Describe a body: JSON and texts of up to 64 KiB as they are, others by their size."""
+    """Describe a body: JSON and texts of up to 64 KiB unchanged, others by their size."""
     if isinstance(content, ShownFile):
         return dict(content.about)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content

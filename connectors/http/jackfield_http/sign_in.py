@@ -16,21 +16,21 @@ from jackfield_http.headers import FRAMING, field, folded, is_fit
 
 _LATIN = 0xFF
 _BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
-"""Characters that pages show in place of a secret's."""
+"""Characters that pages display in place of a secret's."""
 
 
 class SignIn(Protocol):
-    """Adds credentials to requests to the connection's own server. Redirects to other servers never carry them."""
+    """Sign-in that adds credentials to requests to the connection's own server. Redirects to other servers never carry them."""
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields to add."""
 
     def query(self) -> str:
-        """Return the part to add to the query; empty for most."""
+        """Return the part to add to the query; mostly empty."""
 
     @property
     def renewable(self) -> bool:
-        """True if ``renew`` can replace credentials that the server calls expired."""
+        """True if ``renew`` can replace credentials that the server rejects as expired."""
 
     def renew(self) -> None:
         """Drop the current credentials; the next request uses new ones."""
@@ -38,8 +38,9 @@ class SignIn(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Fixed(SecretHolder):
-    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value that they hold, which has
-    ``prefix`` before it."""
+    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value in them, which follows
+    ``prefix``.
+    """
 
     headers: tuple[tuple[str, str], ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
@@ -48,7 +49,7 @@ class Fixed(SecretHolder):
     _made: list[tuple[bytes, bytes]] = make_field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Make the header fields.
+        """Build the header fields.
 
         :raises InvalidConnection: if a value does not fit into a header.
         """
@@ -84,7 +85,7 @@ def _unfit(path: str, reason: str, hint: str | None = "Copy the value again, and
 
 
 def _reason(value: str) -> str:
-    """Return why a header cannot carry a value, which its owner does not see in the field of a password."""
+    """Return the reason why a header cannot carry a value, which its owner does not see in a password field."""
     if set(value) <= _BULLETS:
         return "is what is shown in place of the key: copy the key itself"
     number, found = next((place, one) for place, one in enumerate(value, 1) if ord(one) > _LATIN or not is_fit(one))
@@ -98,9 +99,9 @@ def in_header(name: str, value: str, path: str = "", prefix: str = "") -> Fixed:
 
 
 def bearer(token: str, path: str = "", prefix: str = "Bearer ") -> Fixed:
-    """Sign in by a token behind its scheme (RFC 6750).
+    """Sign in by a token after its scheme (RFC 6750).
 
-    :raises InvalidConnection: if the token has a scheme already, or a space, which none has.
+    :raises InvalidConnection: if the token includes a scheme or a space: a valid token has none.
     """
     text, scheme = trimmed(token), prefix.strip()
     if scheme and text.lower().startswith(f"{scheme.lower()} "):
@@ -128,7 +129,7 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
 
 
 def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed:
-    """Return the credentials that ``make`` makes from its arguments: once for the connection."""
+    """Return the credentials that ``make`` makes from its arguments, cached for the connection."""
     return context.cached((make, *given), lambda: make(*given))
 
 
@@ -170,7 +171,7 @@ class LeasedToken(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Together:
-    """Several sign-ins at once, for servers that want all of them."""
+    """Combination of sign-ins, for servers that require all of them."""
 
     parts: tuple[SignIn, ...]
 
@@ -188,11 +189,11 @@ class Together:
         return any(part.renewable for part in self.parts)
 
     def renew(self) -> None:
-        """Renew the parts that can be."""
+        """Renew the renewable parts."""
         for part in self.parts:
             if part.renewable:
                 part.renew()
 
 
 ANONYMOUS = Fixed()
-"""No credentials."""
+"""Sign-in without credentials."""

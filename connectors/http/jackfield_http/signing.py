@@ -21,7 +21,7 @@ GROUP = "jackfield.bindings"
 
 
 class Signer(Protocol):
-    """Signs requests with one connection's credentials. Its arguments are plain values: it does not depend on this library."""
+    """Signer of requests with one connection's credentials. Its arguments are plain values: it does not depend on this library."""
 
     def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
         """Return the header fields to add to a request with these header fields.
@@ -33,7 +33,7 @@ class Signer(Protocol):
 
     @property
     def renewable(self) -> bool:
-        """True if ``renew`` can replace credentials that the server calls expired."""
+        """True if ``renew`` can replace credentials that the server rejects as expired."""
 
     def renew(self) -> None:
         """Drop the current credentials."""
@@ -41,7 +41,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Request that is about to be sent, as its signature covers it."""
+    """Request before it is sent, in the form that its signature covers."""
 
     method: str
     url: Url
@@ -93,7 +93,7 @@ class SignedRequests(SecretHolder):
 def signatures(
     sign_in: SignIn, method: str, url: Url, fields: Sequence[tuple[bytes, bytes]], body: Body | None
 ) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of all signatures of a sign-in; the request has its other credentials already."""
+    """Return the header fields of all signatures of a sign-in; the request already has its other credentials."""
     if isinstance(sign_in, Together):
         return [one for part in sign_in.parts for one in signatures(part, method, url, fields, body)]
     return sign_in.sign(Outgoing(method, url, fields, body)) if isinstance(sign_in, SignedRequests) else []
@@ -102,7 +102,7 @@ def signatures(
 def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer]:
     """Return the function that makes signers of this name.
 
-    :raises InvalidConnection: if no installed package has it; ``package`` names one that does.
+    :raises InvalidConnection: if no installed package has it; ``package`` names a package that has it.
     """
     found = _load(name)
     if found is None:

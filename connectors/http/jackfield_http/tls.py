@@ -44,7 +44,7 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
 
 
 def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
-    """Load a client certificate. The ssl module reads it from a file only, which exists for this moment and this user."""
+    """Load a client certificate. The ssl module reads it only from a file, which exists during the load and only for this user."""
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         file = Path(folder) / "client.pem"
         file.touch(mode=0o600)

@@ -13,7 +13,7 @@ from jackfield_http.pointers import find
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST = 100
-"""Limit of the members of a form."""
+"""Maximum number of members of a form."""
 _CHARSET = re.compile(r"charset=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _BEARER = frozenset({"bearer", "bearertoken", "bot", "user", "user access token", "application access token"})
 """Names of bearer tokens: RFC 6750, Apigee, Slack, eBay. A token of an unknown type must not be used (RFC 6749 §7.1)."""
@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.:/-]{1,80}")
 
 
 def read_answer(content: bytes, content_type: str) -> Any:
-    """Return the value of an answer. An error is its member ``error`` with ``error_description``, wherever the provider has put it.
+    """Return the value of an answer. An error becomes its member ``error`` with ``error_description``, wherever the provider has put it.
 
     :raises ValueError: if it is neither JSON nor a form.
     """
@@ -39,7 +39,7 @@ def read_answer(content: bytes, content_type: str) -> Any:
 def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> Mapping[str, Any]:
     """Return the object with the token at ``place``, a JSON Pointer.
 
-    A renewed token may be at the top instead, as Slack's is. A first one may not: the token at the top belongs to someone else.
+    A renewed token may be at the top instead, as Slack's is. A first token may not: the token at the top belongs to another account.
     """
     inner = find(found, place) if place else found
     if isinstance(inner, Mapping) and (not renewed or isinstance(inner.get("access_token"), str)):
@@ -48,12 +48,12 @@ def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> 
 
 
 def is_bearer(token_type: Any) -> bool:
-    """Return whether a token is a bearer token. A type that is null, empty or blank is missing, and then it is one."""
+    """Return whether a token is a bearer token. A type that is null, empty or blank counts as missing; a token without a type is one."""
     return token_type is None or (isinstance(token_type, str) and token_type.strip().lower() in {"", *_BEARER})
 
 
 def shown_code(code: str | None, secrets: tuple[str, ...]) -> str:
-    """Return a provider's code in parentheses for a message; nothing if it is not plain text, or holds a secret."""
+    """Return a provider's code in parentheses for a message; empty if the code is not plain text, or contains a secret."""
     fits = code is not None and _PLAIN.fullmatch(code) and not any(secret and secret in code for secret in secrets)
     return f" ({code})" if fits else ""
 

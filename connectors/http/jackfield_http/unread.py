@@ -5,14 +5,14 @@ from __future__ import annotations
 from jackfield.connector import Sent, Unavailable
 
 MAX_KEPT = 1024 * 1024
-"""Maximum size of a body, as it was sent, that is kept to be stored although it cannot be decoded."""
+"""Maximum size of an undecodable body that is stored as received, in bytes."""
 
 
 class Unreadable(Unavailable):
-    """The body of a response is complete, and cannot be read.
+    """Response whose body is complete, and cannot be read.
 
-    ``by_coding``: its charset or its content coding is the reason, and not its content. ``content``: the body as received; None if it is
-    too large to be kept.
+    ``by_coding``: the reason is its charset or its content coding, not its content. ``content``: the body as received; None if it is too
+    large to be stored.
     """
 
     def __init__(self, message: str, *, hint: str, by_coding: bool = False, content: bytes | None = None) -> None:

@@ -26,7 +26,7 @@ _DECODINGS = 5
 _SEPARATORS = re.compile(r"[/\\]")
 _PARAMETERS = re.compile("[&;]")
 _WIDE = re.compile(r"%u00([0-9A-Fa-f]{2})")
-"""Encoding that some servers of Microsoft read."""
+"""Regular expression of an encoding that some servers of Microsoft decode."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TRIMMED = " \t\r\n\0"
 _LONGEST = 16_384
@@ -67,7 +67,7 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def under(self, path: str, query: str = "") -> Url:
-        """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query is kept."""
+        """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query stays."""
         whole = f"{self.query}&{query}" if self.query and query else self.query or query
         return Url(self.scheme, self.host, self.port, self.path.rstrip("/") + path, whole)
 
@@ -156,7 +156,7 @@ def server_url(text: str, path: str = "/server") -> Url:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """Fill a path such as ``/parcels/{id}``. A value is percent-encoded as a whole, so that it stays within its segment.
 
-    :raises InvalidInput: if a value does not fit into a segment, or the whole path is not one.
+    :raises InvalidInput: if a value does not fit into a segment, or the whole path is not valid.
     """
 
     def encoded(found: re.Match[str]) -> str:
@@ -197,14 +197,14 @@ def without(query: str, signing: str) -> str:
 
 
 def plain(value: object) -> str:
-    """Return a parameter's value as text: lists and objects within a value as JSON."""
+    """Return a parameter's value as text: lists and objects within it as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return compact(value) if isinstance(value, dict | list | tuple | float) else str(value)
 
 
 def compact(value: object) -> str:
-    """Return a value as JSON without spaces, its numbers with all the digits that they were given with.
+    """Return a value as JSON without spaces, its numbers with all their digits.
 
     :raises TypeError, ValueError, RecursionError: if it is not JSON (NaN, for instance).
     """
@@ -238,7 +238,7 @@ def climbs(path: str) -> bool:
 
 
 def owned_query(url: Url, own: str, signing: str) -> Url:
-    """Return a URL with the parameters that the connection's server has in its own query.
+    """Return a URL with the query parameters of the connection's server.
 
     :raises InvalidInput: if the URL has another parameter with the name of one of these, or of the sign-in's: servers may read either.
     """

@@ -1,4 +1,4 @@
-"""Sends requests and turns the transport's faults into errors with codes: HTTP/1.1 over jackfield's wire, HTTP/2 if it is asked for."""
+"""Transport of requests, whose faults become errors with codes: HTTP/1.1 over jackfield's wire, HTTP/2 if requested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield_http.urls import Url
 
 Limit = Callable[[], float]
-"""Returns the seconds left for a request; 0 once its deadline has passed."""
+"""Function that returns the seconds left for a request; 0 once its deadline has passed."""
 
 
 class Reply(Protocol):
@@ -33,7 +33,7 @@ class Reply(Protocol):
         """End the response while another thread reads it, where that is possible."""
 
     def close(self) -> None:
-        """End the response; a rest of the body is not read."""
+        """End the response; the rest of the body is not read."""
 
 
 class Sender(Protocol):

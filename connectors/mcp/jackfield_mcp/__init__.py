@@ -1,1 +1,1 @@
-"""MCP servers as connectors: the binding of actions to tools, and the generator. Our own endpoint is in ``jackfield_service``."""
+"""MCP servers as connectors: the binding of actions to tools, and the generator. Jackfield's own endpoint is in ``jackfield_service``."""

@@ -73,7 +73,7 @@ def _action(row: Json, hint: str) -> Action:
 
 
 class ToolCall:
-    """Function of an action: one call of one tool, as it was accepted."""
+    """Function of an action: one call of one tool in its accepted form."""
 
     def __init__(self, row: Json, hint: str) -> None:
         about = row["mcp"]

@@ -1,5 +1,6 @@
-"""The answer to one message in what a server has sent, in whatever form that is written. Its ID, which no server can guess, tells it: a
-write that was answered in full is in no doubt for a formality."""
+"""Answer to one message in a server's body, also in malformed ones. The message's ID, which no server can guess, identifies it: a write
+with a complete answer is not in doubt because of a formality.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from jackfield_mcp.texts import one_line
 
 _BEGINS = (b"{", b"[")
 _LOOSE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\\?\Z)|-?(?:NaN|Infinity)\b', re.DOTALL)
-"""Matches JSON's strings, also one that the end cuts off, and the literals NaN and Infinity, which JSON does not allow."""
+"""Regular expression of JSON's strings, also a truncated one, and of the literals NaN and Infinity, which JSON does not allow."""
 _CONTROLS = re.compile(rb"[\x00-\x1f]")
 _EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|data|id|retry): ?[^\r\n]*[\r\n]")
 _MOST_EVENTS = 100
@@ -31,8 +32,8 @@ _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Inf
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
-    """Return the answer to a message in a body that is no JSON; None if there is none. The body may be events, a message in each line, or
-    JSON as Python writes it.
+    """Return the answer to a message in a body that is not JSON; None without one. The body may be events, a message in each line, or JSON
+    as Python writes it.
 
     :raises TooCostly: if it has too many values.
     """
@@ -42,7 +43,7 @@ def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
 
 
 def read_event(data: bytes, message: Message) -> Any:
-    """Return the JSON of an event; None if it is none. JSON as Python writes it is read if it is the answer to ``message``.
+    """Return the JSON of an event; None if it is not JSON. JSON as Python writes it counts if it is the answer to ``message``.
 
     :raises TooCostly: if it has too many values.
     """
@@ -63,8 +64,9 @@ def unwrapped(found: Any, message: Message) -> Any:
 
 
 def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
-    """Yield the events of a stream, at last one without the empty line behind it. A body that begins as JSON, and not as events do, is one
-    event."""
+    """Yield the events of a stream, also a last one without the empty line after it. A body that begins as JSON, not as an event, is one
+    event.
+    """
     pieces = iter(chunks)
     first = next(pieces, b"")
     if first.lstrip()[:1] in _BEGINS:
@@ -118,7 +120,7 @@ def _text_of_page(content: bytes, content_type: str) -> str | None:
 
 
 def _in_utf8(content: bytes, charset: str | None) -> bytes:
-    """Return a body that is no UTF-8 from the charset that it declares: many declare one, and send UTF-8 all the same."""
+    """Return a body that is not UTF-8 in UTF-8, from its declared charset: many servers declare another charset, and send UTF-8."""
     codec = codec_of(charset)
     try:
         content.decode()
@@ -135,7 +137,7 @@ def _answer(piece: bytes, message: Message) -> Any:
 
 
 def _loosely(content: bytes) -> Any:
-    """Return JSON, also with numbers and control characters that JSON has no form for; None if it is none all the same."""
+    """Return lenient JSON, in which NaN, Infinity and control characters are valid; None if it is not even that."""
     nulled = False
 
     def strict(token: re.Match[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""The client of an attempt: negotiates, keeps the list of tools fresh, and calls a tool as it was accepted, or not at all."""
+"""Client of an attempt: it negotiates, refreshes the list of tools, and calls a tool only in its accepted form."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ from jackfield_mcp.texts import one_line
 
 T = TypeVar("T")
 LARGEST_LIST = 16 * 1024 * 1024
-"""Bytes of a list of tools at most, all pages together."""
+"""Maximum size of a list of tools, all pages together, in bytes."""
 MOST_TOOLS, MOST_PAGES = 5_000, 200
 _LONGEST_CURSOR = 16 * 1024
 _LACKS = "-32021"
-"""Code of a modern server that wants a capability of the client."""
+"""Error code of a modern server that requires a capability of the client."""
 _UNKNOWN, _INVALID = "-32601", "-32602"
 _TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
-"""Answers to the version probe that any other request would get, too."""
+"""Errors of the version probe that any other request would cause, too."""
 PROBE_WITHIN = 5.0
 """Seconds for the version probe: some servers never answer unknown requests."""
 _OF_VERSION = re.compile(r"protocol[ _-]?version|unsupported version", re.IGNORECASE)
@@ -63,7 +63,7 @@ _NO_POST = (400, 404, 405)
 _OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
 
 _MOST_ROUNDS = 10
-"""Times that a server may ask a person for something before it carries out a call."""
+"""Maximum number of times that a server may ask a person before it carries out a call."""
 _NOTHING: Mapping[str, Any] = {}
 
 Json = Mapping[str, Any]
@@ -78,13 +78,14 @@ class Tool:
     parts: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
-    """Advice for a changed tool of the server."""
+    """Advice for the case that the server has changed the tool."""
 
 
 class McpClient(SecretHolder):
     """Client of one server for one attempt. Requests that change nothing do not count as requests of the action. ``on_missing`` gets the
-    scopes that the server asks for beyond the sign-in's. ``declares``: sessions and lists, which many calls share, are requested as by a
-    client that can answer questions."""
+    scopes that the server asks for beyond the sign-in's. ``declares``: sessions and lists, which many calls share, declare that the
+    client can answer questions.
+    """
 
     def __init__(
         self,
@@ -144,7 +145,7 @@ class McpClient(SecretHolder):
         return self._listed()[0]
 
     def ask(self, method: str, params: Json, offers: Json = _NOTHING) -> Json:
-        """Send a request that changes nothing, and return its result. It is sent once more if the session had ended."""
+        """Send a request that changes nothing, and return its result. It is repeated once if the session had ended."""
         return self._asked(self._wire.quiet, method, params, _whole, offers)
 
     def call(self, tool: Tool, arguments: Json, into: Callable[[Json], T], *, safe: bool, takes_tasks: bool = False) -> T:
@@ -188,7 +189,7 @@ class McpClient(SecretHolder):
         return self._asked(self._wire.http, method, params, into)
 
     def task(self, identifier: str) -> Json:
-        """Return a task of the server as it is now.
+        """Return the present state of a server's task.
 
         :raises JackfieldError: if it cannot be read.
         """
@@ -205,7 +206,7 @@ class McpClient(SecretHolder):
         """Answer a task's question to a person.
 
         :raises InputRequired: if there is no answer.
-        :raises JackfieldError: if the server does not take the answers.
+        :raises JackfieldError: if the server refuses the answers.
         """
         answers = self._answers_to(asks).get("inputResponses", {})
         self.ask("tasks/update", {"taskId": identifier, "inputResponses": answers}, self._offers(takes_tasks=True))
@@ -218,11 +219,11 @@ class McpClient(SecretHolder):
         return offered(takes_tasks=takes_tasks, answers=self._wire.questions is not None)
 
     def _shared_offers(self, *, takes_tasks: bool = False) -> Json:
-        """Return the capabilities for what the calls of all callers share: what one caller alone can answer is not among them."""
+        """Return the capabilities that the calls of all callers share: a capability of a single caller is not among them."""
         return offered(takes_tasks=takes_tasks, answers=self._declares)
 
     def _answers_to(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the members of a request that is sent again with answers: the server has done nothing yet."""
+        """Return the members of a repeated request with answers: the server has done nothing yet."""
         answers = {} if self._wire.questions is None else self._wire.questions.answered(asks)
         if answers.keys() != asks.requests.keys() or (asks.state is None and not answers):
             raise asks
@@ -251,7 +252,7 @@ class McpClient(SecretHolder):
             raise
 
     def _prepared_again(self, session: Session, tool: Tool, error: JackfieldError) -> Session:
-        """Negotiate and list again after a refusal, by which the server has said that it did nothing."""
+        """Negotiate and list the tools again after a refusal that proves that the server did nothing."""
         _note_refusal()
         if isinstance(error, HeaderMismatch):
             self._peer.tools = None
@@ -260,8 +261,9 @@ class McpClient(SecretHolder):
         return self._prepared(tool, Sent.REFUSED)
 
     def _prepared(self, tool: Tool, sent: Sent) -> Session:
-        """Look at the tool, and negotiate if needed: the list may have been read in a session that had ended. A failure says of the call
-        ``sent``: no request of it has been sent for this."""
+        """Check the tool, and negotiate if needed: the list may come from an ended session. A failure states that no request of the call
+        ``sent`` was sent for this.
+        """
         try:
             self._require_pinned(tool)
             return self.session()
@@ -284,7 +286,7 @@ class McpClient(SecretHolder):
         raise NotAllowed(text, hint=tool.hint, sent=Sent.NOTHING)
 
     def _fresh(self, *, refuses: bool = False) -> Tools:
-        """Return the server's tools as they were listed, if that is fresh; young enough to refuse a call, if it ``refuses`` one."""
+        """Return the server's listed tools, if the list is fresh; with ``refuses``, only a list that is recent enough to refuse a call."""
         found = self._kept(refuses=refuses)
         if found is None:
             with self._peer.alone(self._wire.seconds_left()):
@@ -299,8 +301,9 @@ class McpClient(SecretHolder):
         return None if found is None or now >= (found.refuses_until if refuses else found.until) else found
 
     def _listed(self, *, is_again: bool = False) -> tuple[list[Json], float]:
-        """Return the server's tools, and the seconds for which they count as fresh. A list that the server does not go on with, as when it
-        has changed meanwhile, is begun anew once."""
+        """Return the server's tools, and the seconds for which they count as fresh. If the server does not continue a list, for example
+        after a change, read it again once.
+        """
         rows: list[Json] = []
         seen: set[str] = set()
         cursor, size, seconds, offers = None, 0, 0.0, self._shared_offers(takes_tasks=self.session().has_tasks)
@@ -366,9 +369,10 @@ class McpClient(SecretHolder):
             return None, error
 
     def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
-        """Return the session with a server that refuses ``initialize``, and was not probed before, or not for long enough.
+        """Return the session with a modern server that refuses ``initialize``: probe the server without a shorter limit.
 
-        :raises JackfieldError: if it does not say so: ``refused``, or ``probe`` if the server does not know ``initialize``.
+        :raises JackfieldError: if the probe fails: ``refused``, or the probe's error if the server does not know ``initialize`` and was
+            probed before.
         """
         self._peer.is_older = False
         try:
@@ -441,14 +445,14 @@ def _once(identifier: str | None) -> str | None:
 
 
 def _note_refusal() -> None:
-    """Note that the request of the call that was sent last has done nothing, before another one is sent."""
+    """Record that the call's last request has done nothing, before another one is sent."""
     call = current_call()
     if call is not None:
         call.refused()
 
 
 def _refuses_token(error: Rejected) -> bool:
-    """Return whether a server of strict schemas refuses what asks it to tell its progress: the call goes without, then."""
+    """Return whether a server with strict schemas refuses the progress token: the call is then sent without the token."""
     said = error.provider
     return said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
 
@@ -463,13 +467,13 @@ def _object(found: Json, name: str) -> Json:
 
 
 def _is_answer(error: JackfieldError) -> bool:
-    """Return True for an error of the request itself, and not of the way to the server."""
+    """Return True for an error of the request itself, not of the connection to the server."""
     said = error.provider
     return isinstance(error, Rejected) or (said is not None and said.http_status == 200 and not isinstance(error, Garbled))
 
 
 def _tools_of(page: Json) -> list[Json]:
-    """Return the tools of a page. A row that is no object is one without a name: it costs itself, and the report says so."""
+    """Return the tools of a page. A row that is no object becomes a tool without a name, which only the report mentions."""
     listed = page.get("tools")
     if isinstance(listed, Mapping):  # by name
         listed = [{"name": name, **row} if isinstance(row, Mapping) else row for name, row in listed.items()]

@@ -26,9 +26,9 @@ _DIFFERS = 1
 
 
 def command(argv: list[str]) -> int:
-    """Generate a connector from an MCP server with the arguments after the command's name; return 0, or 1 if ``--check`` objects.
+    """Generate a connector from an MCP server with the arguments after the command's name; return 0, or 1 if ``--check`` finds a fault.
 
-    :raises JackfieldError: if the server cannot be reached, or lists no tool that can be used.
+    :raises JackfieldError: if the server cannot be reached, or lists no usable tool.
     """
     arguments = _parser().read(argv)
     url, sign_in = address(arguments.server), _sign_in(arguments)

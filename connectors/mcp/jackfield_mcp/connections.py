@@ -26,7 +26,7 @@ class McpConnection(BoundConnection):
     own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"
     abroad: ClassVar[bool] = False
-    """True if a tenant has named the server: then the operator's own connections reach public hosts only, too."""
+    """True if a tenant has named the server: then even the operator's own connections reach public hosts only."""
 
     def open(self, context: OpenContext) -> McpClient:  # type: ignore[override]  # a client for tools, not for paths
         """Return the client of an attempt; opening sends nothing."""

@@ -28,8 +28,9 @@ Json = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Decisions for a generation: the connector's key and version, the server, whether its annotations count, the overlay by action, and
-    the keys of earlier generations by tool. ``accepted`` are the digests under which tools are accepted: one that an earlier version made
-    stays as long as it fits. ``is_live``: an overlay that does not fit a changed tool is no fault."""
+    the keys of earlier generations by tool. ``accepted`` are the digests under which tools are accepted: an earlier version's digest
+    stays valid while it matches. ``is_live``: an overlay that does not fit a changed tool is no fault.
+    """
 
     key: str
     url: str
@@ -52,7 +53,7 @@ class Converted:
 
 
 def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: Sequence[str]) -> Converted:
-    """Return the connector of a server's tools; ``kinds`` are the keys of its connection types, the first one first."""
+    """Return the connector of a server's tools; ``kinds`` are the keys of its connection types, the default first."""
     left_out: list[dict[str, str]] = []
     usable = list(_named(tools, left_out))
     keys = keys_of([*(tool["name"] for tool in usable), *(REQUESTS if session.has_resources else [])], choices.locked)
@@ -87,7 +88,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
 
 
 def unusable(report: Json) -> tuple[str, list[str]]:
-    """Return the words for a server without any usable tool, and the reason of each tool."""
+    """Return a message about a server without any usable tool, and the reason of each tool."""
     reasons = [f"'{row['tool']}' is left out: {row['reason']}" for row in report["leftOut"][:_MOST_LEFT_OUT]]
     if not reasons:
         return "the server lists no tools", []
@@ -95,7 +96,7 @@ def unusable(report: Json) -> tuple[str, list[str]]:
 
 
 def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
-    """Yield the tools with a name of their own that plain calls can call."""
+    """Yield the tools with a unique name that plain calls can call."""
     seen = set[str]()
     for tool in tools:
         name = tool.get("name")
@@ -191,7 +192,7 @@ _SECRET: Json = {"type": "string", "minLength": 1, "writeOnly": True, "format": 
 
 
 def _platforms(title: str, description: str, **schema: Any) -> Json:
-    """Return a value that whoever integrates the server knows, not the person who signs in."""
+    """Return the field of a value that the integrator of the server knows, not the person who signs in."""
     return {**schema, "title": title, "description": description, "x-jackfield": {"audience": "platform"}}
 
 

@@ -23,17 +23,19 @@ from jackfield_mcp.messages import MODERN, Message, Session
 from jackfield_mcp.texts import one_line
 
 _WITHIN = 5.0
-"""Seconds for each document."""
+"""Seconds for fetching each document."""
 _LARGEST = 256 * 1024
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY = (*range(200, 207), *range(300, 309), 400, 401, 403, 404, 405, 406, 410)
-"""Statuses of readable answers: redirects are not followed, and missing metadata are looked for elsewhere."""
+"""Statuses of readable answers: redirects are not followed, and missing metadata are fetched from the next address."""
 _FOUND = 200
 _METADATA = re.compile(r'resource_metadata="([^"\\]{1,2000})"')
 _SCOPE = re.compile(r'(?:^|[\s,])scope="([^"\\]{1,2000})"')
 _HINT = "Use another connection type, with a token, or tell whoever runs the server."
 _METHODS = {"none": "none", "client_secret_post": "body", "client_secret_basic": "basic"}
-"""In the order of choice. The body is before the header field: the Python SDK's servers list both, and refuse a form without an ID."""
+"""Authentication methods in the order of preference. The body precedes the header field: the Python SDK's servers list both, and refuse a
+form without an ID.
+"""
 _NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 Json = Mapping[str, Any]
@@ -43,8 +45,8 @@ Json = Mapping[str, Any]
 class Provider:
     """Provider that signs people in for an MCP server.
 
-    ``resource`` is the server's identifier as it publishes it; ``methods`` are the ways in which clients prove themselves, ``scopes`` those
-    to ask for. ``names_issuer``: the provider's answers say who sends them; ``reads_documents``: clients may be URLs of their metadata.
+    ``resource`` is the server's identifier as it publishes it; ``methods`` are clients' authentication methods, ``scopes`` the scopes to
+    ask for. ``names_issuer``: the provider's answers name their issuer; ``reads_documents``: clients may be URLs of their metadata.
     """
 
     resource: str
@@ -130,7 +132,7 @@ def registered(context: OpenContext, provider: Provider, server: Url, redirect_u
 
 
 def abroad(context: OpenContext, server: Url) -> Guard:
-    """Return the guard for hosts that a server names: there, the operator's own connections reach no more hosts than others'."""
+    """Return the guard for hosts that a server names: there, the operator's own connections reach only the hosts that others' reach."""
     guard = context.guard
     if not guard.internal:
         return guard
@@ -203,7 +205,7 @@ def _document(context: OpenContext, settings: ClientSettings, url: Url, step: st
 
 
 def _holds(resource: str, server: Url) -> bool:
-    """Return whether a resource is the server, or a folder that it is in."""
+    """Return whether a resource is the server, or a folder that contains it."""
     try:
         url = parse_url(resource)
     except UrlError:
@@ -220,7 +222,7 @@ def _endpoint(found: Json, name: str, server: Url) -> str:
 
 
 def _safe(address: str, server: Url) -> Url:
-    """Return a URL of the provider, which is https; on this machine http will do, if the server is there, too."""
+    """Return a URL of the provider, which is https; http is accepted on this machine, if the server is there, too."""
     url = _url(address)
     if url.scheme != "https" and not (url.host in _LOCAL and server.host in _LOCAL):
         raise _refused(f"the provider's address '{one_line(url.host, 200)}' is not https")

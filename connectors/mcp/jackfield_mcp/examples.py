@@ -30,7 +30,9 @@ def _shown(action: Json, manifest: Json, said: Json, *, makes: bool) -> dict[str
 
 
 def _made(action: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return inputs and the result of a tool: its content repeats the structured content as text, as the protocol requires."""
+    """Return inputs and the result of a tool, whose content repeats the structured content as text, as the protocol requires; None without
+    short values.
+    """
     found = minimal(dict(action), {}, dict(definitions))
     if found is None or _CONTENT not in action["output"]["properties"]:
         return found

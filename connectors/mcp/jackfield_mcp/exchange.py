@@ -38,23 +38,26 @@ from jackfield_mcp.texts import one_line
 
 T = TypeVar("T")
 LARGEST = 32 * 1024 * 1024
-"""Bytes of an answer at most; the messages before it on a stream count."""
+"""Maximum size of an answer, in bytes, including the messages before it on a stream."""
 _MOST_MESSAGES = 10_000
-"""Messages on a stream before the answer."""
+"""Maximum number of messages on a stream before the answer."""
 _MOST_RESUMED = 3
-"""Times that a stream is resumed in vain. A server of 2025-11-25 may hang up behind each event, and say when it wants to be asked again."""
+"""Maximum number of resumptions of a stream without a new event. A server of 2025-11-25 may close a stream after each event, and say when
+to resume it.
+"""
 _MOST_REPLIES = 20
-"""Requests of a server on one stream that are answered, and one more for each second. Each costs a request of ours; some servers ping for
-as long as a tool runs."""
+"""Maximum number of a server's requests on one stream that are answered, plus one for each second. Each answer costs a request; some
+servers ping for as long as a tool runs.
+"""
 _LARGEST_SESSION = 1024 * 1024
-"""Maximum bytes of a server's self-description, which is kept for the connection."""
+"""Maximum size of a server's self-description, which is stored for the connection, in bytes."""
 _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
-"""Seconds to wait before a stream is resumed: at least, once it was resumed a few times, and at most."""
+"""Minimum seconds before a stream that was resumed several times is resumed again, and the maximum for any stream."""
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
 _ENDPOINT_WITHIN = 3.0
 LONGEST_ID = 1_024
-"""Characters of an ID that a server gives: of a session, a request, a task."""
+"""Maximum number of characters of an ID that a server gives: of a session, a request, a task."""
 _LONGEST_PROGRESS = 200
 _ACCEPTED = 202
 _MESSAGE_EVENTS = (None, "", "message")
@@ -67,7 +70,7 @@ Json = Mapping[str, Any]
 
 
 class _Cut(Exception):
-    """A stream has ended before the answer; ``reader`` knows how far it was read."""
+    """End of a stream before the answer; ``reader`` holds the position of the last event."""
 
     def __init__(self, reader: EventReader, error: JackfieldError) -> None:
         super().__init__()
@@ -112,7 +115,7 @@ class Exchanges:
         return self._quiet
 
     def brief(self, seconds: float) -> HttpClient:
-        """Return a client of requests that change nothing, which have so many seconds together."""
+        """Return a client for requests that change nothing and together take at most ``seconds``."""
         return HttpClient(self._context, replace(self._settings, announces=False, within=seconds), self._sign_in)
 
     def exchange(
@@ -125,7 +128,7 @@ class Exchanges:
         *,
         safe: bool,
     ) -> T:
-        """Send a request and return the value of ``into`` for its result. The result is judged before the request counts as successful.
+        """Send a request and return the value of ``into`` for its result. The result is checked before the request counts as successful.
 
         :raises SessionEnded: if the server may no longer know the session, and did nothing.
         :raises SessionDoubted: if it may not, and it is unknown whether it did anything.
@@ -190,7 +193,7 @@ class Exchanges:
             self.notify(session, "notifications/cancelled", asked, self.brief(_CANCEL_WITHIN))
 
     def names_endpoint(self) -> bool:
-        """Return True if the server's stream begins by the address for messages, as the transport of 2024 has it."""
+        """Return True if the server's stream begins with the address for messages, as in the transport of 2024."""
         http, reader = self.brief(min(_ENDPOINT_WITHIN, self.seconds_left())), EventReader()
         headers = {"Accept": "text/event-stream"}
         with suppress(JackfieldError), http.stream("GET", self._url, headers=headers, expect=(200,), largest=LARGEST) as answer:
@@ -266,7 +269,7 @@ class Exchanges:
             cookies.update(field, answer.url, self._context.clock.time(), reserved)
 
     def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
-        """Return the answer to a message: the whole body, or the event of a stream that has it."""
+        """Return the answer to a message: the whole body, or the stream's event with the answer."""
         media, charset = media_type(answer.headers), charset_of(answer.headers.get("content-type", ""))
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
@@ -303,8 +306,9 @@ class Exchanges:
         raise _Cut(reader, _unanswered(last))
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
-        """Continue reading after the last event: that executes nothing, and shows the outcome of the call. Only legacy servers with event
-        IDs can."""
+        """Continue reading after the last event, which executes nothing and reveals the outcome of the call. Only legacy servers with event
+        IDs support it.
+        """
         reader, pause, times, in_vain = cut.reader, 0.0, 0, 0
         while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
             pause, times = pause if reader.retry is None else reader.retry, times + 1
@@ -339,7 +343,7 @@ class Exchanges:
             self._context.clock.sleep(max(0.0, min(seconds, self.seconds_left())))
 
     def _heard(self, session: Session | None, found: Json, message: Message) -> int:
-        """Process a server's messages before the answer. Return the number of answers that it got."""
+        """Process a server's message before the answer. Return the number of replies that were sent."""
         method = found.get("method")
         if method == _PROGRESS:
             self._tell(found, message)
@@ -348,7 +352,7 @@ class Exchanges:
         return 0 if session is None else self._reply(session, found)
 
     def _tell(self, found: Json, message: Message) -> None:
-        """Tell whoever follows the call how far the server is, in its own words."""
+        """Report a server's progress to the follower of the call, in the server's own words."""
         told, params = self._call().progress, found.get("params")
         if told is None or not isinstance(params, Mapping) or not message.has_id(params.get("progressToken")):
             return
@@ -358,7 +362,8 @@ class Exchanges:
 
     def _reply(self, session: Session, found: Json) -> int:
         """Answer a request that a legacy server sends on the stream; otherwise its tool would wait for ever. Pings are answered, and
-        questions to a person if there is someone to answer; all other requests are unknown. Return the number of answers."""
+        questions to a person if there is one; all other requests are unknown. Return the number of answers.
+        """
         if session.is_modern or "method" not in found or "id" not in found:
             return 0
         outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
@@ -389,13 +394,12 @@ def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
 
 
 def _has_data(event: Event) -> bool:
-    """Return False for an event that only gives an ID, as servers send one first so that the stream can be resumed."""
+    """Return False for an event that only has an ID: servers send it first so that the stream can be resumed."""
     return bool(event.data)
 
 
 def _messages(event: Event, message: Message) -> list[Json]:
-    """Return the messages of an event. An event of another type has none, and neither has one that is not JSON: heartbeats are often such
-    events."""
+    """Return the messages of an event; empty for events of other types and events that are not JSON, as many heartbeats are."""
     if event.name not in _MESSAGE_EVENTS:
         return []
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield_mcp.messages import Message
 
 _OPENS_WITHIN = 2.0
-"""Seconds to wait at most until the server has opened the stream: many have none."""
+"""Maximum seconds to wait until the server has opened the stream: many servers have none."""
 _ENDS_WITHIN = 1.0
 
 Json = Mapping[str, Any]
@@ -72,7 +72,7 @@ class Mailbox:
 
 
 class Listener:
-    """Thread that reads the stream: ``open_stream`` opens it, passes it to its argument, and reads it to its end."""
+    """Thread that reads the stream: ``open_stream`` opens the stream, passes it to its argument, and reads it to its end."""
 
     def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None]) -> None:
         self._open_stream = open_stream

@@ -43,7 +43,7 @@ class ServerDescription:
 
 
 class McpServers:
-    """The maker of connectors from MCP servers (``jackfield.catalog.live.LiveKind``)."""
+    """Factory of connectors from MCP servers (``jackfield.catalog.live.LiveKind``)."""
 
     def described(
         self,
@@ -88,7 +88,7 @@ class McpServers:
         return ServerDescription(found.manifest, found.report, needs_sign_in)
 
     def unusable(self, report: Json) -> tuple[str, list[str]]:
-        """Return the words for a server without any usable tool, and the reason of each tool."""
+        """Return a message about a server without any usable tool, and the reason of each tool."""
         return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class McpServers:
         return {**stored, "mcp": now["mcp"], "actions": rows, "$defs": definitions}
 
     def pins(self, manifest: Json) -> dict[str, ToolPin]:
-        """Return the tools of a manifest as they were accepted, by name."""
+        """Return the accepted tools of a manifest, by name."""
         rows = manifest["actions"]
         return {_name(row): ToolPin(row["key"], row["mcp"]["digest"], row["mcp"].get("parts", {})) for row in rows}
 
@@ -118,8 +118,9 @@ class McpServers:
         return {**stored, "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]]}
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
-        """Return the connector of a manifest. ``abroad``: the person who added it may reach public hosts only, so connections of others may
-        too."""
+        """Return the connector of a manifest. ``abroad``: the person who added it may reach public hosts only, and so may others'
+        connections.
+        """
         return McpConnector(manifest.raw, hint=hint, abroad=abroad)
 
 
@@ -141,7 +142,7 @@ def _overlaid(row: Json, overlay: Mapping[str, Json], *, trusts: bool) -> Json:
 
 
 def _given(credentials: tuple[str, str] | None) -> str:
-    """Return the connection type that fits the credentials with which a server was asked."""
+    """Return the key of the connection type for the credentials of a request to a server."""
     if credentials is None:
         return "anonymous"
     return "bearer" if credentials[0].lower() == "authorization" else "headerKey"

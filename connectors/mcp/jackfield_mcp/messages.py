@@ -32,7 +32,7 @@ _NAMED_BY = {
 }
 """Parameter that the field ``Mcp-Name`` repeats, by method."""
 _LEAST_ID = 10**13
-"""Lower bound of an ID. All IDs have 14 digits: some servers know only numbers, as the SDKs send them, and Lua writes no more digits."""
+"""Lower bound of an ID. All IDs have 14 digits: some servers accept only numbers, as the SDKs send them, and Lua writes no more digits."""
 _ID = re.compile(r'\s*"?([0-9]{14})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -49,7 +49,7 @@ class Session:
     id: str | None = None
     capabilities: Json = field(default_factory=dict)
     about: Json = field(default_factory=dict)
-    """Name and version of the server, as it says."""
+    """Name and version of the server, as the server states them."""
     cookies: SessionCookies = field(default_factory=SessionCookies, compare=False, repr=False)
     mailbox: Mailbox = field(default_factory=Mailbox, compare=False, repr=False)
 

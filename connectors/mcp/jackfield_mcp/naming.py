@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 READ, LIST = "resources/read", "resources/list"
 """Requests for a resource and for their list, which stand among the tools under their methods."""
 REQUESTS = {READ: "readResource", LIST: "listResources"}
-"""Keys of the actions that send them."""
+"""Keys of the actions for ``READ`` and ``LIST``."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")
 _LONGEST = 60
 

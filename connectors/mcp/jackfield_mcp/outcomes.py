@@ -36,11 +36,11 @@ _LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS, *range(400, 500)} - {408, 425, 499})
-"""Codes of errors that say that nothing was done, statuses of HTTP among them; for any other code, that is unknown."""
+"""Error codes, HTTP statuses among them, that prove that nothing was done; after any other code, that is unknown."""
 _OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
 """Statuses of HTTP that servers write as codes of JSON-RPC."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
-"""Codes whose data are read by themselves."""
+"""Codes whose data have readers of their own."""
 _MOST_WORDS = 1_000
 _OK = 200
 _GONE = frozenset({400, 404, 410})
@@ -56,7 +56,7 @@ _NO_SESSION = re.compile(
     r"|(?:server|client) (?:is |was )?not (?:yet )?initialized|received request before initialization)",
     re.IGNORECASE,
 )
-"""Beginnings of the words by which servers say that they do not know a session."""
+"""Regular expression of the beginnings of messages in which servers reject an unknown session."""
 _OVER = re.compile(
     r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:mcp[ -])?session(?: [^ ]{1,200})? "
     r"(?:is |was |has |has been )?(?:terminated|closed|ended)\b",
@@ -70,40 +70,41 @@ _AGAIN = "Connect it again: a person has to approve the further scopes."
 _ANSWERED = "install a package that answers (entry points 'jackfield.answers')."
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _CLEAR = (Unauthenticated, Forbidden, NotFound)
-"""Refusals that have a meaning of their own, whatever their code."""
+"""Errors whose meaning does not depend on their code."""
 
 Json = Mapping[str, Any]
 
 
 class SessionEnded(Rejected):
-    """The server may not know the session any more: nothing was done. ``refusal`` is the error if a new session is refused as well."""
+    """Refusal by a server that may no longer know the session: nothing was done. ``refusal`` is the error if a new session is refused as
+    well.
+    """
 
     refusal: JackfieldError
 
 
 class SessionDoubted(Unavailable):
-    """The server may not know the session any more, and does not say whether it has done anything."""
+    """Failure at a server that may no longer know the session; it is unknown whether the server has done anything."""
 
 
 class VersionRefused(Rejected):
-    """The server does not speak the revision of the request: nothing was done. ``supported`` are the revisions that it speaks, by its own
-    account."""
+    """Refusal by a server that does not speak the request's revision: nothing was done. ``supported`` are its revisions, as it states."""
 
     supported: tuple[str, ...] = ()
 
 
 class HeaderMismatch(Rejected):
-    """The header fields do not fit the message, as the server sees the tool: nothing was done."""
+    """Refusal of header fields that do not match the message by the server's view of the tool: nothing was done."""
 
 
 class ScopesMissing(Forbidden):
-    """The sign-in does not cover the call: nothing was done. ``scopes`` are the scopes that the server asks for."""
+    """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the scopes that the server asks for."""
 
     scopes: tuple[str, ...] = ()
 
 
 class InputRequired(Forbidden):
-    """The server asks a person for something before it does anything: ``requests`` by their names, and the ``state`` that it wants back."""
+    """Refusal by a server that asks a person first: ``requests`` by their names, and the ``state`` that the answer must return."""
 
     requests: Mapping[str, Json] = {}
     state: str | None = None
@@ -138,7 +139,7 @@ MCP_ERRORS = McpErrors(
 
 
 def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
-    """Return the server's own words without hidden characters. Of a body that is no JSON, they are those about a session."""
+    """Return the server's own error without hidden characters; of a body that is no JSON, only its words about a session."""
     found = said or Provider()
     words = plain(found.message, 1000) or one_line(refusal.content[:1000].decode("utf-8", "replace"), 200)
     told = words if found.message or _NO_SESSION.match(words) else None
@@ -160,7 +161,7 @@ def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
 
 
 def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldError:
-    """Return the error for one of JSON-RPC's, which answers a request for ``method``."""
+    """Return the error for a JSON-RPC error that answers a request for ``method``."""
     code, words = _code_of(error), _words_of(error)
     said = Provider(None if code is None else one_line(str(code), 100), words or None, status)
     text = f"the server refused the call: {words or code}"
@@ -183,7 +184,7 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
 
 
 def _words_of(error: Json) -> str:
-    """Return the message of an error, and behind it the data that say why, where a client of the SDKs finds them."""
+    """Return the message of an error, followed by the data that explain it."""
     words, data = plain(error.get("message"), _MOST_WORDS), error.get("data")
     if not data or _code_of(error) in _WITH_DATA:
         return words
@@ -202,7 +203,7 @@ def _code_of(error: Json) -> int | str | None:
 
 
 def _lacking(data: object) -> str | None:
-    """Return what to do about capabilities that a server wants of its clients."""
+    """Return advice about the capabilities that a server requires of its clients; None without any."""
     wanted = data.get("requiredCapabilities") if isinstance(data, Mapping) else None
     names = [one_line(name, 40) for name in wanted][:5] if isinstance(wanted, Mapping) else []
     if names == ["elicitation"]:
@@ -211,7 +212,7 @@ def _lacking(data: object) -> str | None:
 
 
 class Garbled(Unavailable):
-    """An answer was read and makes no sense: to read on would not help."""
+    """Answer that was read and is malformed: reading on would not help."""
 
 
 def garbled(reason: str) -> Garbled:
@@ -292,9 +293,10 @@ def result_of(found: object, message: Message) -> Json:
 
 
 def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
-    """Return the error for a request of a session, replaced by another one if the server may no longer know the session.
+    """Return the error of a request, or another error if the server may no longer know its session.
 
-    Only the server's words distinguish an ambiguous code from a refusal, by which nothing was done."""
+    Only the server's words distinguish an ambiguous code from a refusal, by which nothing was done.
+    """
     said = error.provider
     if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
         return error

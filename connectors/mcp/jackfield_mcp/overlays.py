@@ -76,7 +76,7 @@ def described(key: str, inputs: Json, said: Mapping[str, Json]) -> dict[str, Any
 
 
 def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:
-    """Return the unchanged row of an action with the overlay's settings applied. ``trusts``: the server's annotations count where the
+    """Return the generated row of an action with the overlay's settings applied. ``trusts``: the server's annotations count where the
     overlay has no setting.
 
     :raises InvalidInput: if it names an input that the tool does not have.
@@ -142,7 +142,7 @@ def _is_structured(path: str) -> bool:
 
 
 def _paged(key: str, inputs: Json, said: Json) -> dict[str, Any]:
-    """Return the members of an action whose results page, with an input that asks for all of them."""
+    """Return the members of an action whose results page, with an input that asks for all pages."""
     for name in (said["tokenInput"], said.get("sizeInput")):
         if name is not None:
             _require_input(key, inputs, name)

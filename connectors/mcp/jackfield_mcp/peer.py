@@ -13,15 +13,19 @@ from jackfield_mcp.messages import Session, amount
 from jackfield_mcp.pins import pins_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
-"""Seconds for which a list of tools counts as fresh: at least, where the server says nothing, at most."""
+"""Minimum, default and maximum of the seconds for which a list of tools counts as fresh."""
 REFUSES = 10.0
-"""Seconds for which a list may refuse a call. An older one is read again first: the server, or what was accepted, may have changed."""
+"""Maximum age, in seconds, of a list that may refuse a call. An older list is read again first: the server, or the accepted tools, may have
+changed.
+"""
 
 Json = Mapping[str, Any]
 
 
 class Tools:
-    """Digests of the tools that a server lists, and of their members. The list itself, of up to 16 MiB for each connection, is not kept."""
+    """Digests of the tools that a server lists, and of their members. The list itself, of up to 16 MiB for each connection, is
+    not stored.
+    """
 
     def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
         pins = {str(row.get("name")): pins_of(row) for row in reversed(rows)}
@@ -39,7 +43,7 @@ class Tools:
         return self._digests.get(name, ())
 
     def parts(self, name: str) -> dict[str, set[str]]:
-        """Return the short digests of each member of a tool that the list has."""
+        """Return the short digests of each member of a listed tool."""
         found: dict[str, set[str]] = {}
         for part, _, short in (one.partition(":") for one in self._parts[name].split()):
             found.setdefault(part, set()).add(short)
@@ -47,7 +51,7 @@ class Tools:
 
 
 class Peer(ProcessLocal):
-    """State of one connection version. One thread negotiates or lists on behalf of all."""
+    """State of one connection version. One thread negotiates or lists on behalf of all threads."""
 
     def __init__(self) -> None:
         self._begin_anew()
@@ -61,9 +65,9 @@ class Peer(ProcessLocal):
 
     @contextmanager
     def alone(self, seconds: float) -> Iterator[None]:
-        """Hold the right to negotiate and to list.
+        """Hold the exclusive right to negotiate and to list.
 
-        :raises TimedOut: if another thread has held it for so many seconds.
+        :raises TimedOut: if another thread holds it for longer than ``seconds``.
         """
         if not self._lock.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
             raise TimedOut("the deadline passed while another call listed the server's tools")

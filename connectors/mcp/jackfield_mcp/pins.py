@@ -58,7 +58,7 @@ def changed(pinned: Mapping[str, str], now: Mapping[str, Collection[str]]) -> li
 
 
 def _sorted(schema: Any, keyword: str = "") -> Any:
-    """Return a schema whose sets are sorted; ``keyword`` is the one that holds it."""
+    """Return a schema whose sets are sorted; ``keyword`` is the keyword that contains it."""
     if isinstance(schema, list):
         return _as_set(schema) if keyword in _SETS else [_sorted(one) for one in schema]
     if not isinstance(schema, Mapping):

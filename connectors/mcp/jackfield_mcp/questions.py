@@ -1,4 +1,4 @@
-"""Questions that a server asks a person within a call: the answerable ones, and answers from an installed package, or from the caller."""
+"""Questions that a server asks a person within a call, with answers from an installed package, or from the caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = Mapping[str, Any]
 
 
 class Questions:
-    """Questions of one server within one attempt, and who answers them: a package, else the caller."""
+    """Questions of one server within one attempt, answered by a package, else by the caller."""
 
     def __init__(self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None) -> None:
         self._context = context

@@ -52,7 +52,7 @@ def client_for(
 
 
 class _NoLeases:
-    """Objects of one command: nothing is leased, and made objects are kept until its end."""
+    """Cache of one command: it leases nothing, and holds made objects until its end."""
 
     def __init__(self) -> None:
         self._made: dict[object, Any] = {}
@@ -63,7 +63,7 @@ class _NoLeases:
         return mint()
 
     def drop(self, key: str, used: Minted) -> None:
-        """Forget nothing: nothing is kept."""
+        """Do nothing: no credential is stored."""
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """Return the object under ``key``."""

@@ -11,11 +11,11 @@ from jackfield_mcp.pins import pin_of
 DIGESTS = {name: pin_of({"name": name}).whole for name in REQUESTS}
 """Pins of the requests, which no server describes: they never change."""
 LONGEST_URI = 2_000
-"""Characters of a URI."""
+"""Maximum number of characters of a URI."""
 _LONGEST_CURSOR = 16_384
 _TEXT: dict[str, Any] = {"type": "string"}
 _CURSOR: dict[str, Any] = {"type": ["string", "integer"]}
-"""A text by the standard; some servers give a number, and want it back as one."""
+"""Schema of a cursor: a text by the standard; some servers send a number, and require a number back."""
 
 
 def request_action(name: str, key: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from jackfield_mcp.outcomes import asks_person, garbled
 from jackfield_mcp.texts import plain
 
 LONGEST_TEXT = 64 * 1024
-"""Bytes of a text that stays in the output; a longer one becomes a file."""
+"""Maximum size of a text in the output, in bytes; a longer text becomes a file."""
 _MOST_PARTS = 10_000
 _OCTETS = "application/octet-stream"
 _DATA_URL = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
@@ -42,14 +42,14 @@ class ToolOutput(Output):
 
     @classmethod
     def of(cls, body: dict[str, Any], files: list[OutputFile]) -> ToolOutput:
-        """Return an output with this content; ``files`` are those in it."""
+        """Return an output with this content; ``files`` are the files in it."""
         made = cls(files=tuple(files))
         made._body = body
         return made
 
     @property
     def body(self) -> dict[str, Any]:
-        """The content, with files as they came."""
+        """Content with its files as received."""
         return self._body
 
     def model_dump(self, **_options: Any) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
 
 
 def _named(result: Json) -> Json:
-    """Return a result under the protocol's names of members: servers in Python may write those of their models."""
+    """Return a result with the protocol's names of members: servers in Python may write the names of their models."""
     given = {name: result[own] for own, name in _OWN_NAMES.items() if own in result and name not in result}
     if _OLD_NAME in result and result.keys().isdisjoint({"content", "structuredContent"}):
         given["structuredContent"] = result[_OLD_NAME]
@@ -147,8 +147,9 @@ def _has_holes(rows: Json) -> bool:
 
 
 def _content(result: Json) -> list[Json]:
-    """Return the parts of a tool's content. The server has answered, so that a single part or a text stands for the list, and a text for a
-    part; a warning says so."""
+    """Return the parts of a tool's content. Since the server has answered, a single part or a text is accepted for the list, and a text for
+    a part, with a warning.
+    """
     found: Any = result.get("content")
     if isinstance(found, str) or (isinstance(found, Mapping) and not _has_holes(found)):
         _warn("the server's content is no list: it is kept as its one part", "/content")
@@ -223,7 +224,8 @@ def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict
 
 def _file(data: str, media: object, files: list[OutputFile]) -> OutputFile:
     """Return a file from its base64, in the forms that servers write: in lines, with the characters of URLs, without padding, or as a data
-    URL. The server has answered: what is none of them is kept as it came, with a warning."""
+    URL. Since the server has answered, any other text is stored unchanged, with a warning.
+    """
     try:
         return _kept(b64decode(data, validate=True), media, files)
     except (binascii.Error, ValueError):

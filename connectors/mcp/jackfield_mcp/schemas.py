@@ -22,15 +22,15 @@ from jackfield_openapi.keywords import PLAIN, Patterns, types_of
 from jackfield_openapi.proof import fits
 
 LARGEST = 128 * 1024
-"""Bytes of a tool at most."""
+"""Maximum size of a tool, in bytes."""
 MOST_SCHEMAS, DEEPEST = 4_000, 64
-"""Subschemas of a tool at most, and the depth of its JSON."""
+"""Maximum number of subschemas of a tool, and maximum depth of its JSON."""
 _MOST_NOTES = 20
-"""Notes of a tool that are kept."""
+"""Maximum number of notes of a tool."""
 _MOST_JUDGED = 100
-"""Defaults of a tool that are judged with its definitions at most; others with references are left off."""
+"""Maximum number of a tool's defaults that are checked with its definitions; further defaults with references are dropped."""
 _MOST_DIGITS = 308
-"""Digits of a number in a manifest."""
+"""Maximum number of digits of a number in a manifest."""
 _TOO_LARGE = 10**_MOST_DIGITS
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_TYPES = frozenset({"string", "integer", "boolean"})
@@ -59,13 +59,13 @@ _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItem
 """Keywords that apply to the rest of another one: without the other, they refuse more."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
-"""Keywords whose schemas judge the same value: a reference that comes back through them alone never ends."""
+"""Keywords whose schemas apply to the same value: a reference that returns through them alone never ends."""
 
 Json = Mapping[str, Any]
 
 
 class Unfit(ValueError):
-    """A tool that cannot become an action; the message says why."""
+    """Error of a tool that cannot become an action; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,15 @@ def _of_object(schema: Any, notes: list[str]) -> Json:
 
 
 def _is_open(made: Json, given: Json) -> bool:
-    """Return whether a schema that does not say so takes inputs that it does not name. It does if it describes inputs by more than their
-    names, or requires one without a description."""
+    """Return whether a schema is open for inputs that it does not name: it describes inputs by more than ``properties``, or requires an
+    undescribed one.
+    """
     open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
     return bool(open_by) or "properties" not in made or not made["properties"].keys() >= {*made.get("required", ())}
 
 
 def _bounded(notes: list[str]) -> tuple[str, ...]:
-    """Return the first notes, each once and as a line, and how many others there are."""
+    """Return the first notes as lines without duplicates, and the number of the others."""
     found = list(dict.fromkeys(one_line(note, 300) for note in notes))
     return (*found[:_MOST_NOTES], *([f"and {len(found) - _MOST_NOTES:,} more"] if len(found) > _MOST_NOTES else []))
 
@@ -482,7 +483,7 @@ def _anchors(schema: Json) -> dict[str, str]:
 
 
 def _in_place(node: Any) -> Iterator[str]:
-    """Yield the references of a schema that judge the same value as it does."""
+    """Yield the references of a schema that apply to its own value."""
     waiting = [node]
     while waiting:
         one = waiting.pop()
@@ -514,7 +515,7 @@ def _headers(schema: Json) -> dict[str, str]:
 
 
 def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
-    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes; None where it describes no certain one."""
+    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes; None where the input is uncertain."""
     waiting: list[tuple[str | None, Any]] = [("", schema)]
     while waiting:
         place, node = waiting.pop()

@@ -25,12 +25,12 @@ Json = Mapping[str, Any]
 
 
 def _public() -> Guard:
-    """Return the guard of a sign-in without further limits. pydantic looks up the signature of a class each time."""
+    """Return the guard of a sign-in without further limits; a function, since pydantic would look up the signature of a class each time."""
     return Guard()
 
 
 class _Account(OAuth2AuthorizationCode):
-    """Account at a provider that a server has named, which is reached as a stranger."""
+    """Account at a provider that a server has named, which is reached as an untrusted host."""
 
     places: ClassVar[Mapping[str, str]] = dict.fromkeys(("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer"), "")
     _guard: Guard = PrivateAttr(default_factory=_public)
@@ -64,7 +64,7 @@ class McpAccount(McpConnection):
         return self._account(context, about).sign_in(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
-        """Find out who signs people in, get a client there, and return the address at which a person approves."""
+        """Discover the provider for sign-ins, obtain a client there, and return the address at which a person approves."""
         server, values = self.url_of(0), self.__pydantic_extra__ or {}
         provider = discovered(context, self.settings(), tuple(values.get("scopes") or ()), _earlier(context, server))
         if values.get("clientId"):
@@ -81,7 +81,7 @@ class McpAccount(McpConnection):
         return replace(begun, kept={**begun.kept, ABOUT: about})
 
     def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
-        """Exchange the provider's code for tokens, at the endpoint that was found out before the person approved."""
+        """Exchange the provider's code for tokens, at the endpoint that was discovered before the person approved."""
         about = kept[ABOUT]
         if about["server"] != str(self.url_of(0)):
             raise InvalidConnection("the connection's server has changed since the person was asked", hint="Connect it again.")
@@ -122,7 +122,7 @@ def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
 
 
 def _entered(values: Json, methods: tuple[str, ...]) -> str:
-    """Return how an entered client proves itself at the provider."""
+    """Return the authentication method of an entered client at the provider."""
     if not values.get("clientSecret"):
         return "none"
     return "body" if "client_secret_post" in methods and "client_secret_basic" not in methods else "basic"

@@ -15,7 +15,7 @@ from jackfield_mcp.results import ToolOutput, output_of
 from jackfield_mcp.texts import one_line, plain
 
 _SOONEST, _LATEST = 1.0, 60.0
-"""Bounds in seconds of the time between two polls, whatever the server wants."""
+"""Minimum and maximum of the seconds between two polls, whatever the server requests."""
 _LONGEST_TEXT = 200
 _IDENTIFIER = "taskId"
 

@@ -1,11 +1,11 @@
-"""Texts of a server, made safe to show: short, without control characters, and without characters that hide or reorder others."""
+"""Texts of a server, made safe to display: short, without control characters, and without characters that hide or reorder others."""
 
 from __future__ import annotations
 
 from jackfield.kernel import hidden
 
 LONGEST = 4_096
-"""Characters of a server's text that are kept."""
+"""Maximum number of characters of a server's text."""
 _KEPT = "\n\t"
 
 

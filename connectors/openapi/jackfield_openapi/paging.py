@@ -148,7 +148,7 @@ class _Member:
 
     @property
     def is_token(self) -> bool:
-        """True if the member may be a page token: its types include another one than object."""
+        """True if the member may be a page token: its types are unknown, or include text or a number."""
         return not self.types or bool(self.types & {"string", "integer", "number"})
 
 

@@ -148,7 +148,7 @@ class _Size:
 
 
 def _copied(value: Any) -> Any:
-    """Copy parsed values with text as keys, without numbers and lone surrogates that JSON does not have."""
+    """Copy parsed values with text as keys, without the non-finite numbers and lone surrogates that JSON does not have."""
     if isinstance(value, dict):
         return {_key(name): _copied(member) for name, member in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Short texts that match a regular expression, for examples of values of which a document says only a pattern.
+"""Short texts that match a regular expression, for examples of values that a document describes only by a pattern.
 
 The dialect is ECMA-262's without assertions and back-references. The text is a proposal, which the caller validates.
 """
@@ -9,9 +9,9 @@ import re
 
 _COUNT = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 _MANY = 2_000
-"""Limit of the length of a text."""
+"""Maximum length of a text."""
 _MOST_PLACES = 100
-"""Repetitions of a pattern that are tried, one after the other, to make a text longer."""
+"""Maximum number of a pattern's repetitions that are tried, one after the other, to make a text longer."""
 _DEEPEST = 40
 _ANY = "a"
 _KINDS = {
@@ -33,11 +33,13 @@ _CATEGORIES = {"L": "A", "Lu": "A", "Ll": "a", "Alphabetic": "a", "N": "0", "Nd"
 _MEMBERS = {"d": "09", "w": "azAZ09__", "s": "  "}
 _TRIED = "aA0-_ .~é€"
 _CODES = {"x": 2, "u": 4}
-"""Escapes of a code point, and how many hexadecimal digits they have."""
+"""Escapes of a code point, with their number of hexadecimal digits."""
 
 
 def shortest(pattern: str, least: int = 0) -> str | None:
-    """Return a short text of at least ``least`` characters that should match a pattern; None if the pattern is beyond this module."""
+    """Return a short text of at least ``least`` characters that should match a pattern; None if this module does not support
+    the pattern.
+    """
     try:
         first = _Maker(pattern)
         text = first.made()
@@ -53,11 +55,11 @@ def shortest(pattern: str, least: int = 0) -> str | None:
 
 
 class _BeyondError(ValueError):
-    """Pattern with something that this module does not know."""
+    """Error of a pattern that this module does not support."""
 
 
 class _Maker:
-    """Reader of one pattern that writes a text. The repetition number ``place`` adds ``missing`` characters to its least."""
+    """Parser of one pattern that writes a text. The repetition number ``place`` adds ``missing`` characters to its minimum."""
 
     def __init__(self, pattern: str, place: int = -1, missing: int = 0) -> None:
         self._pattern = pattern

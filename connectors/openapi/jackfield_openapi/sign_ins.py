@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
-"""Kinds that a person approves at the provider."""
+"""Kinds of sign-ins that a person approves at the provider."""
 _DISCOVERY = "/.well-known/openid-configuration"
 
 Json = dict[str, Any]
 
 
 def text_field(title: str, about: str = "", *, secret: bool = False, multiline: bool = False) -> Json:
-    """Return the schema of a required text of a connection, which may have several lines."""
+    """Return the schema of a required text field of a connection; ``multiline`` allows several lines."""
     found: Json = {"type": "string", "minLength": 1, "title": title}
     if about:
         found["description"] = about
@@ -23,7 +23,7 @@ def text_field(title: str, about: str = "", *, secret: bool = False, multiline: 
 
 
 _PLATFORMS: Json = {"x-jackfield": {"audience": "platform"}}
-"""Mark of fields that the integrator fills in: documents do not say so, but grants imply it."""
+"""Mark of fields that the integrator fills in: documents do not state it, but grants imply it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,14 @@ class Part:
 
 
 def bearer(title: str, about: str) -> Part:
-    """Return a token that a person has obtained elsewhere."""
+    """Return the credential of a token that a person has obtained elsewhere."""
     return Part("bearer", title, "bearer", {"token": text_field(title, about, secret=True)}, ("token",))
 
 
 def signature(about: str) -> Part:
-    """Return an AWS identity that signs each request, for API Gateway. Its keys are given: a generated connector does not use the identity
-    of the machine."""
+    """Return the credential of an AWS identity that signs each request, for API Gateway. Its keys are fields: a generated connector does
+    not use the machine's identity.
+    """
     fields: Json = {
         "accessKeyId": text_field("Access Key ID", about),
         "secretAccessKey": text_field("Secret Access Key", secret=True),
@@ -82,8 +83,9 @@ def _account(flow: Json, about: str) -> Part:
 
 
 def provider_part(scheme: Json, about: str) -> Part:
-    """Return the account at an OpenID Connect provider. Its endpoints are in the discovery document, from which a person copies them: a
-    document fetched at generation would differ from one generation to the next."""
+    """Return the credential of an account at an OpenID Connect provider. A person copies its endpoints from the discovery document: one
+    fetched at generation would change between generations.
+    """
     given = scheme.get("openIdConnectUrl")
     url = given if isinstance(given, str) and given.startswith("https://") else ""
     _, fields, required = _endpoints({}, ("authorizationUrl", "tokenUrl"))
@@ -117,7 +119,7 @@ _URLS = {
 
 
 def _endpoints(flow: Json, names: tuple[str, ...]) -> tuple[Json, Json, list[str]]:
-    """Return the endpoints that the document fixes, and fields, all required, for the others."""
+    """Return the endpoints that the document fixes, and required fields for the others, with their names."""
     fixed = {name: flow[name] for name in names if isinstance(flow.get(name), str) and flow[name].startswith("https://")}
     fields = {name: _url_field(*_URLS[name]) for name in names if name not in fixed}
     return fixed, fields, list(fields)

@@ -16,11 +16,11 @@ from jackfield_openapi.discovery import is_discovery, openapi_of
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
-"""Limit of fetched documents that one refers to."""
+"""Maximum number of fetched documents that one document refers to."""
 _MOST_BYTES = 256 * 1024 * 1024
-"""Limit for the size of all files together."""
+"""Maximum total size of all files, in bytes."""
 _PROSE = (".md", ".txt", ".html", ".rst")
-"""Endings of files that are text: documents take descriptions from them."""
+"""Endings of text files, from which documents include descriptions."""
 _TIMEOUT = 30.0
 _DOWNLOAD = "Download it, and give the file's path."
 
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def read(source: str) -> tuple[Json, bytes]:
-    """Read a document and everything that it refers to, bundled into one; return it with the bytes of the main document.
+    """Read a document and every document that it refers to, bundled into one; return it with the bytes of the main document.
 
     References of a public document are fetched from public addresses only, whatever their host's name resolves to later.
 
@@ -43,7 +43,7 @@ def read(source: str) -> tuple[Json, bytes]:
 
 
 def is_url(source: str) -> bool:
-    """Return whether a source is fetched."""
+    """Return whether a source is a URL."""
     return source.startswith(("http://", "https://"))
 
 
@@ -83,7 +83,7 @@ def fetched(url: str, guard: Guard) -> bytes:
 
 
 def _stay(old: str, new: str) -> None:
-    """Refuse a redirect that leads to another origin; one from http to https of the same host is none."""
+    """Refuse a redirect to another origin, except from http to https of the same host."""
     here, there = urlsplit(old), urlsplit(new)
     if here[:2] != there[:2] and not ((here.scheme, there.scheme) == ("http", "https") and here.netloc == there.netloc):
         shown = "".join(letter for letter in new[:200] if letter.isprintable())
@@ -92,11 +92,11 @@ def _stay(old: str, new: str) -> None:
 
 
 _SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})
-"""Members that the generator does not read, and whose references lead to programs."""
+"""Members that the generator ignores, since their references lead to programs."""
 
 
 class _Bundle:
-    """Bundle of documents. A fetched one reaches its own origin only, a file its own folder and those below."""
+    """Bundle of documents. A fetched document reaches its own origin only, a file its own folder and the folders below."""
 
     def __init__(self, main: str, guard: Guard) -> None:
         self._guard = guard
@@ -114,7 +114,7 @@ class _Bundle:
         return document
 
     def _rewrite(self, value: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
-        """Let the references of a document lead to the bundled ones; add documents that are new to ``loaded``."""
+        """Point the references of a document to the bundled documents; add new documents to ``loaded``."""
         waiting = [value]
         while waiting:
             node = waiting.pop()
@@ -129,7 +129,7 @@ class _Bundle:
                 waiting.extend(node)
 
     def _put_prose(self, node: Json, base: str) -> None:
-        """Replace references to files of prose by their text: that is how documents take long descriptions."""
+        """Replace references to text files by their text: documents include long descriptions in this way."""
         for name, member in node.items():
             reference = member.get("$ref") if isinstance(member, dict) and len(member) == 1 else None
             if isinstance(reference, str) and reference.lower().endswith(_PROSE):

@@ -1,4 +1,4 @@
-"""Suggestions of evidence, for the report alone: parts of a document that may be able to find a lost call again.
+"""Suggestions of evidence, for the report alone: parts of a document by which a look may find a lost call.
 
 A name proves nothing. A person compares them with the provider's pages, and copies true ones into an overlay.
 """
@@ -17,12 +17,12 @@ Json = dict[str, Any]
 _OWN = re.compile(
     r"(?i)(external|custom|client|merchant|your|own)_?\w*?(id|identifier|reference|ref|key|number)|reference(_?(id|number|code|key))?|correlation_?id"
 )
-"""Names of members that a caller fills in with an ID of his own."""
+"""Regular expression of members that a caller fills in with an ID of his own."""
 _MAP = re.compile(r"(?i)metadata|meta_data|custom_?(fields|data|attributes)")
-"""Names of members that take any members."""
+"""Regular expression of members that accept any members."""
 _DEEPEST = 4
 _NAMED = "jackfield"
-"""Member of a map that would have the marker."""
+"""Member of a map that would hold the marker."""
 
 
 def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping[str, str], report: Report) -> None:
@@ -42,7 +42,7 @@ def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping
 
 
 def _parent(path: str) -> str:
-    """Return the path of a collection whose item a path with a parameter at its end is."""
+    """Return the path of the collection whose items have a path that ends with a parameter."""
     head, _, last = path.rpartition("/")
     return head if last.startswith("{") else ""
 
@@ -69,7 +69,7 @@ def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]
 
 
 def _item(read: Json, row: Json) -> str | None:
-    """Return the input by which a read asks for one member of the collection that a write adds to."""
+    """Return the input that selects one member, in a read, of the collection that a write adds to; None without one."""
     path = read["http"]["path"]
     if _parent(path) != row["http"]["path"]:
         return None
@@ -107,7 +107,7 @@ def _members(schema: Any, definitions: Json) -> set[str]:
 
 
 def _list_with(schema: Any, name: str, definitions: Json, at: str = "", depth: int = 0) -> str | None:
-    """Return the pointer to the first list in an output whose items have a member."""
+    """Return the pointer to the first list in an output whose items have a member ``name``; None without one."""
     for part in _resolved(schema, definitions):
         if "items" in part and name in _members(part["items"], definitions):
             return at

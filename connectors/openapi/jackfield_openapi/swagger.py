@@ -1,4 +1,4 @@
-"""Upgrade of Swagger 2.0 to the shape of OpenAPI 3.0, so that everything after it knows one shape."""
+"""Upgrade of Swagger 2.0 to the form of OpenAPI 3.0, so that the other modules handle one form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield_openapi.report import Report
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 RENAMED = {"/components/schemas/": "/definitions/", "/components/securitySchemes/": "/securityDefinitions/"}
-"""Places in the upgraded document, with those in the document as given."""
+"""Places in the upgraded document, with the equal places in the original."""
 _MOVED = {"#/definitions/": "#/components/schemas/", "#/responses/": "#/components/responses/"}
 _STYLES = {"csv": ("form", False), "multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False),
            "tsv": ("tabDelimited", False)}  # fmt: skip
@@ -172,7 +172,7 @@ def _schemas(definitions: Any) -> Json:
 
 
 def _schema(old: Any) -> Any:
-    """Copy a schema with the parts converted that 3.0 expresses in another way."""
+    """Copy a schema, with the parts converted that 3.0 expresses in another way."""
     if isinstance(old, list):
         return [_schema(item) for item in old]
     if not isinstance(old, dict):

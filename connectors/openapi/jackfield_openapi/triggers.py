@@ -115,7 +115,7 @@ class Triggers:
         return row
 
     def _event(self, key: str, polled: Json | None, poll: Json | None) -> Json:
-        """Return the schema of an event: of the requests of the document, or of an item of the list; of any object if neither fits."""
+        """Return the schema of an event: of the document's requests, or of an item of the list; of any object if neither is known."""
         found, definitions = self._events[key], self._schemas.definitions
         if not found and polled is not None and poll is not None:
             found = [*_items(polled["output"], names(poll["items"]), definitions)][:1]
@@ -247,5 +247,5 @@ def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> I
 
 
 def refused(reason: str) -> InvalidInput:
-    """Return the error for a contradictory overlay."""
+    """Return the error for an invalid overlay."""
     return InvalidInput(reason, hint="Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md list the members.")

@@ -78,12 +78,12 @@ class BoundInputs(Inputs):
 
     @property
     def sources(self) -> Mapping[str, Any]:
-        """The sources of stored files by ID."""
+        """Sources of stored files by ID."""
         return self._sources
 
     @property
     def given(self) -> dict[str, Any]:
-        """The inputs by name."""
+        """Inputs by name."""
         return self.__pydantic_extra__ or {}
 
 

@@ -1,4 +1,4 @@
-"""Connection types of the connector ``http``: its users choose the server and name the place of a key, which other connectors know."""
+"""Connection types of the connector ``http``: its users choose the server and name the place of a key, which other connectors fix."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BOTH: dict[str, Any] = {"dependentRequired": {**_PAIRS, "certificate": ["privat
 
 
 class _Tested(HttpConnection):
-    """Connection whose test asks the server, if its values name a path for that."""
+    """Connection whose test sends a request to the server, if its values name a path for it."""
 
     own_wire: ClassVar[bool] = True
 
@@ -56,7 +56,7 @@ class _Tested(HttpConnection):
         return replace(super().settings(), fresh_writes=self.fresh_connections)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """GET the path; nothing is changed."""
+        """GET the path of the test; nothing is changed."""
         client = self.open(context)
         if self.test_path is None or client.server is None:
             yield self.opened("The values were accepted; nothing was sent without a test path.")
@@ -182,7 +182,7 @@ class _TokenSettings(HttpConnection):
         return replace(client, authentication=self.authentication, parameters=parameters, place=self.answer_place or "")
 
     def named(self) -> dict[str, str]:
-        """Return the purpose of the token."""
+        """Return the parameters that name the token's resource, such as ``audience``."""
         found = {"audience": self.audience, "resource": self.resource}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -198,14 +198,14 @@ class AnyClientCredentials(_Headed, Certified, _TokenSettings, OAuth2ClientCrede
 
 
 class _AnyAccount(_Headed, Certified, _TokenSettings, OAuth2AuthorizationCode):
-    """Account whose authorization server is asked as the connection says."""
+    """Account whose authorization server gets requests in the form that the connection states."""
 
     def client(self) -> TokenClient:
         """Return the client of the provider's endpoints."""
         return self.asking(super().client(), {})
 
     def targets(self) -> Mapping[str, str]:
-        """Return the purpose of the token."""
+        """Return the parameters that name the token's resource, such as ``audience``."""
         return self.named()
 
 

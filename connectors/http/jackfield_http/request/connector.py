@@ -185,7 +185,7 @@ def _document(asked: GraphqlInputs) -> dict[str, Any]:
 
 
 def _body(asked: RequestInputs, content: Callable[[StreamedFile], Any]) -> dict[str, Any]:
-    """Return the options for a request's body; ``content`` returns a file's."""
+    """Return the options for a request's body; ``content`` returns the content of a file."""
     kind = {} if asked.content_type is None else {"content_type": asked.content_type}
     if asked.json_body is not None:
         return {"json": asked.json_body, **kind}
@@ -254,7 +254,7 @@ def _kind(headers: Headers) -> str:
 
 
 def _most(kind: str) -> int:
-    """Return the bytes of a body that the output holds; a larger one becomes a file, text only where files can be stored."""
+    """Return the maximum size of a body in the output, in bytes; a larger one becomes a file, text only where files can be stored."""
     call = current_call()
     if kind == "text" and call is not None and call.files is not None:
         return MAX_TEXT

@@ -37,7 +37,7 @@ _FEW = {"maxProperties": 20}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
 _AFTER_SERVER = re.compile(r"[/?#]")
 _MOST_EVIDENCE = 3000
-"""Maximum bytes of evidence as JSON: with the other facts of a doubt it must fit into a call's stored data."""
+"""Maximum size of evidence as JSON, in bytes: with the other facts of a doubt it must fit into a call's stored data."""
 PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"), keyed="idempotencyHeader")
 """Places of the marker in a request."""
 GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body", rules=("failed",))
@@ -380,7 +380,7 @@ def _names_server(text: str) -> bool:
 
 
 def _origin(text: str) -> object:
-    """Return the server that a URL names; None for a path on the connection's server."""
+    """Return the server in a URL; None for a path on the connection's server."""
     return None if text.startswith("/") and not text.startswith("//") else parse_url(text.partition("#")[0].replace(IN_TEXT, "x")).origin
 
 
@@ -427,7 +427,7 @@ class GraphqlAnswer(Output):
 
     @model_serializer(mode="wrap")
     def _with_null_data(self, others: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep null data, which is a result; other null members are left out."""
+        """Include null data, which are a result; omit other null members."""
         return {**({"data": None} if "data" in self.model_fields_set else {}), **others(self)}
 
 

@@ -105,13 +105,13 @@ class WebhookInputs(Inputs):
 
     @property
     def scheme(self) -> Scheme:
-        """The signature that the fields describe."""
+        """Signature scheme that the fields describe."""
         given = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         return scheme_of({"scheme": self.signature, **given})
 
     @property
     def handshake(self) -> Challenge | None:
-        """The handshake that the sender begins with, if there is one."""
+        """Handshake with which the sender begins; None without one."""
         return None if self.challenge is None else challenge_of(self.challenge)
 
 
@@ -123,12 +123,12 @@ class Arrived(Output):
 
 
 class _Chosen:
-    """The signature that a subscription's inputs describe."""
+    """Signature scheme that a subscription's inputs describe."""
 
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
 
-        :raises Forged: if it is not signed as the inputs say.
+        :raises Forged: if its signature does not match the inputs.
         """
         hook.inputs.scheme(request, hook)
 
@@ -138,7 +138,7 @@ class _Chosen:
         return found
 
     def shown(self, secret: str, inputs: Mapping[str, Any]) -> str:
-        """Return a secret as it is entered at the sender."""
+        """Return a secret in the form in which it is entered at the sender."""
         return WebhookInputs.model_validate(dict(inputs)).scheme.shown(secret)
 
 

@@ -58,7 +58,7 @@ def answer_faults(answers: object) -> Iterator[str]:
 
 
 def evidence_faults(found: Mapping[str, Any], operations: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each operation with evidence whose facts are missing, and for facts about another operation."""
+    """Yield a sentence for each operation with evidence whose facts are missing, and for facts about an operation without evidence."""
     for name in sorted(found.keys() ^ {*operations}):
         yield f"'evidence' tells facts of the operations with evidence alone, and of each: see '{name}'"
     for name, row in found.items():

@@ -1,4 +1,4 @@
-"""``jackfield shelf``: list the services of a shelf, build their projects and packages, begin a new one."""
+"""``jackfield shelf``: list the services of a shelf, build their projects and packages, create a new one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _build(arguments: Namespace, output: Output) -> int:
 
 
 def _chosen(arguments: Namespace) -> list[Service]:
-    """Return the services that a command names, all if it names none."""
+    """Return the services that a command names; all if it names none."""
     known = {service.key: service for service in read_shelf(Path(arguments.shelf))}
     if unknown := set(arguments.keys) - known.keys():
         raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
@@ -122,7 +122,9 @@ def _packed(folder: Path, dist: Path, key: SigningKey | None) -> dict[str, Any]:
 
 
 def _licences(arguments: Namespace, output: Output) -> int:
-    """Report each service whose licence is not ours, since a file of a shelf is in own words, and each source without a known one."""
+    """Report each service whose licence is not jackfield's, since a shelf's file has its own words, and each source without a known
+    licence.
+    """
     services = read_shelf(Path(arguments.shelf))
     licences = {service.key: service.document.get("info", {}).get("license", {}).get("identifier") for service in services}
     exceptions = [{"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE]

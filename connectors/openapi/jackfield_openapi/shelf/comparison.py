@@ -23,15 +23,15 @@ _PLACE = re.compile(r"\{[^{}]*\}")
 _PAGED = ("response", "items", "more", "last", "partial", "total")
 _DEPTH = 12
 _DEEPEST = 4
-"""Members of members in which a secret is looked for."""
+"""Maximum depth of members that are searched for a secret."""
 _VARIABLE = "\x00"
-"""Stands for a variable of a server's address."""
+"""Placeholder for a variable of a server's address."""
 
 Json = dict[str, Any]
 
 
 def differences(service: Service, documents: Iterable[Json]) -> list[str]:
-    """Return a sentence for each part of a file that documents of the provider do not have as the file has it.
+    """Return a sentence for each part of a file that is missing or different in the provider's documents.
 
     A file of GraphQL has no paths to compare.
 
@@ -70,13 +70,13 @@ def _hosts(servers: Any) -> set[str]:
 
 
 def _is_elsewhere(operation: Operation, theirs: Iterable[_Document]) -> bool:
-    """Return whether an operation has a server of its own, which no document is about."""
+    """Return whether an operation has a server of its own that no document describes."""
     own = _hosts(operation.servers)
     return bool(own) and not any(own & _hosts(one.root.get("servers")) for one in theirs)
 
 
 class _Document:
-    """Document of a service or a provider. ``general`` are parameters that each of its operations takes; keys in the query are such."""
+    """Document of a service or a provider. ``general`` are the parameters of each of its operations, such as keys in the query."""
 
     def __init__(self, root: Json, general: frozenset[str] = frozenset()) -> None:
         self.root = root
@@ -91,7 +91,7 @@ class _Document:
         return self._path(self._base(operation), operation)
 
     def paths(self, operation: Operation) -> list[str]:
-        """Return the path with the server's prefix, and, for a gateway with a variable, the path behind the gateway."""
+        """Return the path with the server's prefix, and, for a gateway with a variable, the path after the gateway's."""
         base = self._base(operation)
         behind = [base.rpartition(_VARIABLE)[2]] if _VARIABLE in base else []
         return [self._path(one, operation) for one in (base, *behind)]
@@ -104,7 +104,9 @@ class _Document:
         return _PLACE.sub("{}", base.replace(_VARIABLE, "x") + operation.path.partition("#")[0].partition("?")[0]).rstrip("/")
 
     def find(self, path: str, method: str) -> Operation | None:
-        """Return the operation with a path, whatever its parameters are called; or with a path whose fixed parts match."""
+        """Return the operation with a path, whatever the names of its parameters; else one with a path whose fixed parts match; None
+        without any.
+        """
         exact = self._by_path.get((path, method))
         if exact is not None:
             return exact
@@ -112,7 +114,7 @@ class _Document:
         return next((one for (other, verb), one in self._by_path.items() if verb == method and _fits(wanted, other.split("/"))), None)
 
     def schema(self, node: Any) -> Json:
-        """Return a schema with the members of all that it is composed of; an empty one if it cannot be followed."""
+        """Return a schema with the members of all schemas that it is composed of; an empty one if it cannot be resolved."""
         return self._merged(node, _DEPTH)
 
     def _merged(self, node: Any, depth: int) -> Json:
@@ -142,7 +144,7 @@ class _Document:
         return self._content(about)
 
     def answer(self, operation: Operation) -> Json | None:
-        """Return the schema of the answer to an operation that has succeeded; None if the document does not show it."""
+        """Return the schema of a successful answer; None if the document has none."""
         for status, given in operation.raw.get("responses", {}).items():
             if str(status).startswith("2") or status == "default":
                 try:
@@ -162,7 +164,7 @@ class _Document:
 
 
 def _all_members(parts: Iterable[Json]) -> Json:
-    """Return the members of all parts; a member with different values, such as a type, may have any of them."""
+    """Return the members of all parts; a member that differs, for example in its type, may be any of its forms."""
     found: Json = {}
     for part in parts:
         for name, about in part.get("properties", {}).items():
@@ -198,8 +200,9 @@ def _endpoint_faults(service: Service, theirs: Iterable[_Document]) -> Iterator[
 
 
 def _scope_faults(service: Service, theirs: _Document, other: Operation) -> Iterator[str]:
-    """Yield the sign-ins whose approvals an operation refuses: they ask for none of its scopes. A sign-in with a page of its own, as for
-    endpoints, is not compared."""
+    """Yield the sign-ins whose approvals lack every scope that an operation accepts. A sign-in with its own source page, as for endpoints,
+    is not compared.
+    """
     given = other.raw.get("security", theirs.root.get("security"))
     wanted = [set().union(*map(set, one.values())) for one in given or () if isinstance(one, dict)]
     for name, row in service.about["signIns"].items():
@@ -237,7 +240,7 @@ def _operation_faults(ours: _Document, mine: Operation, theirs: _Document, other
 
 
 def _unplaced(wanted: Json, mine: Operation, places: Iterable[list[str]]) -> Json:
-    """Return a body's schema with the members as they are sent: some of ours have another place, by their names as inputs."""
+    """Return a body's schema with its members where they are sent: ``place`` of the overlay moves some, by their input names."""
     moved = {name.casefold() for name in mine.extension.get("place", {})}
     own = {name: about for name, about in wanted.get("properties", {}).items() if name.replace("_", "").casefold() not in moved}
     return {**wanted, "properties": {**own, **{names[0]: {} for names in places}}}
@@ -289,7 +292,7 @@ def _answer_faults(answered: Json, shown: Json, ours: _Document, theirs: _Docume
 
 
 def _secret_faults(answered: Json, shown: Json, ours: _Document, theirs: _Document, at: str = "") -> Iterator[str]:
-    """Yield the credentials in an answer, by their names, that the file does not declare. Records would have them in the clear."""
+    """Yield the credentials in an answer, by their names, that the file does not declare. Records would hold them unmasked."""
     mine, known = _item(answered, ours), _item(shown, theirs)
     declared, members = mine.get("properties", {}), known.get("properties", {})
     for name, node in members.items() if at.count("/") < _DEEPEST else ():
@@ -301,7 +304,7 @@ def _secret_faults(answered: Json, shown: Json, ours: _Document, theirs: _Docume
 
 
 def _item(schema: Json, document: _Document) -> Json:
-    """Return the schema of an item of a list, and any other schema as it is."""
+    """Return the schema of a list's item; any other schema unchanged."""
     return document.schema(schema["items"]) if "items" in schema else schema
 
 

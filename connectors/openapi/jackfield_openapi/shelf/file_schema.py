@@ -1,4 +1,4 @@
-"""JSON Schema of a shelf's files for editors: made from their readers, so that it has exactly the known members."""
+"""JSON Schema of a shelf's files for editors, made from the code that reads them, so that it has exactly the known members."""
 
 from __future__ import annotations
 

@@ -12,19 +12,19 @@ from jackfield.connector import InvalidInput
 from jackfield_openapi.reading import composed, parsed
 
 LONGEST = 140
-"""Characters of a line at most. A word of an address or of a pattern cannot be folded."""
+"""Maximum number of characters of a line. A word of an address or of a pattern cannot be folded."""
 SCHEMA = "# yaml-language-server: $schema=../service.schema.json"
-"""First line of a file: editors complete and check by it."""
+"""First line of a file, by which editors complete and validate it."""
 _TEXT = "tag:yaml.org,2002:str"
 _STEP = 2
 _GAP = re.compile(r"(?<=[^ ]) (?=[^ ])")
-"""Space at which a folded text may be broken."""
+"""Regular expression of a space at which a folded text may be broken."""
 _LEADING = re.compile(r"^[ \t]|[ \t]$", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 
 
 def formatted(content: bytes, name: str) -> bytes:
-    """Return a file in the layout of the shelf. Formatting it again changes nothing.
+    """Return a file in the layout of the shelf. Formatting is idempotent.
 
     :raises InvalidInput: if it is not valid, or has an anchor.
     """
@@ -39,7 +39,7 @@ def formatted(content: bytes, name: str) -> bytes:
 
 
 class _Writer:
-    """Lines of a file. Comments go above the member that begins or ends on their line."""
+    """Writer of a file's lines. Comments go above the member that begins or ends on their line."""
 
     def __init__(self, name: str, text: str, root: Any) -> None:
         self._lines: list[str] = []
@@ -125,7 +125,9 @@ def _is_wide(node: Any) -> bool:
 
 
 def _scalar(node: Any) -> str:
-    """Return a scalar on one line: as it is where it needs no quotes, else in single ones where these can hold it."""
+    """Return a scalar on one line: unchanged where it needs no quotes, else in single quotes where these can hold it; None if
+    neither fits.
+    """
     value: str = node.value
     if not node.style and value and "\n" not in value:
         return value
@@ -138,7 +140,7 @@ def _scalar(node: Any) -> str:
 
 
 def _folded(node: Any, start: str, indent: int) -> list[str]:
-    """Return the lines of a text that has several, or is too long for one: literal where its own lines fit, else folded."""
+    """Return the lines of a text that has several lines, or is too long for one: literal where its own lines fit, else folded."""
     value: str = node.value
     body, margin = value.rstrip("\n"), " " * indent
     ends = len(value) - len(body)
@@ -157,7 +159,7 @@ def _folded(node: Any, start: str, indent: int) -> list[str]:
 
 
 def _broken(text: str, most: int) -> Iterator[str]:
-    """Yield a text in pieces of at most so many characters, broken at single spaces."""
+    """Yield a text in pieces of at most ``most`` characters, broken at single spaces."""
     line = ""
     for word in _GAP.split(text):
         if line and len(line) + 1 + len(word) > most:

@@ -22,7 +22,7 @@ _FIRST = {"version": "0.1.0", "text": "The first version."}
 def built(service: Service) -> Converted:
     """Convert a service.
 
-    :raises InvalidInput: if the converter refuses it, or leaves a part of it out: a file of a shelf is to be understood whole.
+    :raises InvalidInput: if the converter refuses it, or leaves a part of it out: a shelf's file must be converted completely.
     """
     found = converted(service.document, Choices(service.key, _version(service), source=service.file.name))
     lost = [note for note in found.report if note.kind != "assumed"]

@@ -1,7 +1,7 @@
 """Services of a shelf: their files, and the OpenAPI documents made from them and their shared tables.
 
-A file is OpenAPI 3.1. Its member ``x-shelf`` has the content of the converter's ``x-jackfield``, in short: sign-ins of a kind or a family,
-an error table and paging rules by name. The expanded file is a plain document.
+A file is OpenAPI 3.1. Its member ``x-shelf`` abbreviates the converter's ``x-jackfield``: sign-ins of a kind or a family, an error table
+and paging rules by name. The expanded file is a plain document.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ OF_TYPE = (
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "refusedGrants", "audience",
 )  # fmt: skip
 OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen")
-"""Members of a sign-in that are no curation of its connection type."""
+"""Members of a sign-in that do not curate its connection type."""
 NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _SECRETS = {"bearer": "token", "key": "value"}
-"""Values that a person enters alone, by the kind of sign-in: they have the provider's name for the sign-in."""
+"""Values that a person enters without others, by the kind of sign-in: they have the provider's name for the sign-in."""
 KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
-"""Members that identify a single object: lists in such an answer are parts of it."""
+"""Regular expression of members that identify a single object: lists in such an answer are parts of it."""
 _HOPS = 8
-"""References that are followed."""
+"""Maximum number of references that are followed."""
 _VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
 
 Json = dict[str, Any]
@@ -53,8 +53,7 @@ Json = dict[str, Any]
 class Service:
     """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``.
 
-    ``proof`` is the degree to which its statements about the provider are proven, as in manifests. ``source`` is its row in
-    ``sources.lock.yaml``.
+    ``proof`` is the manifests' proof of its statements about the provider. ``source`` is its row in ``sources.lock.yaml``.
     """
 
     key: str
@@ -93,7 +92,7 @@ def read_shelf(folder: Path) -> list[Service]:
 
 
 def _icon(file: Path) -> Json:
-    """Return the icon that a shelf has for a service, as manifests have it; empty if it has none."""
+    """Return the icon of a service from the shelf, in the manifest's form; empty without one."""
     try:
         text = (file.parents[1] / "icons" / f"{file.stem}.svg").read_text(encoding="utf-8")
     except OSError:
@@ -186,7 +185,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
 def _check_told(file: Path, about: Json, paths: Json) -> None:
     """Check that the eight questions are answered, and that evidence has its facts.
 
-    :raises InvalidInput: if not.
+    :raises InvalidInput: if an answer or a fact is missing.
     """
     operations = [one for item in paths.values() for name, one in item.items() if name in METHODS]
     proven = [str(one.get("operationId")) for one in operations if "evidence" in one.get("x-jackfield", {})]
@@ -224,8 +223,9 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
 
 
 def _check_cursor(file: Path, operation: Json) -> None:
-    """Check that a list by the ID of its last item has no input for the other direction. The two exclude each other: later pages would be
-    refused, or be others."""
+    """Check that a list paged by the ID of its last item has no input for the other direction. The two exclude each other: later pages
+    would be refused or wrong.
+    """
     paging = operation.get("x-jackfield", {}).get("pagination")
     names = {one.get("name") for one in operation.get("parameters", ())}
     if isinstance(paging, dict) and paging.get("kind") == "lastId" and (other := _OPPOSITE.get(paging.get("input", ""))) in names:
@@ -241,7 +241,7 @@ def _has_failed(about: Json) -> bool:
 def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bool) -> None:
     """Check that an answer's form for refused items is declared: for a list of inputs, and where the answer has a list of errors.
 
-    ``has_rule``: the table of errors judges each answer.
+    ``has_rule``: the table of errors covers each answer.
 
     :raises InvalidInput: if neither ``failed`` nor ``atomic`` declares it, or ``failed`` names an undeclared member.
     """
@@ -266,7 +266,7 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
 
 
 def _lists(document: Json, schema: Any, depth: int, name: str = "") -> list[str]:
-    """Return the names of the lists in a schema, down to so many members."""
+    """Return the names of the lists in a schema, down to ``depth`` levels."""
     known = _schema(document, schema)
     own = [name] if known.get("type") == "array" else []
     members = known.get("properties", {}) if depth else {}
@@ -274,7 +274,7 @@ def _lists(document: Json, schema: Any, depth: int, name: str = "") -> list[str]
 
 
 def _schema(document: Json, schema: Any) -> Json:
-    """Return a schema that may be a reference to another one."""
+    """Return a schema with its reference resolved."""
     for _ in range(_HOPS):
         if not isinstance(schema, dict) or "$ref" not in schema:
             break
@@ -286,7 +286,7 @@ def _schema(document: Json, schema: Any) -> Json:
 
 
 def _check_versions(file: Path, document: Json) -> None:
-    """Check that a change that must name the version it is based on is a write: the same change is refused once it has taken effect."""
+    """Check that a change that names its base version is a write: the provider refuses its repetition after it has taken effect."""
     for method, one in ((name, one) for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS):
         bodies = one.get("requestBody", {}).get("content", {}).values()
         needed = [name for body in bodies for name in body.get("schema", {}).get("required", ())]
@@ -307,7 +307,7 @@ def _answer_of(operation: Json) -> Any:
 
 
 def _proof(about: Json, source: Json | None) -> Json:
-    """Return how far the facts of a file are proven. ``source`` is the document of the provider that the file was compared with, if any."""
+    """Return the proof of a file's facts. ``source`` is the provider's document that the file was compared with, if any."""
     answers, unknown = told(about)
     facts = [*({**fact, "on": str(fact["on"])} for fact in about.get("seen", ())), *answers]
     listed = {name: rows for name, rows in (("facts", facts), ("known", [*about.get("known", ()), *unknown])) if rows}
@@ -348,7 +348,7 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
 
 
 def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
-    """Check that the source page of a sign-in's endpoints is among the facts, which are shown."""
+    """Check that the source page of a sign-in's endpoints is among the displayed facts."""
     pages = [fact["url"] for fact in about.get("seen", ())]
     for name, one in sign_ins.items():
         if "seen" in one and one["seen"] not in pages:
@@ -356,7 +356,9 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
 
 
 def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
-    """Check that Google's errors are read by their reasons: a limit and a missing right have one status, 403."""
+    """Check that a Google service uses the error table 'google', which distinguishes a rate limit from a missing right: both have status
+    403.
+    """
     is_google = any(one.get("family") == "google" for one in sign_ins.values())
     errors = about.get("errors")
     own = {name: value for name, value in errors.items() if name != "doneBefore"} if isinstance(errors, dict) else errors
@@ -365,7 +367,7 @@ def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
 
 
 def _scheme(one: Json) -> Json:
-    """Return a sign-in as the OpenAPI security scheme that it is."""
+    """Return the OpenAPI security scheme of a sign-in."""
     kind, text = one["kind"], {"description": one.get("description", one.get("title", ""))}
     if kind in ("bearer", "basic"):
         return {"type": "http", "scheme": kind, **text}
@@ -421,7 +423,7 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
 
 
 def _reason(file: Path, given: Json) -> Json:
-    """Return the sentence for the word of ``noEvidence``; empty if there is none."""
+    """Return the sentence for the word of ``noEvidence``; empty without one."""
     word = given.get("noEvidence")
     if word is None:
         return {}
@@ -431,7 +433,7 @@ def _reason(file: Path, given: Json) -> Json:
 
 
 def facts(service: Service) -> Iterator[str]:
-    """Yield a line for each fact about the provider: where and when it was seen, or that it was not."""
+    """Yield a line for each fact about the provider: its page and day, or that it was not seen."""
     for fact in service.proof.get("facts", ()):
         yield f"- {fact['about']}: seen on <{fact['url']}> on {fact['on']}."
     for text in service.proof.get("known", ()):

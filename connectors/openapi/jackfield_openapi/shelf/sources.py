@@ -2,7 +2,7 @@
 committed.
 
 A row names a ``package`` (``npm:NAME``, ``pypi:NAME`` or ``github:OWNER/NAME``) and its ``version``, of GitHub a commit. ``integrity`` is
-the digest of the fetched file (W3C Subresource Integrity), ``path`` the document in it, or ``paths``, and ``on`` its day.
+the digest of the fetched file (W3C Subresource Integrity), ``path`` or ``paths`` its documents, and ``on`` the day of the fetch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NEWEST = "HEAD"
 _SECONDS = 600
 _USES = ("check", "source")
 _FREE = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC-BY-4.0"})
-"""Licences of documents that may be sources; others are compared with only."""
+"""Licences of documents that may be sources; documents under other licences are only compared."""
 _MEMBERS = frozenset({"package", "version", "integrity", "path", "paths", "licence", "use", "on"})
 
 Json = dict[str, Any]
@@ -46,7 +46,7 @@ def row_faults(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
-    """Return the documents of a row; ``newest`` takes the newest version instead of the locked one, without a known digest.
+    """Return the documents of a row; ``newest`` selects the newest version instead of the locked one, without a known digest.
 
     :raises InvalidInput: if they cannot be fetched, do not match the lock, or cannot be parsed.
     """
@@ -64,14 +64,14 @@ def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
 
 
 class _Files:
-    """Fetched files: ``whole``, which the digest covers, and the ``contents`` of its documents by path."""
+    """Fetched files: ``whole`` is the file with the digest, ``contents`` its documents by path."""
 
     def __init__(self, whole: bytes, contents: Mapping[str, bytes]) -> None:
         self._whole = whole
         self.contents = contents
 
     def integrity(self, like: str) -> str:
-        """Return the digest in the algorithm of another one."""
+        """Return the digest in the algorithm of the digest ``like``."""
         algorithm = like.partition("-")[0]
         if algorithm not in ("sha256", "sha384", "sha512"):
             return "unknown"
