@@ -106,7 +106,7 @@ _SLASHED = re.compile(r"/(\^.*|.*[^\\]\$)/([a-z]*)", re.DOTALL)
 
 
 def unslashed(pattern: object) -> object:
-    """Return a pattern without JavaScript's slashes: with them, it would match no text. None if it has flags."""
+    """Return a pattern without JavaScript's slashes, which would match no string; None if it has flags other than ``g`` and ``u``."""
     found = _SLASHED.fullmatch(pattern) if isinstance(pattern, str) else None
     if found is None:
         return pattern
@@ -114,7 +114,7 @@ def unslashed(pattern: object) -> object:
 
 
 class Patterns:
-    """Validator of regular expressions: an engine that refuses one would refuse the whole schema."""
+    """Validator of regular expressions: one pattern that the engine refuses would invalidate the whole schema."""
 
     def __init__(self) -> None:
         self._judged: dict[str, bool] = {}

@@ -190,16 +190,19 @@ _DULL = frozenset({"api", "rest"})
 _VERSION = re.compile(r"v\d+(?:[._]\d+)*(?:beta\d*|alpha\d*)?$")
 _LONGEST_TITLE = 80
 _SENTENCE = re.compile(r"(?<![.]\w)(?<!\b(?:etc|inc|ltd|org))(?<![.])[.]$", re.IGNORECASE)
-"""Regular expression of a sentence's full stop: not of an abbreviation such as "etc." or "U.S.", nor of an ellipsis."""
+"""Regular expression of a final full stop that ends a sentence, not an abbreviation such as "etc." or "U.S.", nor an ellipsis."""
 
 
 def words(text: str) -> list[str]:
-    """Split a name of any style into words of ASCII: Latin letters lose their accents, other letters separate."""
+    """Split a name of any style into ASCII words: Latin letters lose their accents, other letters separate words."""
     return _WORD.findall(text if text.isascii() else _folded(text))
 
 
 def input_name(text: str) -> str:
-    """Return the preferred key of an input: the name as camelCase, its letters of other scripts unchanged; empty without any."""
+    """Return the preferred key of an input: the name as camelCase, with letters of other scripts unchanged.
+
+    It is empty if the name has no letters or digits.
+    """
     return camel(words(text) if text.isascii() else _WIDE_WORD.findall(_folded(text)))
 
 
@@ -259,7 +262,7 @@ def _of_path(method: str, path: str) -> list[str]:
 
 
 def _called(path: str) -> list[str]:
-    """Return the words of a path that names a call, such as ``/getMonitors``; empty for any other."""
+    """Return the words of a path that names a call, such as ``/getMonitors``; empty for any other path."""
     own = words(path.partition("?")[0].rstrip("/").rpartition("/")[2]) if not path.rstrip("/").endswith("}") else []
     return own if len(own) > 1 and own[0].lower() in _VERBS else []
 
@@ -286,7 +289,7 @@ def title_of(key: str, operation: Mapping[str, Any], ending: str = "") -> str:
 
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
 _RESERVED = frozenset({"example", "test", "invalid", "local", "localhost", "internal"})
-"""Top-level domains of no provider (RFC 2606, RFC 6762)."""
+"""Top-level domains that no provider has (RFC 2606, RFC 6762)."""
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac"})
 _SHARED = frozenset(
     {"example", "googleapis", "amazonaws", "azurewebsites", "azure", "windows", "github", "herokuapp", "rapidapi", "apispot"}
@@ -306,9 +309,9 @@ def _provider(url: str) -> str:
 
 
 def connector_key(title: str, url: str = "") -> str:
-    """Return a connector's key in kebab-case, made from a title; ``api`` at its end is dropped.
+    """Return a connector's key in kebab-case, made from a title without a final ``api``.
 
-    The name of the provider's domain precedes a title that lacks it: of ``Accounting`` at api.xero.com comes ``xero-accounting``.
+    The name of the provider's domain precedes a title that lacks it: ``Accounting`` at api.xero.com becomes ``xero-accounting``.
     """
     parts = [part.lower() for part in words(title)]
     while len(parts) > 1 and parts[-1] in ("api", "rest", "openapi", "specification"):
@@ -332,7 +335,7 @@ class Keys:
         self.chosen: dict[str, str] = {}
 
     def choose(self, name: str, wanted: str, *, fixed: str | None = None) -> tuple[str, bool]:
-        """Return the key of the operation ``name`` (``GET /items``), and whether a number had to make it unique.
+        """Return the key of the operation ``name`` (``GET /items``), and whether a number was appended to make it unique.
 
         ``fixed`` is an overlay's key, which the lock does not override.
         """

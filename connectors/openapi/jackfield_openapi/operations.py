@@ -29,7 +29,7 @@ CURATED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its own JSON, its place, and its own and its path's parameters, references resolved."""
+    """Operation of a document: its JSON, its place, and the parameters of the operation and its path, references resolved."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Operation:
     parameters: tuple[tuple[Json, str], ...]
     servers: Any = None
     extension: Mapping[str, Any] = field(default_factory=dict)
-    """Member ``x-jackfield``, by which overlays curate."""
+    """Member ``x-jackfield`` of the operation, which overlays set."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """First word of the operation's id, in lower case; without an id, the first word of a path such as ``/getMonitors``. Else empty."""
+        """First word of the operation's id, in lower case; without an id, the first word of a path such as ``/getMonitors``; else empty."""
         given = self.raw.get("operationId")
         if isinstance(given, str):
             found = words(given)
@@ -122,7 +122,7 @@ def _is_socket(raw: Json) -> bool:
 
 
 def _referred(pointing: Pointing, report: Report, given: Json, at: str) -> tuple[Json, str] | None:
-    """Return an operation with its place; documents in several files refer to operations, too."""
+    """Return an operation with its place, its reference followed; None, with an entry in the report, if the target is missing."""
     try:
         return pointing.resolved(given, at)
     except LookupError:
@@ -151,14 +151,14 @@ def _operation(pointing: Pointing, report: Report, path: str, method: str, item:
 
 
 def is_name(name: object, place: str) -> bool:
-    """Return whether a parameter or an API key can be sent by this name: a header or a cookie is named by a token (RFC 9110 §5.6.2)."""
+    """Return whether a parameter or API key of this name can be sent: a header or cookie needs a token (RFC 9110 §5.6.2)."""
     if not isinstance(name, str) or not name or not name.isprintable():
         return False
     return place not in ("header", "cookie") or is_token(name)
 
 
 def _credentials(root: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return place and name of each API key of a document: the connection sends it, even if the document also lists it as a parameter."""
+    """Return place and name of each API key of a document, which the connection sends."""
     components = root.get("components")
     listed = components.get("securitySchemes") if isinstance(components, dict) else None
     schemes = [scheme for scheme in (listed.values() if isinstance(listed, dict) else ()) if isinstance(scheme, dict)]

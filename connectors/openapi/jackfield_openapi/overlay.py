@@ -18,7 +18,7 @@ _MOST = 100_000
 def applied(document: Json, overlay: Json, name: str) -> list[str]:
     """Apply an overlay to a document in place; return the targets that select nothing.
 
-    :raises InvalidInput: if it is no overlay.
+    :raises InvalidInput: if ``overlay`` is no overlay.
     """
     version = overlay.get("overlay")
     if not isinstance(version, str) or not version.startswith("1."):

@@ -1,8 +1,9 @@
-"""Detection of pagination: an operation's input for a page and its response's member for the next one, each with a confidence.
+"""Detection of pagination: an operation's input that selects a page, the response's member for the next page, and a confidence.
 
 The first matching rule decides: the vendor's declaration, a page token in both directions, a declared ``Link`` header, the next page's
 address in the body. After these come the last item's id, page numbers and offsets. Names are hints; the types of the document decide: a
-token is a text or a number, never an object, and only a number is counted. ``high`` and ``medium`` take effect; ``low`` stays a suggestion.
+token is a string or a number, never an object, and only a number is counted. ``high`` and ``medium`` take effect; ``low`` is only
+suggested.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _LINKS_OUT = frozenset(
     ["nextlink", "odatanextlink", "nextpageurl", "nexturl", "nextpagelink", "nextpageuri", "nexthref", "nexturi", "nextrecordsurl"]
 )
 _NEXT = frozenset(["next", "nextpage"])
-"""Names of objects about the next page: a member named like an input has the input's value for that page."""
+"""Names of objects about the next page: a member named like an input has the input's value for the next page."""
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
 _OF_ITEMS = "items|results|records|entries|rows|data|pages?"
 _MORE = re.compile(rf"(?:has|is|are)?more(?:{_OF_ITEMS})?(?:available|incollection|remaining)?|hasnext(?:page)?|(?:is|was)?truncated")
@@ -132,12 +133,12 @@ class Paging:
     size_input: str | None
     enabled: bool
     only_shown: Json
-    """Schemas of the output's members that only the example of the response has, by their names."""
+    """Schemas of output members that occur in the response's example only, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """Member of a response: its plain name and its types, empty if the document states none."""
+    """Member of a response: its plain name and its types; no types if the document states none."""
 
     name: str
     types: set[str]
@@ -169,8 +170,10 @@ class _Asked:
 
     @property
     def flag(self) -> Json:
-        """Place of the member that says whether the list goes on, or that this is the last page: a boolean, or another value under an
-        unambiguous name.
+        """Pointer to the member that says whether more pages follow (``more``) or whether this page is the last (``last``); empty without
+        one.
+
+        The member is a boolean, or another value under an unambiguous name.
         """
         known = [
             (at, one) for at, one in self.members.items() if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)
@@ -181,7 +184,9 @@ class _Asked:
         return {}
 
     def place(self, names: frozenset[str], *, is_text: bool = False) -> str | None:
-        """Return the first place of a member with one of these names that may be a token or, with ``is_text``, a text."""
+        """Return the pointer to the first member with one of ``names`` that may be a token or, with ``is_text``, a string; None without
+        one.
+        """
         return next((at for at, one in self.members.items() if one.name in names and (one.is_text if is_text else one.is_token)), None)
 
     def pair(self) -> tuple[str, str] | None:
@@ -200,7 +205,7 @@ class _Asked:
         return next(self._numbered(), None)
 
     def _numbered(self) -> Iterator[tuple[str, str]]:
-        """Yield inputs for the number of a page or an item, and the members with the next number: a text is none."""
+        """Yield inputs for the number of a page or an item, each with the pointer to the response's next number."""
         for name, key in self.by_plain.items():
             if name not in _PAGES | _OFFSETS | _VAGUE:
                 continue
@@ -212,13 +217,13 @@ class _Asked:
                     yield key, at
 
     def fits(self, key: str, at: str) -> bool:
-        """Return whether an input accepts the value of a response's member: a text is no number."""
+        """Return whether an input accepts the value of a response's member by their types, such as no string for a number."""
         name = next((name for name, known in self.by_plain.items() if known == key), "")
         member = self.members.get(at)
         return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)
 
     def bare_link(self) -> str | None:
-        """Return the place of the next page's address: a text called ``next``, or a link in an object of that name; None without one."""
+        """Return the pointer to the next page's address: a string ``next``, or a link in an object of that name; None without one."""
         inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
         return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
 
@@ -234,7 +239,7 @@ class _Asked:
 
     @property
     def is_paged(self) -> bool:
-        """True if an input selects a page."""
+        """True if the operation has an input for pagination, such as a page size."""
         return any(name in _TOKENS | _PAGES | _SIZES | _OFFSETS for name in self.by_plain)
 
     @property
@@ -249,12 +254,12 @@ class _Asked:
 
 
 def plain(name: str) -> str:
-    """Return a name without case and punctuation."""
+    """Return a name in lower case and without punctuation."""
     return _PLAIN.sub("", name.lower())
 
 
 class Pages:
-    """Detector for one document."""
+    """Detector of pagination in one document."""
 
     def __init__(self, composition: Composition) -> None:
         self._composition = composition
@@ -312,7 +317,9 @@ class Pages:
         return self._last(asked, response, items) or self._counted(operation, asked)
 
     def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
-        """Return the pagination of a list that continues after its last item: the response names the item, or the item has an ID."""
+        """Return the pagination of a list that continues after its last item, by the ID in the response or in the item; None
+        without one.
+        """
         after = asked.by_plain.get("startingafter") or asked.by_plain.get("after")
         hint = asked.flag
         if after is None or "more" not in hint:
@@ -346,7 +353,7 @@ class Pages:
         return ("token", "low", {"input": token}) if token is not None else None
 
     def _number(self, operation: Operation, asked: _Asked, names: frozenset[str]) -> tuple[str | None, bool]:
-        """Return the input with one of these names, and whether it accepts a number: by its type, or by a number as its default."""
+        """Return the input with one of ``names`` and whether it accepts a number, by its type or its default; None without an input."""
         name = next((name for name in asked.by_plain if name in names), None)
         if name is None:
             return None, False
@@ -373,7 +380,7 @@ class Pages:
         return any("id" in self._composition.members(part.get("items")) for part in parts)
 
     def _start(self, operation: Operation, names: frozenset[str]) -> int | None:
-        """Return the number at which the parameter with one of these names begins to count, 0 or 1; None if the document does not say."""
+        """Return the first number, 0 or 1, of the parameter with one of ``names``; None if the document does not say."""
         for parameter, _ in operation.parameters:
             if parameter["in"] != "query" or plain(parameter["name"]) not in names:
                 continue
@@ -392,14 +399,14 @@ class Pages:
         return any(part.get("type") == "array" for part in self._composition.parts(response.raw))
 
     def _shown_items(self, response: Response) -> str | None:
-        """Return the pointer to the only list of the example of a response whose members the document does not state."""
+        """Return the pointer to the only list in a response's example whose schema declares no members; None otherwise."""
         if not isinstance(response.example, Mapping) or self._composition.members(response.raw):
             return None
         lists = [name for name, value in response.example.items() if isinstance(value, list)]
         return pointer(lists[0]) if len(lists) == 1 else None
 
     def _only_shown(self, response: Response, places: Iterable[str]) -> Json:
-        """Return the schemas of those members at ``places`` that the example of a response has and its schema lacks."""
+        """Return the schemas of the members at ``places`` that the response's example has and its schema lacks."""
         found: Json = {}
         for steps in map(names, places):
             if (value := _at(response.example, steps)) is _ABSENT or self._declares(response.raw, steps):
@@ -417,7 +424,7 @@ class Pages:
         return bool(declared)
 
     def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
-        """Yield the members of a response that may show whether its list continues, including members of objects about pages."""
+        """Yield the members of a response by pointer, including members of objects about pagination."""
         for name, subs in self._composition.members(raw).items():
             low, place, types = plain(name), at + pointer(name), self._types(subs)
             if low in _WITHIN and place.count("/") <= _DEEPEST:
@@ -432,7 +439,7 @@ class Pages:
         return any(self._is_list(subs) for subs in self._composition.members(response.raw).values())
 
     def _items(self, operation: Operation, response: Response) -> str | None:
-        """Return the pointer to the items in the output; None if several members are lists and none has a telling name."""
+        """Return the pointer to the items in the output; None if no list is the only one or has a typical name."""
         if response.raw is None:
             return None
         if self._is_array(response):
@@ -456,14 +463,14 @@ class Pages:
 
 
 def _at(example: Any, steps: Iterable[str]) -> Any:
-    """Return the member of an example at the end of a path of names; ``_ABSENT`` where it has none."""
+    """Return the value in an example at a path of names; ``_ABSENT`` if there is none."""
     for name in steps:
         example = example.get(name, _ABSENT) if isinstance(example, Mapping) else _ABSENT
     return example
 
 
 def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
-    """Yield the members of a response's example that may show whether its list continues: schemas often lack them."""
+    """Yield the members of a response's example by pointer: schemas often lack members about pagination."""
     for name, value in example.items() if isinstance(example, Mapping) else ():
         low, place = plain(str(name)), at + pointer(str(name))
         if low in _WITHIN and place.count("/") <= _DEEPEST:
@@ -472,7 +479,7 @@ def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
 
 
 def _vendors(said: Any) -> Json | None:
-    """Return the page declaration of Azure's documents (``x-ms-pageable``) for an operation; None without one."""
+    """Return the pagination that ``x-ms-pageable`` of Azure's documents declares; None without one."""
     if not isinstance(said, dict) or not isinstance(said.get("nextLinkName"), str):
         return None
     row = {"response": pointer(said["nextLinkName"])}

@@ -1,4 +1,4 @@
-"""Parameters of an operation as inputs of its action, and how the binding puts them into a request."""
+"""Parameters of an operation: inputs of its action, and the binding's rows that place them in a request."""
 
 from __future__ import annotations
 
@@ -37,25 +37,26 @@ class Drawn:
     required: list[str] = field(default_factory=list)
     rows: list[Json] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
-    """Input key of each query parameter, by the parameter's name."""
+    """Input keys by the names of query parameters."""
     examples: Json = field(default_factory=dict)
     shown: list[tuple[str, Example]] = field(default_factory=list)
-    """All examples of the document, each with the key of its input."""
+    """All examples of parameters in the document, each with the key of its input."""
     idempotency_header: str | None = None
     taken: set[str] = field(default_factory=lambda: set(RESERVED))
     exact: frozenset[str] = frozenset()
     """Parameter names that are input keys unchanged."""
     connection: list[Json] = field(default_factory=list)
-    """Parts of the request that are values of the connection."""
+    """Rows of the binding for parts of the request that the connection's values fill."""
     fields: Json = field(default_factory=dict)
-    """Schemas of the connection's values in requests."""
+    """Schemas of the connection's values that are parts of requests."""
     together: Json = field(default_factory=dict)
     """Inputs that each member of an optional body requires in addition."""
 
 
 def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS) -> Drawn:
-    """Return the inputs of an operation's parameters and of the names in its path. ``path_keys`` are parts of paths that are values of the
-    connection.
+    """Return the inputs from an operation's parameters and the names in its path.
+
+    ``path_keys`` are names in paths that the connection's values fill.
     """
     in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
     found = Drawn(exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path]))
@@ -84,7 +85,10 @@ def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Map
 
 
 def _connect(found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas, report: Report) -> None:
-    """Bind a parameter to a value of the connection, which becomes a field of its types."""
+    """Bind a parameter to a value of the connection, which becomes a field of the connection types.
+
+    :raises InvalidInput: if the value's name is not in camelCase.
+    """
     name, value = parameter["name"], own["connection"]
     if not _VALUE.fullmatch(value):
         raise InvalidInput(f"'connection' of the parameter '{name[:80]}' must be a name in camelCase", hint="Correct the overlay.")
@@ -96,7 +100,7 @@ def _connect(found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas
 
 
 def _keep_apart(found: Drawn, at: str, report: Report) -> None:
-    """Remove members of query objects whose name equals another parameter's, or an earlier member's."""
+    """Remove optional members of query objects that would be sent under the name of another parameter or an earlier member."""
     rows = [row for row in found.rows if row["in"] == "query"]
     objects = [row for row in rows if _is_spread(row, found.properties[row["input"]])]
     taken = {row.get("name", row["input"]) for row in rows if row not in objects}
@@ -114,7 +118,7 @@ def _keep_apart(found: Drawn, at: str, report: Report) -> None:
 
 
 def _is_spread(row: Json, schema: Json) -> bool:
-    """Return whether the members of an object become parameters of their own."""
+    """Return whether an object's members are sent as separate parameters."""
     return "properties" in schema and "encode" not in row and row.get("style", "form") == "form" and row.get("explode", True) is True
 
 
@@ -132,12 +136,12 @@ def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool
 
 
 def exact_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names that are input keys unchanged: another name must not become the same key, or its value would be sent wrongly."""
+    """Return the names that are input keys unchanged: no other name may get the same key."""
     return frozenset(name for name in names if input_name(name) == name)
 
 
 def input_key(name: str, place: str, taken: set[str], exact: frozenset[str] = frozenset()) -> str:
-    """Return a free key for an input, and add it to ``taken``; a key that is the exact name of another input is not free."""
+    """Return a free key for an input, and add it to ``taken``; the exact name of another input is not free."""
     wanted = input_name(name) or "value"
     reserved = exact - {name}
     key = wanted if wanted not in taken | reserved else f"{wanted}{place.capitalize()}"
@@ -185,9 +189,9 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
-    """Add an input for each member of a header field that is an object as JSON.
+    """Add an input for each member of a header field whose content is a JSON object.
 
-    :raises InvalidInput: if it is none.
+    :raises InvalidInput: if the parameter is no such header field.
     """
     name, content = parameter["name"], parameter.get("content", {})
     schema = content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}
@@ -201,7 +205,7 @@ def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Re
 
 
 def _twice(parameter: Json) -> Json:
-    """Return the mark of a path parameter whose values with certain slashes are encoded twice."""
+    """Return the row's ``encode`` of a path parameter whose slashes need double encoding; empty for other parameters."""
     own = parameter.get("x-jackfield")
     return {"encode": "twice"} if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path" else {}
 
@@ -232,7 +236,7 @@ _LEAST = {"string": "minLength", "array": "minItems", "object": "minProperties"}
 
 
 def _not_empty(schema: Json) -> Json:
-    """Return a schema that refuses an empty value and null: in a URL it would look like an omitted one, and select everything."""
+    """Return a schema that refuses null and empty values: in a URL they look like an omitted value, which may select everything."""
     given = schema.get("type")
     if isinstance(given, list) and "null" in given:
         rest = [name for name in given if name != "null"]

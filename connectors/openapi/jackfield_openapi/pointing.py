@@ -22,7 +22,7 @@ class Pointing:
     def find(self, at: str) -> Any:
         """Return the value at a JSON Pointer.
 
-        :raises LookupError: if there is none.
+        :raises LookupError: if the document has no value there.
         """
         found: Any = self.root
         if at and not at.startswith("/"):

@@ -22,14 +22,14 @@ REPORT = "openapi.report.json"
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 SUGGESTED = "suggested.overlay.json"
 OVERLAYS = ("overlay.yaml", "overlay.yml", "overlay.json")
-"""Overlays of the project, applied whenever it is generated anew."""
+"""File names of the project's own overlay, which each generation applies."""
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Memory of earlier generations: the key of each operation, and the selection."""
+    """Record of earlier generations: the key of each operation, and the selection."""
 
     actions: Mapping[str, str]
     select: tuple[str, ...]
@@ -56,7 +56,7 @@ class Lock:
 
 
 def project_version(folder: Path) -> str | None:
-    """Return the version in the project file, which is the author's; None if there is none yet."""
+    """Return the version in the author's project file; None without one."""
     found = _project(folder).get("version")
     return found if isinstance(found, str) else None
 
@@ -104,11 +104,11 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
 """Kinds of credentials that are plain values of the connection: a loopback server can stand in for the provider."""
 _APPROVED = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
-"""Credentials that a person's approval gives."""
+"""Kinds of credentials that need a person's approval at the provider."""
 
 
 _FEW = 10
-"""Maximum number of actions of a manifest without an index: an index takes a third of the memory."""
+"""Maximum number of actions of a manifest without an index: reading by an index takes a third of the memory."""
 _LARGE = 64 * 1024
 """Size in bytes above which a manifest of few actions has an index, too."""
 
@@ -155,7 +155,7 @@ _KEPT = ("README.md", "pyproject.toml", "tests/")
 
 
 def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
-    """Return the files that differ from those in the folder."""
+    """Return the names of the files to write: those that differ from the folder's, except files of the author."""
     return [
         name
         for name, content in files.items()
@@ -164,14 +164,14 @@ def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    """Return whether the author's file exists; any test replaces the template's."""
+    """Return whether the author's file exists; any test file replaces the template's."""
     return (folder / name).is_file() or (name.startswith("tests/") and any((folder / "tests").glob("test_*.py")))
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     """Write the files that differ, each atomically; return their names.
 
-    :raises InvalidInput: if one cannot be written.
+    :raises InvalidInput: if a file cannot be written.
     """
     changed = changed_files(folder, files)
     for name in changed:
@@ -209,12 +209,12 @@ def _file_bytes(path: Path) -> bytes | None:
 
 
 def as_json(value: object) -> bytes:
-    """Return a value as a file of JSON."""
+    """Return a value as the bytes of a JSON file."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def pyproject_head(manifest: Mapping[str, Any], package: str, binding: str, license: str | None = None) -> str:
-    """Return the beginning of a project without code. Its actions run by ``binding``, from the package ``jackfield-BINDING``."""
+    """Return the first part of the project file of a connector without code, which runs by the package ``jackfield-BINDING``."""
     key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
     licence = f'license = "{license}"\n' if license else ""
     return f"""[build-system]
@@ -242,9 +242,7 @@ packages = ["{package}"]
 
 
 def _check(manifest: Json) -> str:
-    """Return the settings of ``jackfield check`` for running the actions: over the most used connection type whose credentials are plain
-    values.
-    """
+    """Return the settings of ``jackfield check`` that run the actions over the most used connection type with plain credentials."""
     rows = manifest["connectionTypes"]
     simple = next((row for row in rows if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])), None)
     if not rows:
@@ -271,7 +269,10 @@ def _why_not(kinds: Iterable[str]) -> str:
 
 
 def _safe_posts(manifest: Json) -> str:
-    """Return the POSTs that the overlay declares repeatable: `jackfield check` would count their repeats as faults."""
+    """Return the setting that names POSTs which the overlay declares repeatable; empty without such POSTs.
+
+    ``jackfield check`` would count their repeats as faults.
+    """
     rows = [action for action in manifest["actions"] if action["http"]["method"] == "POST" and action["effect"] != "write"]
     posts = [action["key"] for action in rows if "idempotentBy" not in action]
     posts += [row["key"] for row in manifest["connectionTypes"] if _posts(row["http"].get("probe"))]

@@ -48,9 +48,10 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
 
 
 def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
-    """Leave out actions whose inputs ``fault_of`` refuses, mostly for their cost; where it refuses an output's schema, accept any output.
+    """Yield the actions whose schemas ``fault_of`` accepts, mostly by their cost.
 
-    All schemas are checked together first: that costs a hundredth of checking each alone.
+    An action with refused inputs is left out; a refused output schema becomes one that accepts any object. All schemas are checked together
+    first, which costs a hundredth of separate checks.
     """
     schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
     if fault_of({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
@@ -93,8 +94,9 @@ def _form_fault(schema: Any) -> str | None:
 
 
 def _fault(schema: Json, used: Json) -> str | None:
-    """Return the reason why a schema of inputs is refused; None if it is valid. Outputs need no compilation: their form, patterns and
-    references have been checked.
+    """Return the reason why a schema of inputs is refused; None if it is valid.
+
+    Outputs need no compilation: their form, patterns and references are already checked.
     """
     fault = _form_fault(schema)
     if fault is not None:
@@ -107,7 +109,7 @@ def _fault(schema: Json, used: Json) -> str | None:
 
 
 def fits(value: Any, schema: Json, definitions: Json) -> bool:
-    """Return whether a value is valid by a schema; True if the schema cannot be compiled."""
+    """Return whether a value fits a schema; True if the schema cannot be compiled."""
     try:
         judge = jsonschema_rs.Draft202012Validator({**schema, "$defs": definitions}, validate_formats=True, offline=True)
         return judge.is_valid(value)
@@ -116,7 +118,7 @@ def fits(value: Any, schema: Json, definitions: Json) -> bool:
 
 
 def _break_circles(definitions: Json, report: Report) -> None:
-    """Replace references that lead back to the same place of a value: a schema would never end."""
+    """Remove each reference that leads back to its own schema without a member between: validation would never end."""
     done: set[str] = set()
     for start in definitions:
         if start not in done:
@@ -146,7 +148,7 @@ def _walk(start: str, definitions: Json, done: set[str], report: Report) -> None
 
 
 def _in_place(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the definitions that a schema applies to its own value, each with a function that removes the reference."""
+    """Yield the definitions that apply to the same value as a schema, each with a function that removes the reference."""
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")

@@ -18,7 +18,7 @@ MAX_VALUES = 10_000_000
 """Maximum number of values in a document, with aliases expanded."""
 MAX_DEPTH = 200
 _MOST_BRACKETS = 20_000
-"""Maximum number of brackets without a partner: texts have some."""
+"""Maximum number of unmatched brackets, as they occur in prose."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _NESTED = re.compile(r"(?:[-?] +){200}")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -47,9 +47,9 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
 def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
-    """Parse a document. A ``part`` that another document refers to may be any value.
+    """Parse a document; ``part`` allows any value, for a file that a document refers to.
 
-    :raises InvalidInput: if it is too large, neither JSON nor YAML, or no object.
+    :raises InvalidInput: if the content is too large, neither JSON nor YAML, or no object.
     """
     if len(content) > MAX_BYTES:
         raise _refused(name, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
@@ -74,7 +74,7 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
 
 
 def _fault(error: Exception) -> str:
-    """Return the place and the kind of a fault in YAML: at the mark of the problem, not of its context."""
+    """Return the place and kind of a YAML fault, at the problem's mark rather than its context's."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f" ({str(error).partition(chr(10))[0]})"
@@ -117,7 +117,7 @@ def composed(content: bytes) -> Any:
 
 
 def _overflows(text: str) -> bool:
-    """Return whether YAML is nested so deeply that libyaml, which recurses in C, would end the process: at 30,000 levels."""
+    """Return whether YAML is nested too deeply for libyaml, whose recursion in C ends the process at 30,000 levels."""
     left = text.encode().translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         size = len(left)
@@ -128,7 +128,7 @@ def _overflows(text: str) -> bool:
 
 
 class _Size:
-    """Number of the values of parsed YAML. Aliases share objects and may stand for billions of values, so each object is counted once."""
+    """Counter of the values in parsed YAML. Aliases may stand for billions of values, so each shared object is counted once."""
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}

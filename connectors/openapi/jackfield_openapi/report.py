@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["left_out", "lossy", "assumed", "suggested"]
-"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot express. ``assumed``: a choice that a person
-should check. ``suggested``: a setting that a person may add to an overlay; the connector does not have it."""
+"""Kind of an entry.
+
+``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot express. ``assumed``: a choice that a person should
+check. ``suggested``: a setting that a person may add to an overlay; the connector does not have it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,16 +62,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Position of a schema: its direction, whether the value's objects are closed there, the schema that it is a branch of, and depth."""
+    """Position of a schema: direction, depth, the schema that it is a branch of, and whether objects are closed there."""
 
     direction: Literal["i", "o"]
     closed: bool
     scope: Any = None
     depth: int = 0
     refined: frozenset[str] = frozenset()
-    """Members that several parts of a composition describe: one part, if closed, would refuse another part's members."""
+    """Names of members that several parts of a composition describe: a closed part would refuse another part's members."""
     is_loose: bool = False
-    """True inside such a member."""
+    """True inside a member that several parts describe."""
     inlined: frozenset[str] = frozenset()
     """Places of the definitions that are being inlined around this position."""
 
@@ -82,7 +82,7 @@ class _Place:
 
 
 class Schemas:
-    """Converter of one document. ``definitions`` has the definitions referred to so far, once ``finish`` has run."""
+    """Converter of one document's schemas. After ``finish``, ``definitions`` has every definition that is referred to."""
 
     def __init__(self, pointing: Pointing, report: Report, *, modern: bool) -> None:
         self.definitions: dict[str, Any] = {}
@@ -440,7 +440,7 @@ class _Conversion:
             made["unevaluatedProperties"] = False
 
     def _refers_to_base(self) -> bool:
-        """Return whether a value may be of any type that derives from a base which ``allOf`` refers to."""
+        """Return whether ``allOf`` refers to a base, so that a value may have any derived type."""
         branches = self._node.get("allOf")
         for branch in branches if isinstance(branches, list) else ():
             reference = branch.get("$ref") if isinstance(branch, dict) else None
@@ -450,7 +450,7 @@ class _Conversion:
         return False
 
     def _names_members(self) -> bool:
-        """Return whether every branch names its members: a branch that names none accepts any."""
+        """Return whether every branch names its members: a branch without names accepts any member."""
         composition = self._all.composition
         if not composition.members(self._node):
             return False
@@ -472,7 +472,7 @@ class _Conversion:
             self._made["unevaluatedItems"] = self._sub(self._node["unevaluatedItems"], "unevaluatedItems")
 
     def _listed_items(self, items: Any) -> Any:
-        """Return the schema of the items with the enumeration of their array, unless they have their own."""
+        """Return the schema of the items with their array's enumeration, unless they have their own."""
         if not isinstance(items, dict):
             return {"enum": enum_of(self._node["enum"], [])}
         named = items.keys() & {"enum", "const", "$ref", "allOf", "anyOf", "oneOf"}

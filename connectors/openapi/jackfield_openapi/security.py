@@ -16,7 +16,7 @@ from jackfield_openapi.sign_ins import ACCOUNTS, Part, bearer, flow_parts, provi
 ANONYMOUS = "anonymous"
 _SUFFIXES = {"oauth2ClientCredentials": "client", "oauth2AuthorizationCode": "account", "openIdConnect": "account"}
 _MOST = 12
-"""Maximum number of connection types of one connector; documents with more list variants of the same."""
+"""Maximum number of connection types of one connector; documents with more list variants of one type."""
 
 Json = dict[str, Any]
 Alternative = tuple[str, ...]
@@ -99,7 +99,7 @@ class Security:
     def alternatives(self, operation: Operation) -> list[Alternative]:
         """Return the combinations of schemes that an operation accepts; an empty combination needs no credentials.
 
-        :raises LookupError: if all of them need a scheme that is not supported.
+        :raises LookupError: if every combination needs a scheme that is not supported.
         """
         given = operation.raw.get("security", self._root.get("security"))
         if given is None:
@@ -122,8 +122,9 @@ class Security:
         return list(found) or [()]
 
     def _once(self, requirement: Json) -> Alternative:
-        """Return the schemes that are required together. OAuth 2.0 schemes with the same scopes are flows of one sign-in: the flow with a
-        code is preferred, then the first.
+        """Return the schemes that are required together.
+
+        OAuth 2.0 schemes with the same scopes are flows of one sign-in: the authorization code flow is preferred, then the first.
         """
         names: list[str] = []
         alike: dict[str, str] = {}
@@ -150,7 +151,7 @@ class Security:
             self._used.setdefault(one, []).append(key)
 
     def connection_types(self, server: Json) -> list[Json]:
-        """Return the connection types of the connector, the most used first; ``server`` are the fields that each of them has."""
+        """Return the connection types of the connector, the most used first; ``server`` has the fields common to all."""
         ranked = sorted(self._used, key=lambda one: -len(self._used[one]))
         everywhere = set(self._used.get((), ()))
         rows: list[Json] = []
@@ -199,7 +200,7 @@ class Security:
         return found
 
     def _title(self, names: Alternative, parts: tuple[Part, ...]) -> str:
-        """Return the kinds of the credentials as a title; the schemes' names in words where several schemes are of one kind."""
+        """Return the kinds of the credentials as a title; the schemes' names instead if several schemes share a kind."""
         alike = Counter(others[0].title for others in self._schemes.values() if others)
         titles = [_worded(name, part) if alike[part.title] > 1 else part.title for name, part in zip(names, parts, strict=True)]
         return " and ".join(titles)[:200] or "Without credentials"

@@ -11,8 +11,8 @@ from jackfield_openapi.operations import Operation
 class Selection:
     """Selection of operations by patterns; without patterns all are selected.
 
-    ``tag:Tickets`` selects a tag, ``GET /tickets*`` a method and paths, ``/tickets*`` paths, anything else keys. A pattern that begins with
-    ``!`` excludes.
+    ``tag:Tickets`` selects a tag, ``GET /tickets*`` a method and paths, ``/tickets*`` paths; any other pattern selects keys. A pattern that
+    begins with ``!`` excludes.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:

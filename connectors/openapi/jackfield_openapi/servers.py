@@ -16,13 +16,13 @@ Json = dict[str, Any]
 
 
 def _is_secret(name: str, about: Json) -> bool:
-    """Return whether a variable of a server's address is a credential, which gets no default even from the document's sample."""
+    """Return whether a variable of a server's address is a credential, which gets no default."""
     text = about.get("description")
     return "enum" not in about and basis(name, text if isinstance(text, str) else "", several=False, siblings=()) is not None
 
 
 class Servers:
-    """Servers of one document by number, in the order of their use; the first is the document's own choice."""
+    """Servers of one document by number, in order of use; the first is the document's main server."""
 
     def __init__(self, root: Json, report: Report, source: str = "") -> None:
         self._report = report
@@ -32,7 +32,7 @@ class Servers:
         self.main = self.number(listed if isinstance(listed, list) else [], "/servers")
 
     def number(self, listed: Any, at: str) -> int:
-        """Return the number of the server to use from a list of the document: the first with https, else the first."""
+        """Return the number of the server to use from a document's list: the first with https, else the first."""
         usable = [(found, index) for index, found in enumerate(listed if isinstance(listed, list) else ()) if isinstance(found, dict)]
         usable = [
             (found, index) for found, index in usable if isinstance(found.get("url"), str) and not self._is_socket(found["url"], at, index)

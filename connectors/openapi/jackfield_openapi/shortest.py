@@ -37,9 +37,7 @@ _CODES = {"x": 2, "u": 4}
 
 
 def shortest(pattern: str, least: int = 0) -> str | None:
-    """Return a short text of at least ``least`` characters that should match a pattern; None if this module does not support
-    the pattern.
-    """
+    """Return a short string that should match a pattern, of ``least`` characters if possible; None if the pattern is not supported."""
     try:
         first = _Maker(pattern)
         text = first.made()
@@ -69,9 +67,9 @@ class _Maker:
         self.places = 0
 
     def made(self) -> str:
-        """Return the text.
+        """Return the string.
 
-        :raises _BeyondError: if the pattern is not understood.
+        :raises _BeyondError: if the pattern is not supported.
         """
         text = self._alternatives(0)
         if self._at < len(self._pattern):

@@ -1,4 +1,4 @@
-"""Examples that a document shows of its parameters and bodies, with their places."""
+"""Examples of parameters and bodies in a document, with their places."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example of a body or a parameter, with its place in the document."""
+    """Example of a body or a parameter, with its place in the document."""
 
     at: str
     value: Any
 
 
 def examples_of(given: Json, at: str, pointing: Pointing) -> Iterator[Example]:
-    """Yield the examples of a parameter or a media type: its own, named ones, and its schema's."""
+    """Yield the examples of a parameter or a media type: its single example, its named examples, and its schema's."""
     if given.get("example") is not None:
         yield Example(f"{at}/example", given["example"])
     listed = given.get("examples")

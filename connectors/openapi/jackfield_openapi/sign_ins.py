@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
-"""Kinds of sign-ins that a person approves at the provider."""
+"""Kinds of credentials that a person approves at the provider."""
 _DISCOVERY = "/.well-known/openid-configuration"
 
 Json = dict[str, Any]
 
 
 def text_field(title: str, about: str = "", *, secret: bool = False, multiline: bool = False) -> Json:
-    """Return the schema of a required text field of a connection; ``multiline`` allows several lines."""
+    """Return the schema of a connection's string that must not be empty; ``multiline`` allows line breaks."""
     found: Json = {"type": "string", "minLength": 1, "title": title}
     if about:
         found["description"] = about
@@ -23,7 +23,7 @@ def text_field(title: str, about: str = "", *, secret: bool = False, multiline: 
 
 
 _PLATFORMS: Json = {"x-jackfield": {"audience": "platform"}}
-"""Mark of fields that the integrator fills in: documents do not state it, but grants imply it."""
+"""Mark of fields that the platform fills in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,7 @@ def bearer(title: str, about: str) -> Part:
 
 
 def signature(about: str) -> Part:
-    """Return the credential of an AWS identity that signs each request, for API Gateway. Its keys are fields: a generated connector does
-    not use the machine's identity.
-    """
+    """Return the credential of an AWS signature, for API Gateway. The connection has its keys: the machine's identity is not used."""
     fields: Json = {
         "accessKeyId": text_field("Access Key ID", about),
         "secretAccessKey": text_field("Secret Access Key", secret=True),
@@ -60,7 +58,9 @@ def signature(about: str) -> Part:
 
 
 def flow_parts(scheme: Json, about: str) -> Iterator[Part]:
-    """Yield the ways of an OAuth 2.0 scheme: the application itself, then a person. Of ``implicit`` only the page of approval is used."""
+    """Yield the credentials of an OAuth 2.0 scheme: the client's own, then a person's. ``implicit`` serves only for its
+    authorization URL.
+    """
     flows = scheme.get("flows")
     flows = {name: flow for name, flow in flows.items() if isinstance(flow, dict)} if isinstance(flows, dict) else {}
     if "clientCredentials" in flows:
@@ -83,8 +83,9 @@ def _account(flow: Json, about: str) -> Part:
 
 
 def provider_part(scheme: Json, about: str) -> Part:
-    """Return the credential of an account at an OpenID Connect provider. A person copies its endpoints from the discovery document: one
-    fetched at generation would change between generations.
+    """Return the credential of an account at an OpenID Connect provider.
+
+    A person copies its endpoints from the discovery document: a generator that fetched them would not be reproducible.
     """
     given = scheme.get("openIdConnectUrl")
     url = given if isinstance(given, str) and given.startswith("https://") else ""

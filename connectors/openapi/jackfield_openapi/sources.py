@@ -1,4 +1,4 @@
-"""Sources of a document: a file or a URL, with the other documents that its references name."""
+"""Sources of a document: a file or a URL, and the documents that its references name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jackfield_openapi.discovery import is_discovery, openapi_of
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
-"""Maximum number of fetched documents that one document refers to."""
+"""Maximum number of documents in a fetched bundle."""
 _MOST_BYTES = 256 * 1024 * 1024
 """Maximum total size of all files, in bytes."""
 _PROSE = (".md", ".txt", ".html", ".rst")
@@ -83,7 +83,10 @@ def fetched(url: str, guard: Guard) -> bytes:
 
 
 def _stay(old: str, new: str) -> None:
-    """Refuse a redirect to another origin, except from http to https of the same host."""
+    """Refuse a redirect to another origin; a redirect from http to https of the same host is allowed.
+
+    :raises InvalidInput: for a redirect to another origin.
+    """
     here, there = urlsplit(old), urlsplit(new)
     if here[:2] != there[:2] and not ((here.scheme, there.scheme) == ("http", "https") and here.netloc == there.netloc):
         shown = "".join(letter for letter in new[:200] if letter.isprintable())
@@ -92,11 +95,11 @@ def _stay(old: str, new: str) -> None:
 
 
 _SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})
-"""Members that the generator ignores, since their references lead to programs."""
+"""Members that the generator does not read, and whose references name source code."""
 
 
 class _Bundle:
-    """Bundle of documents. A fetched document reaches its own origin only, a file its own folder and the folders below."""
+    """Bundler of documents. A fetched document may refer to its own origin only, a file to its own folder and folders below."""
 
     def __init__(self, main: str, guard: Guard) -> None:
         self._guard = guard
@@ -129,7 +132,7 @@ class _Bundle:
                 waiting.extend(node)
 
     def _put_prose(self, node: Json, base: str) -> None:
-        """Replace references to text files by their text: documents include long descriptions in this way."""
+        """Replace references to files of prose by the files' content."""
         for name, member in node.items():
             reference = member.get("$ref") if isinstance(member, dict) and len(member) == 1 else None
             if isinstance(reference, str) and reference.lower().endswith(_PROSE):
@@ -160,7 +163,7 @@ class _Bundle:
         return f"#{quote(self._places[target])}{fragment if fragment.startswith('/') else ''}"
 
     def _key(self, target: str) -> str:
-        """Return a free key: the name of the file, which becomes its schema's name."""
+        """Return a unique key from the file's name, which becomes the name of its schema."""
         name = os.path.splitext(os.path.basename(urlsplit(target).path if is_url(target) else target))[0] or "document"
         key, number = name, 1
         while key in self._documents:

@@ -1,6 +1,6 @@
-"""Suggestions of evidence, for the report alone: parts of a document by which a look may find a lost call.
+"""Suggestions of evidence for the report: parts of a document by which a lost call may be found.
 
-A name proves nothing. A person compares them with the provider's pages, and copies true ones into an overlay.
+A name proves nothing: a person compares each suggestion with the provider's pages before adding it to an overlay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 _OWN = re.compile(
     r"(?i)(external|custom|client|merchant|your|own)_?\w*?(id|identifier|reference|ref|key|number)|reference(_?(id|number|code|key))?|correlation_?id"
 )
-"""Regular expression of members that a caller fills in with an ID of his own."""
+"""Regular expression of members that a caller fills in with its own ID."""
 _MAP = re.compile(r"(?i)metadata|meta_data|custom_?(fields|data|attributes)")
 """Regular expression of members that accept any members."""
 _DEEPEST = 4
@@ -42,13 +42,13 @@ def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping
 
 
 def _parent(path: str) -> str:
-    """Return the path of the collection whose items have a path that ends with a parameter."""
+    """Return the path of the collection whose item ``path`` addresses; empty for other paths."""
     head, _, last = path.rpartition("/")
     return head if last.startswith("{") else ""
 
 
 def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]:
-    """Yield suggestions for a write, with the matching overlay."""
+    """Yield suggestions for a write, each with the overlay's members."""
     names = row["http"].get("body", {}).get("members", {})
     for given, sent in names.items():
         is_map = _MAP.fullmatch(str(sent)) is not None
@@ -69,7 +69,7 @@ def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]
 
 
 def _item(read: Json, row: Json) -> str | None:
-    """Return the input that selects one member, in a read, of the collection that a write adds to; None without one."""
+    """Return the path input of a read that returns one item of the collection a write adds to; None for other reads."""
     path = read["http"]["path"]
     if _parent(path) != row["http"]["path"]:
         return None
@@ -85,7 +85,7 @@ def _text(name: object, marker: Json, look: Json, match: str) -> str:
 
 
 def _resolved(schema: Any, definitions: Json) -> Iterator[Json]:
-    """Yield a schema and the schemas that it is composed of."""
+    """Yield a schema and the schemas that it is composed of, at most 50."""
     waiting, seen = [schema], 0
     while waiting and seen < 50:
         one, seen = waiting.pop(), seen + 1

@@ -1,4 +1,4 @@
-"""Upgrade of Swagger 2.0 to the form of OpenAPI 3.0, so that the other modules handle one form."""
+"""Conversion of Swagger 2.0 to OpenAPI 3.0, so that later steps know one format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield_openapi.report import Report
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 RENAMED = {"/components/schemas/": "/definitions/", "/components/securitySchemes/": "/securityDefinitions/"}
-"""Places in the upgraded document, with the equal places in the original."""
+"""Pointer prefixes in the converted document, with the prefixes in the original."""
 _MOVED = {"#/definitions/": "#/components/schemas/", "#/responses/": "#/components/responses/"}
 _STYLES = {"csv": ("form", False), "multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False),
            "tsv": ("tabDelimited", False)}  # fmt: skip
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def upgraded(old: Json, report: Report) -> Json:
-    """Return a Swagger 2.0 document as OpenAPI 3.0."""
+    """Convert a Swagger 2.0 document to OpenAPI 3.0."""
     return _Upgrade(old, report).document()
 
 

@@ -1,7 +1,7 @@
-"""Triggers of a converted document, as an overlay declares them: webhooks whose events the document describes, and lists that are polled.
+"""Triggers that an overlay declares: webhooks whose events the document describes, and polled lists.
 
-A document describes a provider's requests, not the proof that the provider sent them, nor the identity of a repeated event. So nothing
-becomes a trigger by itself: the overlay names a signature for a webhook, and for a poll the members that identify new items.
+A document describes a provider's requests, neither their authenticity nor the identity of a repeated event. So nothing becomes a trigger by
+itself: the overlay names a signature for a webhook, and for a poll the members that identify new items.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ _COMBINING = ("allOf", "anyOf", "oneOf")
 
 
 class Triggers:
-    """Triggers that ``x-jackfield`` of a document declares. The events of the document are converted with its other schemas.
+    """Triggers that ``x-jackfield`` of a document declares. Their events are converted with the document's other schemas.
 
-    :raises InvalidInput: if a declaration has another form, or its ``from`` names no request with JSON.
+    :raises InvalidInput: if a declaration is not valid, or its ``from`` names no request with JSON.
     """
 
     def __init__(self, extension: Any, pointing: Pointing, schemas: Schemas) -> None:
@@ -76,13 +76,13 @@ class Triggers:
 
     @property
     def read(self) -> set[str]:
-        """Places of the document from which events are read."""
+        """JSON Pointers in the document from which events are read."""
         return {place for given in self._given.values() for place in given.get("from", ())}
 
     def rows(self, manifest: Json) -> list[Json]:
-        """Return the triggers in the manifest's form, once all schemas are converted.
+        """Return the triggers in the manifest's form, after all schemas are converted.
 
-        :raises InvalidInput: if one has no verifier, or its poll is impossible.
+        :raises InvalidInput: if a webhook has no signature, or a poll is not valid.
         """
         return [self._row(key, given, manifest) for key, given in self._given.items()]
 
@@ -115,7 +115,9 @@ class Triggers:
         return row
 
     def _event(self, key: str, polled: Json | None, poll: Json | None) -> Json:
-        """Return the schema of an event: of the document's requests, or of an item of the list; of any object if neither is known."""
+        """Return the schema of an event: of the document's requests, else of a list's item; empty, for any object, if it is unknown or too
+        costly.
+        """
         found, definitions = self._events[key], self._schemas.definitions
         if not found and polled is not None and poll is not None:
             found = [*_items(polled["output"], names(poll["items"]), definitions)][:1]
@@ -132,7 +134,7 @@ class Triggers:
         return whole
 
     def _types(self, key: str, event: Json, http: Json) -> Iterator[str]:
-        """Yield the types that the document's requests have at the place that the overlay declares for the type."""
+        """Yield the event types: the constants in the requests' schemas at the member that the overlay declares."""
         about = http.get("event", {}).get("type", {})
         for place in about.get("members", ()) if self._events[key] else ():
             for value in dict.fromkeys(_constants(event, names(place), event.get("$defs", {}))):
@@ -140,7 +142,10 @@ class Triggers:
 
 
 def _events(key: str, places: list[str], pointing: Pointing, schemas: Schemas) -> Iterator[Json]:
-    """Yield the schemas of the requests at these places: entries of ``webhooks``, or of ``callbacks`` of an operation."""
+    """Yield the schemas of the requests at ``places``: entries of ``webhooks``, or of ``callbacks`` of an operation.
+
+    :raises InvalidInput: if a place has no request with a JSON body.
+    """
     for place in places:
         found = [*_bodies(place, pointing)]
         if not found:
@@ -169,7 +174,7 @@ def _bodies(place: str, pointing: Pointing) -> Iterator[tuple[Any, str]]:
 def _polled(key: str, given: Json, manifest: Json) -> Json:
     """Return the action that a trigger polls.
 
-    :raises InvalidInput: if it does not read, lacks an input that the poll names, or does not define when an event is new.
+    :raises InvalidInput: if the action does not read or lacks an input, or the poll does not define new items.
     """
     poll, where = given["http"]["poll"], f"'poll' of the trigger '{key}'"
     reads: dict[str, Json] = {one["key"]: one for one in manifest["actions"] if one["effect"] == "read"}
@@ -192,7 +197,7 @@ def _polled(key: str, given: Json, manifest: Json) -> Json:
 
 
 def _open_question(poll: Json, *, is_webhook: bool) -> str | None:
-    """Return the missing definition in a poll of its list; None if it defines how new items are identified."""
+    """Return the fault in a poll's identification of new items; None without a fault."""
     if ("id" in poll) == ("key" in poll):
         return "needs either 'key', the members that make an event the same, or 'id', to compare the list with what it was"
     if "id" in poll:
@@ -206,7 +211,10 @@ def _open_question(poll: Json, *, is_webhook: bool) -> str | None:
 
 
 def _inputs_of(key: str, chosen: list[str], polled: Json | None) -> Json:
-    """Return the schema of inputs taken from the polled action."""
+    """Return the schema of a trigger's inputs, copied from the polled action.
+
+    :raises InvalidInput: if the action lacks one of the inputs.
+    """
     known = {} if polled is None else polled["inputs"].get("properties", {})
     unknown = next((name for name in chosen if name not in known), None)
     if polled is None or unknown is not None:
@@ -216,7 +224,7 @@ def _inputs_of(key: str, chosen: list[str], polled: Json | None) -> Json:
 
 
 def _items(schema: Any, steps: list[str], definitions: Json) -> Iterator[Json]:
-    """Yield the schemas of the items of a list at a place of a value."""
+    """Yield the schemas of the items of a list at the end of a path of names."""
     for node in _branches(schema, definitions):
         if steps:
             yield from _items(node.get("properties", {}).get(steps[0]), steps[1:], definitions)
@@ -233,7 +241,7 @@ def _constants(schema: Any, steps: list[str], definitions: Json) -> Iterator[str
 
 
 def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> Iterator[Json]:
-    """Yield a schema and the schemas that it is composed of, each reference followed once: a document's references may be circular."""
+    """Yield a schema and the schemas that it is composed of. Each reference is followed once, since references may be circular."""
     seen = set() if seen is None else seen
     if not isinstance(schema, dict):
         return

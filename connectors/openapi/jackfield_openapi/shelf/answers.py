@@ -1,4 +1,4 @@
-"""Answers about the provider in a service's file, apart from its operations: to eight questions, and behind evidence.
+"""Answers about the provider in a service's file: to eight questions, and the facts behind evidence.
 
 Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An unknown answer is displayed, and excludes
 the connector from the best grade.
@@ -43,7 +43,7 @@ REASONS: Mapping[str, str] = {
     "several": "It sends several things at once, and there is no one place for a marker.",
     "second": "A marker would be set by a second request.",
 }
-"""Reasons why a write has no evidence, by the word in a file."""
+"""Reasons why a write has no evidence, by the key that a file uses."""
 
 
 def answer_faults(answers: object) -> Iterator[str]:
@@ -67,7 +67,7 @@ def evidence_faults(found: Mapping[str, Any], operations: Sequence[str]) -> Iter
 
 
 def told(about: Json) -> tuple[list[Json], list[str]]:
-    """Return facts with their pages, and unknown ones, in the form of a manifest's proof."""
+    """Return the facts with their pages, and the titles of unknown facts, in the form of a manifest's proof."""
     answers, facts, unknown = about.get("answers", {}), [], []
     day = str(answers.get("on"))
     for name, title in QUESTIONS.items():
@@ -86,7 +86,7 @@ def told(about: Json) -> tuple[list[Json], list[str]]:
 
 
 def table(services: Mapping[str, Json]) -> Iterator[str]:
-    """Yield the lines of a table: for each service its eight answers, each with its page."""
+    """Yield the lines of a Markdown table: each service with its eight answers, each linked to its page."""
     yield f"| service | {' | '.join(QUESTIONS.values())} |"
     yield "|---" * (len(QUESTIONS) + 1) + "|"
     for key, about in services.items():

@@ -122,9 +122,7 @@ def _packed(folder: Path, dist: Path, key: SigningKey | None) -> dict[str, Any]:
 
 
 def _licences(arguments: Namespace, output: Output) -> int:
-    """Report each service whose licence is not jackfield's, since a shelf's file has its own words, and each source without a known
-    licence.
-    """
+    """Report each service under another licence than the shelf's, and each source whose row has a fault."""
     services = read_shelf(Path(arguments.shelf))
     licences = {service.key: service.document.get("info", {}).get("license", {}).get("identifier") for service in services}
     exceptions = [{"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE]

@@ -1,6 +1,6 @@
-"""Comparison of a service's file with a document of its provider: the parts that the file uses must exist there, and equal the file's.
+"""Comparison of a service's file with documents of its provider: each part that the file uses must exist there and be equal.
 
-Only operations in the file are compared. Texts, examples and parts that the file leaves out do not count.
+Only operations in the file are compared. Prose, examples and parts that the file omits do not count.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def _hosts(servers: Any) -> set[str]:
 
 
 def _is_elsewhere(operation: Operation, theirs: Iterable[_Document]) -> bool:
-    """Return whether an operation has a server of its own that no document describes."""
+    """Return whether an operation has a server of its own that none of the documents lists."""
     own = _hosts(operation.servers)
     return bool(own) and not any(own & _hosts(one.root.get("servers")) for one in theirs)
 
 
 class _Document:
-    """Document of a service or a provider. ``general`` are the parameters of each of its operations, such as keys in the query."""
+    """Document of a service or a provider. ``general`` are parameters that every operation accepts, including API keys in the query."""
 
     def __init__(self, root: Json, general: frozenset[str] = frozenset()) -> None:
         self.root = root
@@ -87,11 +87,11 @@ class _Document:
         self._by_path = {(self.whole_path(one), one.method): one for one in reversed(self.operations)}
 
     def whole_path(self, operation: Operation) -> str:
-        """Return the path with the server's prefix, each parameter as ``{}``."""
+        """Return the path with the server's prefix and with ``{}`` for each parameter."""
         return self._path(self._base(operation), operation)
 
     def paths(self, operation: Operation) -> list[str]:
-        """Return the path with the server's prefix, and, for a gateway with a variable, the path after the gateway's."""
+        """Return the path with the server's prefix; if the prefix has a variable, also the path behind the variable."""
         base = self._base(operation)
         behind = [base.rpartition(_VARIABLE)[2]] if _VARIABLE in base else []
         return [self._path(one, operation) for one in (base, *behind)]
@@ -104,9 +104,7 @@ class _Document:
         return _PLACE.sub("{}", base.replace(_VARIABLE, "x") + operation.path.partition("#")[0].partition("?")[0]).rstrip("/")
 
     def find(self, path: str, method: str) -> Operation | None:
-        """Return the operation with a path, whatever the names of its parameters; else one with a path whose fixed parts match; None
-        without any.
-        """
+        """Return the operation at a path with any parameter names, else at a path that covers it; None without one."""
         exact = self._by_path.get((path, method))
         if exact is not None:
             return exact
@@ -114,7 +112,7 @@ class _Document:
         return next((one for (other, verb), one in self._by_path.items() if verb == method and _fits(wanted, other.split("/"))), None)
 
     def schema(self, node: Any) -> Json:
-        """Return a schema with the members of all schemas that it is composed of; an empty one if it cannot be resolved."""
+        """Return a schema merged with the members of its composed parts; empty if a reference has no target."""
         return self._merged(node, _DEPTH)
 
     def _merged(self, node: Any, depth: int) -> Json:
@@ -144,7 +142,7 @@ class _Document:
         return self._content(about)
 
     def answer(self, operation: Operation) -> Json | None:
-        """Return the schema of a successful answer; None if the document has none."""
+        """Return the schema of an operation's success response; None if the document has none."""
         for status, given in operation.raw.get("responses", {}).items():
             if str(status).startswith("2") or status == "default":
                 try:
@@ -164,7 +162,7 @@ class _Document:
 
 
 def _all_members(parts: Iterable[Json]) -> Json:
-    """Return the members of all parts; a member that differs, for example in its type, may be any of its forms."""
+    """Return the members of all parts; the enumerations of a repeated member are combined."""
     found: Json = {}
     for part in parts:
         for name, about in part.get("properties", {}).items():
@@ -178,7 +176,7 @@ def _values(node: Any) -> list[Any]:
 
 
 def _fits(wanted: list[str], other: list[str]) -> bool:
-    """Return whether a path is covered by another: ``/users/me`` by ``/users/{}``."""
+    """Return whether a path template covers a path: ``/users/{}`` covers ``/users/me``."""
     return len(wanted) == len(other) and all(theirs in (mine, "{}") for mine, theirs in zip(wanted, other, strict=True))
 
 
@@ -200,8 +198,9 @@ def _endpoint_faults(service: Service, theirs: Iterable[_Document]) -> Iterator[
 
 
 def _scope_faults(service: Service, theirs: _Document, other: Operation) -> Iterator[str]:
-    """Yield the sign-ins whose approvals lack every scope that an operation accepts. A sign-in with its own source page, as for endpoints,
-    is not compared.
+    """Yield a sentence for each sign-in that requests none of the scopes an operation needs.
+
+    A sign-in whose scopes come from a page of the provider is not compared.
     """
     given = other.raw.get("security", theirs.root.get("security"))
     wanted = [set().union(*map(set, one.values())) for one in given or () if isinstance(one, dict)]
@@ -240,7 +239,7 @@ def _operation_faults(ours: _Document, mine: Operation, theirs: _Document, other
 
 
 def _unplaced(wanted: Json, mine: Operation, places: Iterable[list[str]]) -> Json:
-    """Return a body's schema with its members where they are sent: ``place`` of the overlay moves some, by their input names."""
+    """Return a body's schema as it is sent: without the inputs that have another place, and with the members at those places."""
     moved = {name.casefold() for name in mine.extension.get("place", {})}
     own = {name: about for name, about in wanted.get("properties", {}).items() if name.replace("_", "").casefold() not in moved}
     return {**wanted, "properties": {**own, **{names[0]: {} for names in places}}}
@@ -292,7 +291,7 @@ def _answer_faults(answered: Json, shown: Json, ours: _Document, theirs: _Docume
 
 
 def _secret_faults(answered: Json, shown: Json, ours: _Document, theirs: _Document, at: str = "") -> Iterator[str]:
-    """Yield the credentials in an answer, by their names, that the file does not declare. Records would hold them unmasked."""
+    """Yield a sentence for each credential in a response that the file does not declare: records would store it unmasked."""
     mine, known = _item(answered, ours), _item(shown, theirs)
     declared, members = mine.get("properties", {}), known.get("properties", {})
     for name, node in members.items() if at.count("/") < _DEEPEST else ():

@@ -1,4 +1,4 @@
-"""JSON Schema of a shelf's files for editors, made from the code that reads them, so that it has exactly the known members."""
+"""JSON Schema of a shelf's files for editors: made from the readers' own schemas, so that both know the same members."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FACTS: Json = {
 
 
 def schema() -> Json:
-    """Return the schema of a file."""
+    """Return the JSON Schema of a shelf's file."""
     operation = {**_OBJECT, "properties": {"operationId": _TEXT, "x-jackfield": _operation()}, "required": ["operationId", "responses"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

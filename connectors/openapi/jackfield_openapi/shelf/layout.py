@@ -1,5 +1,7 @@
-"""Layout of a shelf's files: lines of at most 140 characters, one member per line if several have members of their own, and long texts
-folded. The content of a file stays the same."""
+"""Layout of a shelf's files: lines of at most 140 characters, one line per member that has members, and folded long strings.
+
+The layout never changes a file's content.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,9 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 
 
 def formatted(content: bytes, name: str) -> bytes:
-    """Return a file in the layout of the shelf. Formatting is idempotent.
+    """Return a file in the layout of the shelf. The operation is idempotent.
 
-    :raises InvalidInput: if it is not valid, or has an anchor.
+    :raises InvalidInput: if the file is not valid, or uses an anchor more than once.
     """
     before = parsed(content, name)
     text = content.decode("utf-8-sig")
@@ -49,7 +51,7 @@ class _Writer:
         self._comments = [*_comments(text, nodes)]
 
     def written(self, root: Any) -> str:
-        """Return the text of a document."""
+        """Return the lines of a document as one string."""
         self._members(root, 0)
         self._flush(1 << 30, 0)
         return "\n".join([SCHEMA, *(line for line in self._lines if line != SCHEMA)]) + "\n"
@@ -82,7 +84,7 @@ class _Writer:
 
 
 def _comments(text: str, nodes: list[Any]) -> Iterator[tuple[int, str]]:
-    """Yield the comments of a document, each with its line."""
+    """Yield the comments of a document, each with its line number."""
     taken: dict[int, list[tuple[int, int]]] = {}
     for node in (one for one in nodes if one.id == "scalar"):
         first, last = node.start_mark, node.end_mark
@@ -104,7 +106,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 
 def _inline(node: Any) -> str | None:
-    """Return a node in its form within a line; None for a node that needs lines of its own."""
+    """Return a node on one line; None for a node that needs several lines."""
     if node.id == "scalar":
         return None if "\n" in node.value else _scalar(node)
     if node.value and (node.flow_style is False or _is_wide(node)):
@@ -119,15 +121,13 @@ def _inline(node: Any) -> str | None:
 
 
 def _is_wide(node: Any) -> bool:
-    """Return whether a node has several members with members of their own."""
+    """Return whether several members or items of a node are mappings that are not empty."""
     values = [one[1] if isinstance(one, tuple) else one for one in node.value]
     return sum(1 for one in values if one.id == "mapping" and one.value) > 1
 
 
 def _scalar(node: Any) -> str:
-    """Return a scalar on one line: unchanged where it needs no quotes, else in single quotes where these can hold it; None if
-    neither fits.
-    """
+    """Return a scalar on one line: unquoted if possible, else in single quotes if printable, else in double quotes."""
     value: str = node.value
     if not node.style and value and "\n" not in value:
         return value

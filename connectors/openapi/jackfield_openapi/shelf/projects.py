@@ -1,4 +1,4 @@
-"""Projects of a shelf's services: generated, with texts and licence, as a plain folder that can be checked and packed."""
+"""Projects of a shelf's services: folders without code that can be checked and packed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST = {"version": "0.1.0", "text": "The first version."}
 def built(service: Service) -> Converted:
     """Convert a service.
 
-    :raises InvalidInput: if the converter refuses it, or leaves a part of it out: a shelf's file must be converted completely.
+    :raises InvalidInput: if the converter refuses the file or leaves a part of it out.
     """
     found = converted(service.document, Choices(service.key, _version(service), source=service.file.name))
     lost = [note for note in found.report if note.kind != "assumed"]
@@ -37,7 +37,7 @@ def _version(service: Service) -> str:
 
 
 def project_files(service: Service, licence: str) -> dict[str, bytes]:
-    """Return the files of a service's project; the same file gives the same bytes. ``licence`` is the text of the licence."""
+    """Return the files of a service's project; the same file gives the same bytes. ``licence`` is the licence's full wording."""
     made = built(service)
     files = files_of(made, service.file.name, service.file.read_bytes(), ())
     package = package_of(service.key)

@@ -36,12 +36,12 @@ OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "s
 """Members of a sign-in that do not curate its connection type."""
 NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _SECRETS = {"bearer": "token", "key": "value"}
-"""Values that a person enters without others, by the kind of sign-in: they have the provider's name for the sign-in."""
+"""Name of the only secret that a person enters, by the kind of sign-in. Its title is the provider's name for it."""
 KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
-"""Regular expression of members that identify a single object: lists in such an answer are parts of it."""
+"""Regular expression of members that identify a single object: lists beside such a member belong to that object."""
 _HOPS = 8
 """Maximum number of references that are followed."""
 _VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
@@ -51,9 +51,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``.
+    """Service of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``.
 
-    ``proof`` is the manifests' proof of its statements about the provider. ``source`` is its row in ``sources.lock.yaml``.
+    ``proof`` has the proof of its statements about the provider in the manifest's form. ``source`` is its row in ``sources.lock.yaml``.
     """
 
     key: str
@@ -75,12 +75,12 @@ class Service:
 
     @property
     def signs_in_by(self) -> tuple[str, ...]:
-        """Kinds of the sign-ins, in their order."""
+        """Kinds of the sign-ins, in the file's order."""
         return tuple(str(one["kind"]) for one in self.about["signIns"].values())
 
 
 def read_shelf(folder: Path) -> list[Service]:
-    """Read the services of a shelf in the order of their keys.
+    """Read the services of a shelf, ordered by key.
 
     :raises InvalidInput: if a file is not valid; the message names it.
     """
@@ -111,7 +111,7 @@ def _table(file: Path) -> Json:
 def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     """Read and expand one file.
 
-    :raises InvalidInput: if it is not valid.
+    :raises InvalidInput: if the file is not valid.
     """
     document = parsed(file.read_bytes(), str(file))
     about = document.get("x-shelf") if isinstance(document, dict) else None
@@ -157,10 +157,9 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
 
 
 def _check_names(file: Path, about: Json, document: Json) -> None:
-    """Check that named parts exist in the document: the first action, the places of pages, and the places of the account in the answer to
-    the test.
+    """Check that the document declares the operation ``first``, the members that pagination names, and the account's members.
 
-    :raises InvalidInput: if one does not.
+    :raises InvalidInput: if a name is missing.
     """
     operations = [one for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS]
     names = [str(one.get("operationId")) for one in operations]
@@ -185,7 +184,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
 def _check_told(file: Path, about: Json, paths: Json) -> None:
     """Check that the eight questions are answered, and that evidence has its facts.
 
-    :raises InvalidInput: if an answer or a fact is missing.
+    :raises InvalidInput: if an answer or a fact is missing or not valid.
     """
     operations = [one for item in paths.values() for name, one in item.items() if name in METHODS]
     proven = [str(one.get("operationId")) for one in operations if "evidence" in one.get("x-jackfield", {})]
@@ -195,10 +194,11 @@ def _check_told(file: Path, about: Json, paths: Json) -> None:
 
 
 def _check_servers(file: Path, document: Json) -> None:
-    """Check that no variable of a server's address has a made-up default: otherwise credentials could be sent to someone else's host. A
-    value of a closed list, or a whole host of the provider, does not count as made up.
+    """Check that no variable of a server's address has an invented default, which could send credentials to someone else's host.
 
-    :raises InvalidInput: for such a default.
+    A default from an enumeration is allowed, and one that is a whole host without ``example``.
+
+    :raises InvalidInput: for an invented default.
     """
     items = document.get("paths", {}).values()
     listed = [document, *items, *(one for item in items for name, one in item.items() if name in METHODS)]
@@ -211,8 +211,10 @@ def _check_servers(file: Path, document: Json) -> None:
 
 
 def _check_pages(file: Path, operation: Json, document: Json) -> None:
-    """Check that the answer to a list declares the places of the next page and of its items: a list that ends early would count as
-    complete."""
+    """Check that a list's response declares the members that its pagination names: a wrong name would end the list early, unnoticed.
+
+    :raises InvalidInput: if a member is not declared.
+    """
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
     for member in ("items", "response", "more", "last", "partial", "total", "step") if answer is not None else ():
@@ -223,8 +225,9 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
 
 
 def _check_cursor(file: Path, operation: Json) -> None:
-    """Check that a list paged by the ID of its last item has no input for the other direction. The two exclude each other: later pages
-    would be refused or wrong.
+    """Check that a list by its last item's ID has no input for the opposite direction: providers refuse both or return other pages.
+
+    :raises InvalidInput: if it has one.
     """
     paging = operation.get("x-jackfield", {}).get("pagination")
     names = {one.get("name") for one in operation.get("parameters", ())}
@@ -239,9 +242,9 @@ def _has_failed(about: Json) -> bool:
 
 
 def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bool) -> None:
-    """Check that an answer's form for refused items is declared: for a list of inputs, and where the answer has a list of errors.
+    """Check that an operation declares how its response reports refused items, if it accepts a list or returns a list of errors.
 
-    ``has_rule``: the table of errors covers each answer.
+    ``has_rule`` means that the error table already detects failures in each response.
 
     :raises InvalidInput: if neither ``failed`` nor ``atomic`` declares it, or ``failed`` names an undeclared member.
     """
@@ -286,7 +289,10 @@ def _schema(document: Json, schema: Any) -> Json:
 
 
 def _check_versions(file: Path, document: Json) -> None:
-    """Check that a change that names its base version is a write: the provider refuses its repetition after it has taken effect."""
+    """Check that an operation which requires a version is a ``write``: its repeat would be refused, since the version is outdated.
+
+    :raises InvalidInput: if it is ``idempotent``.
+    """
     for method, one in ((name, one) for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS):
         bodies = one.get("requestBody", {}).get("content", {}).values()
         needed = [name for body in bodies for name in body.get("schema", {}).get("required", ())]
@@ -299,7 +305,7 @@ def _check_versions(file: Path, document: Json) -> None:
 
 
 def _answer_of(operation: Json) -> Any:
-    """Return the schema of an answer; None if the answer's shape differs from the document's."""
+    """Return the schema of the JSON response; None for GraphQL, whose response has another shape."""
     if "graphql" in operation.get("x-jackfield", {}):
         return None
     answer: Json = next((one for status, one in operation.get("responses", {}).items() if str(status).startswith("2")), {})
@@ -307,7 +313,7 @@ def _answer_of(operation: Json) -> Any:
 
 
 def _proof(about: Json, source: Json | None) -> Json:
-    """Return the proof of a file's facts. ``source`` is the provider's document that the file was compared with, if any."""
+    """Return the proof of a file's facts: its tier, facts and unknown facts. ``source`` is the row of the compared document, if any."""
     answers, unknown = told(about)
     facts = [*({**fact, "on": str(fact["on"])} for fact in about.get("seen", ())), *answers]
     listed = {name: rows for name, rows in (("facts", facts), ("known", [*about.get("known", ()), *unknown])) if rows}
@@ -332,7 +338,10 @@ def _day(given: object) -> object:
 
 
 def _sign_in(file: Path, given: Any, families: Json) -> Json:
-    """Return a sign-in with its family's additions."""
+    """Return a sign-in merged with its family's members.
+
+    :raises InvalidInput: if its family, kind or members are not valid.
+    """
     found = given if isinstance(given, dict) else {}
     family = found.get("family")
     if family is not None and family not in families:
@@ -348,7 +357,10 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
 
 
 def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
-    """Check that the source page of a sign-in's endpoints is among the displayed facts."""
+    """Check that the page behind a sign-in's endpoints is among the published facts in ``seen``.
+
+    :raises InvalidInput: if it is not.
+    """
     pages = [fact["url"] for fact in about.get("seen", ())]
     for name, one in sign_ins.items():
         if "seen" in one and one["seen"] not in pages:
@@ -356,8 +368,9 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
 
 
 def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
-    """Check that a Google service uses the error table 'google', which distinguishes a rate limit from a missing right: both have status
-    403.
+    """Check that a Google service uses the error table ``google``: a rate limit and a missing right share the status 403.
+
+    :raises InvalidInput: if it does not.
     """
     is_google = any(one.get("family") == "google" for one in sign_ins.values())
     errors = about.get("errors")
@@ -423,7 +436,10 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
 
 
 def _reason(file: Path, given: Json) -> Json:
-    """Return the sentence for the word of ``noEvidence``; empty without one."""
+    """Return the sentence for the key in ``noEvidence``; empty without ``noEvidence``.
+
+    :raises InvalidInput: if the key is unknown.
+    """
     word = given.get("noEvidence")
     if word is None:
         return {}
@@ -433,7 +449,7 @@ def _reason(file: Path, given: Json) -> Json:
 
 
 def facts(service: Service) -> Iterator[str]:
-    """Yield a line for each fact about the provider: its page and day, or that it was not seen."""
+    """Yield a Markdown line for each fact about the provider, with its page and date, and for each fact without a page."""
     for fact in service.proof.get("facts", ()):
         yield f"- {fact['about']}: seen on <{fact['url']}> on {fact['on']}."
     for text in service.proof.get("known", ()):

@@ -27,14 +27,14 @@ _NEWEST = "HEAD"
 _SECONDS = 600
 _USES = ("check", "source")
 _FREE = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC-BY-4.0"})
-"""Licences of documents that may be sources; documents under other licences are only compared."""
+"""Licences under which a document may be a source; documents under others are only compared with."""
 _MEMBERS = frozenset({"package", "version", "integrity", "path", "paths", "licence", "use", "on"})
 
 Json = dict[str, Any]
 
 
 def row_faults(row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each fault of a row: used documents need a licence that permits the use."""
+    """Yield a sentence for each fault of a row, such as a source under a licence that does not permit its use."""
     if missing := {"package", "version", "integrity", "licence", "use", "on"} - row.keys():
         yield f"it has no '{min(missing)}'"
     if unknown := row.keys() - _MEMBERS:
@@ -46,7 +46,7 @@ def row_faults(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
-    """Return the documents of a row; ``newest`` selects the newest version instead of the locked one, without a known digest.
+    """Return the documents of a row; ``newest`` fetches the newest version and skips the digest.
 
     :raises InvalidInput: if they cannot be fetched, do not match the lock, or cannot be parsed.
     """
@@ -64,14 +64,14 @@ def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
 
 
 class _Files:
-    """Fetched files: ``whole`` is the file with the digest, ``contents`` its documents by path."""
+    """Fetched documents: ``contents`` by path, and the whole file that the digest covers."""
 
     def __init__(self, whole: bytes, contents: Mapping[str, bytes]) -> None:
         self._whole = whole
         self.contents = contents
 
     def integrity(self, like: str) -> str:
-        """Return the digest in the algorithm of the digest ``like``."""
+        """Return the file's digest in the algorithm of ``like``; ``unknown`` if the algorithm is not supported."""
         algorithm = like.partition("-")[0]
         if algorithm not in ("sha256", "sha384", "sha512"):
             return "unknown"
@@ -85,7 +85,7 @@ def _run(*command: str) -> None:
 
 
 def _packed(cache: Path, pattern: str, command: Callable[[str], tuple[str, ...]]) -> bytes:
-    """Return the file that a command fetches into a folder; an existing one is not fetched again."""
+    """Return the file that a command downloads into a folder; skip the download if the folder has the file."""
     cache.mkdir(parents=True, exist_ok=True)
     if not any(cache.glob(pattern)):
         _run(*command(str(cache)))
