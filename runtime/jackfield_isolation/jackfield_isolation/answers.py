@@ -175,7 +175,10 @@ class _Question:
                     return await self.action.function(*arguments)
 
     def check(self) -> None:
-        """Check the inputs."""
+        """Check the inputs.
+
+        :raises InvalidInput: if the model or the author's rules refuse them.
+        """
         self.values()
 
     def preview(self) -> Mapping[str, Any] | None:

@@ -26,7 +26,7 @@ _STACK = 4 * 1024 * 1024
 """Stack size of a thread, in bytes of address space; most children have few threads."""
 _LARGEST_LINE = 2000
 _LINES, _WINDOW = 100, 10.0
-"""Maximum number of lines that the parent logs, and the window for it in seconds."""
+"""Maximum number of lines that the child sends to the parent's log, and the period in seconds."""
 
 
 def run(descriptor: int) -> None:
@@ -76,7 +76,7 @@ class _Workers:
         self._lock = threading.Lock()
 
     def take(self, frames: Iterator[Frame]) -> None:
-        """Distribute the parent's frames to the threads, until the parent ends."""
+        """Distribute the parent's frames to threads, until the parent is gone."""
         for frame in frames:
             box = self._boxes.get(frame["id"])
             if box is not None:
@@ -107,7 +107,7 @@ class _Workers:
 
 
 class _ToParent(logging.Handler):
-    """Log handler that sends warnings to the parent, which masks and logs them; it sends no more than the parent logs."""
+    """Log handler that sends warnings to the parent, which masks and logs them. It sends only as many as the parent logs."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(logging.WARNING)

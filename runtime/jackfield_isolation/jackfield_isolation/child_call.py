@@ -20,9 +20,9 @@ from jackfield_isolation.wire import Frame, Wire
 
 _OBJECTS = 64
 LARGEST_RETURN = 4000
-"""Maximum number of characters of a step's returned JSON, which an error may quote."""
+"""Maximum length in characters of the JSON of a returned value, which an error may quote."""
 _LARGEST_WARNING = 200_000
-"""Maximum size of a warning's entries that fit into one frame, in bytes."""
+"""Maximum size in bytes of a warning, which must fit into one frame."""
 
 
 _LONGEST_NAME = 200
@@ -168,7 +168,7 @@ class ChildCall(Call):
             self.talk.say({"warning": self.warnings[-1].to_json()})
 
     def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
-        """Report failed entries to the parent, as many as fit into a frame."""
+        """Report to the parent which entries failed, as many as fit into one frame."""
         before = self.warnings
         super().failed_in_part(entries, message, path, failed=failed)
         if self.warnings is not before:
@@ -178,7 +178,7 @@ class ChildCall(Call):
             self.talk.say({"warning": told})
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Send an event to the parent, and wait until the parent has passed it on."""
+        """Send the parent an event, and wait until the parent has passed it on."""
         self.talk.ask({"event": dict(event)})
 
     def unfinished(self, reason: str) -> None:
@@ -205,7 +205,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Leased(Minted):
-    """Credential of the parent, with the token that drops it."""
+    """Parent's credential with the token by which it can be dropped."""
 
     __slots__ = ("token",)
 
@@ -241,7 +241,7 @@ class ChildLeases:
         return leased
 
     def drop(self, key: str, used: Minted) -> None:
-        """Report to the parent that the provider rejects ``used`` as expired."""
+        """Report to the parent that the provider considers ``used`` expired."""
         talk = current_talk()
         if talk is not None and isinstance(used, _Leased):
             talk.say({"drop": key, "token": used.token})

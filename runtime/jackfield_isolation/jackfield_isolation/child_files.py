@@ -9,7 +9,7 @@ from typing import Any
 from jackfield_isolation.child_call import Talk
 
 _PIECE = 128 * 1024
-"""Size of a piece in bytes; base64 makes it longer, and the parent limits its frames."""
+"""Size of a piece in bytes, before base64 makes it longer; the parent limits its frames."""
 
 
 class ChildFiles:

@@ -24,7 +24,7 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 class _Names:
-    """Resolved names, by their placeholder addresses."""
+    """Names that were looked up, by their placeholder addresses."""
 
     def __init__(self) -> None:
         self._by_address: OrderedDict[str, str] = OrderedDict()

@@ -1,4 +1,4 @@
-"""Triggers of a connector in its own process: they read a request, poll a page, or change a registration; the parent does the rest."""
+"""Triggers of a connector in its own process: it reads requests, polls pages and makes registrations; the parent does the rest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, Rece
 
 
 def steps_of(trigger: Trigger) -> tuple[str, ...]:
-    """Return the names of a webhook's steps at the provider."""
+    """Return the names of the steps that a webhook runs at the provider; empty for a poll."""
     steps = {} if not isinstance(trigger, Webhook) else {
         "enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled, "fetch": trigger.fetched,
     }  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _MORE_FACTS = 256 * 1024
-"""Maximum size of a child's facts about its connector beyond the manifest, in bytes."""
+"""Maximum size in bytes of a child's facts about its connector beyond the manifest."""
 
 
 _MOST_SUPERVISORS = 1000
@@ -74,7 +74,7 @@ class Children(ProcessLocal):
     def _supervisor_for(self, program: Program, workspace: str) -> Supervisor:
         """Return the supervisor for a workspace's questions.
 
-        :raises ValueError: if the policy separates workspaces and the workspace is unknown.
+        :raises ValueError: if the policy separates workspaces, and the asking workspace is not known.
         """
         if program.policy.per_workspace and not workspace:
             raise ValueError("a question to an isolated connector without the workspace that asks it")
@@ -95,7 +95,7 @@ class Children(ProcessLocal):
         return found
 
     def _make_room(self, newest: Supervisor) -> None:
-        """End the processes that were idle for longest, if there are too many, and forget supervisors without a process."""
+        """End the longest idle processes if there are too many, and remove supervisors without a process."""
         with self._lock:
             known = sorted(self._supervisors.items(), key=lambda item: item[1].used_at)
             empty = [item for item in known if item[1].is_resting][: max(0, len(known) - _MOST_SUPERVISORS)]

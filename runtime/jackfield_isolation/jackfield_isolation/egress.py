@@ -59,7 +59,7 @@ class Egress:
     guard: Guard = _PUBLIC
     route: Route | None = None
     told: set[str] = field(default_factory=set)
-    """Refused hosts that were logged before."""
+    """Hosts whose refusal was logged before."""
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """Open a TCP connection and return its socket.
@@ -114,7 +114,7 @@ def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
 
 
 def _ports(text: str) -> frozenset[int] | None:
-    """Return the ports of a URL or of ``host:port``; None if it states no port and its scheme is no web scheme."""
+    """Return the ports of a URL or of ``host:port``; None, for any port, if neither a port nor a web scheme is given."""
     try:
         parts = urlsplit(text if "://" in text else f"//{text.strip().lstrip('/')}")
         port = parts.port

@@ -22,7 +22,7 @@ _LARGEST_STATUS = 99_999
 
 
 def _trimmed(longest: int, most: int | None = None) -> BeforeValidator:
-    """Return a validator that truncates an object to ``most`` members, and its texts to ``longest`` characters."""
+    """Return a validator that limits an object to ``most`` members, and its texts to ``longest`` characters."""
     return BeforeValidator(
         lambda found: (
             {name: text[:longest] if isinstance(text, str) else text for name, text in [*found.items()][:most]}
@@ -104,7 +104,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
 
 
 def _next_step(step: _Next, text: str | None) -> NextStep:
-    """Return a next step; of a distribution that this process has not imported, only its ``text``.
+    """Return a next step; if this process has not imported the step's distribution, the step consists of ``text``.
 
     :raises Garbage: if there is no such step, and no text.
     """

@@ -1,4 +1,6 @@
-"""Exchanges with a provider as JSON between a child process and jackfield, bounded by both: the parent trusts no size."""
+"""Exchanges with a provider as JSON between a child process and jackfield. Both sides limit them, since the parent does not
+trust a size.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def _content(content: ExchangeBody) -> Mapping[str, Any]:
 def load_exchanges(told: Any) -> list[Exchange]:
     """Rebuild the exchanges that a child has sent.
 
-    :raises TypeError, ValueError, KeyError: if the value is no list of exchanges, or a longer one than allowed.
+    :raises TypeError, ValueError, KeyError: if the value is no list of exchanges, or has too many.
     """
     if not isinstance(told, list) or len(told) > MOST:
         raise TypeError("not a list of exchanges")

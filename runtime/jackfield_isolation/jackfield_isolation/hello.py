@@ -18,7 +18,7 @@ _Members = Annotated[dict[_Name, _T], Field(max_length=1000)]
 _Step = Literal["enable", "renew", "disable", "fetch"]
 """Name of a step of a webhook at its provider."""
 _Number = Annotated[StrictInt, Field(ge=0, le=100)]
-"""Number of the tests, or of the functions that add documents."""
+"""Number of tests, or of functions that add documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,7 @@ class TypeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Description of a connector by its child. ``layers`` are the layers of isolation that hold, reported before the connector was
-    imported.
-    """
+    """Child's description of a connector. ``layers`` are the layers of isolation that hold, reported before the connector was imported."""
 
     layers: Mapping[str, bool | str]
     description: JsonObject

@@ -10,15 +10,15 @@ from typing import Any
 from jackfield_isolation.wire import ANSWER, LARGEST_ANSWER, LINE, Garbage, Head, decoded
 
 LARGEST_QUESTION = 256 * 1024
-"""Maximum size of a frame that is no answer, in bytes."""
+"""Maximum size in bytes of a frame that is no answer."""
 _LARGEST_LINE = 16 * 1024
 _MOST_WAITING = 1000
 LARGEST_QUESTIONS = 1024 * 1024
-"""Maximum total size of one call's unread frames other than its answer, in bytes. A child that sends more is stopped."""
+"""Maximum size in bytes of the unread frames of one call, apart from its answer. A child that sends more is stopped."""
 LARGEST_WAITING = 128 * 1024 * 1024
-"""Maximum total size of all frames that wait to be read, in bytes."""
+"""Maximum size in bytes of the unread frames of all calls."""
 _MOST_STRAYS, _WINDOW = 5000, 10.0
-"""Maximum number of frames that belong to no call or only to the log, and the window for it in seconds."""
+"""Maximum number of frames that belong to no call or only to the log, and the period in seconds."""
 _MOST_ABANDONED = 10_000
 
 

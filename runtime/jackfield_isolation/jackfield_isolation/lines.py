@@ -13,16 +13,16 @@ from jackfield.schema.wording import escaped
 _LOG = logging.getLogger("jackfield.isolation")
 _LINE = 2000
 _MASKED = 8000
-"""Number of characters of a line that are masked before it is cut to ``_LINE``; also the least length of a block."""
+"""Number of characters of a line, and minimum of a block of lines, in which secrets are masked before lines are cut to ``_LINE``."""
 _LINES, _WINDOW = 100, 10.0
-"""Maximum number of logged lines, and the window for it in seconds."""
+"""Maximum number of lines that are logged, and the period in seconds."""
 _PAUSE = 0.005
-"""Seconds between two reads of the output: a child that prints more waits, and costs this process little."""
+"""Seconds between two reads of the output: a child that prints faster must wait, and costs this process little."""
 _CHUNK = 65536
 
 
 class Lines:
-    """Log of one connector's lines, from all of its processes. ``clean`` masks secrets; control characters are escaped."""
+    """Log of one connector's lines, from all its processes. ``clean`` masks secrets; control characters are escaped."""
 
     def __init__(self, name: str, clean: Callable[[str], str]) -> None:
         self._name = name
@@ -49,8 +49,9 @@ class Lines:
         _LOG.log(level, "the process of %s says: %s", self._name, escaped(self._clean(line[:_MASKED])[:_LINE]))
 
     def read(self, pipe: IO[bytes], is_over: threading.Event) -> None:
-        """Log the data from ``pipe`` until it is closed. Secrets are masked before the data is split into lines: a secret may span several
-        lines.
+        """Log the data from ``pipe`` until it is closed.
+
+        Secrets are masked before the data is split into lines, since some secrets span several lines.
         """
         rest, is_long = b"", False
         while chunk := pipe.read(_CHUNK):

@@ -36,7 +36,7 @@ class Ended(Exception):
 
 
 class Broken(Ended):
-    """Failure of a connector that no restart mends."""
+    """Error: a connector cannot run, even if it is started again."""
 
 
 class ChildProcess:
@@ -125,18 +125,18 @@ class ChildProcess:
 
     @property
     def is_idle(self) -> bool:
-        """True if no call waits for the child, other than overdue calls."""
+        """Return whether no call, other than an overdue one, waits for the child."""
         return not self._inbox.numbers() - self._overdue
 
     @property
     def pid(self) -> int:
-        """Process ID."""
+        """Return the ID of the process."""
         return self._process.pid
 
     def begin(self, asked: Asked) -> int:
         """Send a question and return its number.
 
-        :raises Ended: if the child has ended; it has not read the question then.
+        :raises Ended: if the child has ended, and so has not read the question.
         :raises ValueError: if the question is too large.
         """
         number = self._inbox.open()
@@ -163,8 +163,8 @@ class ChildProcess:
         """Return the next frame about a question, and its size in bytes.
 
         :raises Ended: if the child ends first.
-        :raises Garbage: if it is not JSON.
-        :raises TimeoutError: if none arrives within ``seconds``.
+        :raises Garbage: if the frame is not JSON.
+        :raises TimeoutError: if no frame arrives within ``seconds``.
         """
         if seconds <= 0:
             raise TimeoutError
@@ -174,13 +174,15 @@ class ChildProcess:
         return frame
 
     def forget(self, number: int) -> None:
-        """End a question: frames about it that still arrive are dropped."""
+        """Close a question; later frames about it are dropped. A retired child without further calls is killed."""
         self._inbox.close(number)
         if self.is_retired and self.is_idle:
             self.kill("was replaced")
 
     def retire(self, overdue: int | None = None) -> None:
-        """Accept no more calls. The child is killed once all of its calls have ended, except the ``overdue`` one, which would never end."""
+        """Accept no more calls, and kill the child once its calls have ended. The ``overdue`` call, which would never end,
+        does not count.
+        """
         self.is_retired = True
         if overdue is not None:
             self._overdue.add(overdue)
@@ -188,7 +190,7 @@ class ChildProcess:
             self.kill("did not answer within the deadline" if overdue is not None else "was replaced")
 
     def kill(self, reason: str) -> None:
-        """Kill the child and all processes of its session; ``reason`` completes the sentence "the process …"."""
+        """Kill the child and all processes of its session. ``reason`` completes the sentence "the process …"."""
         with self._lock:
             self._end = self._end or reason
         self._kill()
@@ -199,7 +201,7 @@ class ChildProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def leave(self) -> None:
-        """Close a forked process's copies of the sockets: the child belongs to the process that it was forked from."""
+        """Close the copies of the sockets in a forked process; the child belongs to the process that was forked."""
         self._end = "belongs to another process"
         self._wire.leave()
         if self._process.stdout is not None:
@@ -207,7 +209,7 @@ class ChildProcess:
         self._process.returncode = 0  # it is not this process's to wait for
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that the child has used; 0 where it cannot be read."""
+        """Return the CPU time that the child has used, in seconds; 0 where it cannot be read."""
         try:
             with open(f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace") as file:
                 fields = file.read().rpartition(")")[2].split()
@@ -216,7 +218,7 @@ class ChildProcess:
             return 0.0
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended and its threads have."""
+        """Wait at most ``seconds`` until the child and its threads have ended."""
         until = time.monotonic() + seconds
         for thread in self._threads:
             if thread.is_alive() and thread is not threading.current_thread():
@@ -244,7 +246,7 @@ class ChildProcess:
             self._inbox.put(head, body)
 
     def _settle(self) -> None:
-        """Record the end of the child, and notify everyone who waits for it."""
+        """Record the end of the child, and notify all readers that wait for it."""
         self._kill()  # it has ended or only closed its connection; a status that it has already stays
         code = self._process.wait()
         with self._lock:
@@ -256,7 +258,7 @@ class ChildProcess:
 
     @property
     def end(self) -> str:
-        """Reason for which the child has ended, which completes the sentence "the process …"."""
+        """Reason of the child's end, which completes the sentence "the process …"."""
         return self._end or "is running"
 
     def _read_output(self) -> None:

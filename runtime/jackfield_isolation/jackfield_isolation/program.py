@@ -21,21 +21,24 @@ _MIB = 1024 * 1024
 MEMORY = 1024 * _MIB
 """Default limit of a child's address space, in bytes."""
 PROCESSES = 32
-"""Default limit of warm processes of all installed connectors."""
+"""Default number of warm processes of all installed connectors."""
 THREADS = 64
 """Maximum number of concurrent calls in a child; further calls wait in it."""
 _WORDS = {"per-workspace": ("per_workspace", True), "per-connector": ("per_workspace", False), "strict": ("strict", True)}
 _VARIABLE = "JACKFIELD_ISOLATION"
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
-"""Packages that ``jackfield.connector`` needs, which a connector's own environment may lack."""
+"""Names of packages that ``jackfield.connector`` needs, and which a connector's own environment may lack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Policy of the operator: ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a connector on a
-    machine that lacks one of the layers. ``memory`` limits the address space of a process in bytes; 0 means no limit. Beyond ``processes``
-    processes, the longest idle ones are ended."""
+    """Policy of the operator.
+
+    ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a connector on a machine that lacks one of the
+    layers. ``memory`` limits the address space of a process in bytes; 0 means no limit. Beyond ``processes`` processes, the longest idle
+    ones are ended.
+    """
 
     per_workspace: bool = True
     strict: bool = False
@@ -47,7 +50,7 @@ class Policy:
     def from_environment(cls, environment: Mapping[str, str]) -> Policy:
         """Read ``JACKFIELD_ISOLATION``: words separated by commas.
 
-        :raises InvalidInvocation: for a word that has no meaning.
+        :raises InvalidInvocation: for an unknown word.
         """
         words = [word.strip() for word in environment.get(_VARIABLE, "").split(",") if word.strip()]
         found: dict[str, Any] = {}
@@ -84,11 +87,11 @@ class Program:
 
     @property
     def name(self) -> str:
-        """Name for messages and logs."""
+        """Name of the connector version in messages and logs."""
         return f"{self.key} {self.version}"
 
     def configuration(self) -> dict[str, Any]:
-        """Return the first frame that the child gets."""
+        """Return the first frame for the child."""
         paths = [*self.paths, *dict.fromkeys(_homes(self.paths))]
         code = [*paths, *package_folders()]
         return {
@@ -103,7 +106,7 @@ class Program:
 
 
 def package_folders() -> tuple[str, str]:
-    """Return the folders of this process's ``jackfield`` and of this package: a child runs the same, whatever its environment has."""
+    """Return the folders of this process's ``jackfield`` and of this package, so that a child runs the same code in any environment."""
     return os.path.dirname(os.path.abspath(jackfield.__file__)), _OWN_FOLDER
 
 
@@ -120,7 +123,7 @@ def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _default_authorities() -> tuple[str, str]:
-    """Return the file and the folder of certificate authorities that this Python's OpenSSL looks for."""
+    """Return the file and the folder in which this Python's OpenSSL searches certificate authorities."""
     import ssl
 
     places = ssl.get_default_verify_paths()
@@ -139,7 +142,7 @@ def _homes(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def _libraries(paths: tuple[str, ...]) -> Iterator[str]:
-    """Yield the packages of the host's libraries for connectors that the connector requires, such as ``jackfield_http``."""
+    """Yield the host's libraries that the connector requires, such as ``jackfield_http``."""
     from importlib.metadata import distributions
 
     for about in distributions(path=[*paths]):
@@ -150,7 +153,7 @@ def _libraries(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def clean_environment(program: Program) -> dict[str, str]:
-    """Return the environment of a child: nothing of this process's but its certificate authorities."""
+    """Return the environment variables of a child, which gets only the certificate authorities of this process."""
     return {
         **dict(program.authorities),
         "LANG": "C.UTF-8",

@@ -1,6 +1,4 @@
-"""The questions that this process asks a child, in one table: the arguments and the answer of each. Both processes validate by
-the table.
-"""
+"""Questions that this process asks a child, in one table with the arguments and the answer of each. Both processes validate by it."""
 
 from __future__ import annotations
 
@@ -31,9 +29,11 @@ _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """Call that a question belongs to. ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to
-    ``longest`` seconds from now. ``files``: it may return files; ``follows``: it fetches a page that the page before has named.
-    ``sees``: its exchanges are stored, with their ``bodies``.
+    """Call that a question belongs to.
+
+    ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to ``longest`` seconds from now. ``files``: the
+    call may return files; ``follows``: it fetches a page that the previous page has named. ``sees``: its exchanges are stored, with their
+    ``bodies``.
     """
 
     remaining: float
@@ -63,8 +63,9 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, repr=False)
 class Asked:
-    """A question as sent. ``given`` are its arguments; ``renew``: the client renews its credentials first; ``forget``: numbers of unused
-    connections."""
+    """Question in the form of its frame. ``given`` are its arguments; ``renew``: the client renews its credentials first; ``forget``:
+    numbers of unused connections.
+    """
 
     ask: str
     given: tuple[Any, ...]
@@ -76,7 +77,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Pace of a call: its account, its cost, and a warm-up plan: name, and daily limits."""
+    """Pace of a call: its account, its cost, and its warm-up plan (name and daily limits)."""
 
     scope: str | None = None
     cost: float = 1.0
@@ -107,8 +108,8 @@ _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReceivedFacts:
-    """Content of a webhook's request, or the reason why it is ``refused``: forged, malformed, or judged only with the file that it
-    ``needs``.
+    """Content of a webhook's request, or the reason why it is ``refused``: ``forged`` or malformed. ``needs`` names a file without which
+    the request cannot be judged.
     """
 
     events: _EVENTS
@@ -122,8 +123,9 @@ class ReceivedFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RegisteredFacts:
-    """Registration of a webhook; ``gone`` if none exists that could be renewed. An unfinished registration continues ``again`` seconds
-    later."""
+    """Registration of a webhook. ``gone``: no registration exists that could be renewed. An unfinished registration continues after
+    ``again`` seconds.
+    """
 
     remote: JsonObject
     lasts: float | None = None
@@ -133,7 +135,7 @@ class RegisteredFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageFacts:
-    """Page of a poll; ``gone`` if its checkpoint is too old."""
+    """Page of a poll. ``gone``: its checkpoint is too old for the provider."""
 
     events: _EVENTS
     next: JsonObject
@@ -153,7 +155,7 @@ class ListFacts:
 
 
 class Question:
-    """One kind of question. ``given`` are the types of its arguments, ``longest`` limits each text of the answer."""
+    """Kind of question. ``given`` are the types of its arguments, ``longest`` limits each text of the answer, in characters."""
 
     def __init__(self, name: str, *given: Any, answer: Any = Any, longest: int | None = _LONGEST) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""The parent's side of a child's open connections: their numbers, and the leases that the child may drop."""
+"""Parent's side of a child's open connections: their numbers, and the leases that the child may drop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_DROPPED = 1000
 
 
 class Session:
-    """One version of one connection. Its number is the key of the child's cache; no two connections share one."""
+    """Version of a connection. Its number is the key of the child's cache and belongs to one connection only."""
 
     def __init__(self, number: int, leases: Any) -> None:
         self.number = number
@@ -63,7 +63,7 @@ class Session:
         }
 
     def held(self, token: object) -> Minted | None:
-        """Return the lease that a token names."""
+        """Return the lease of a token; None if it is unknown."""
         return self._held.get(token) if isinstance(token, int) else None
 
     def clean(self, text: str) -> str:
@@ -99,7 +99,7 @@ class Sessions(ProcessLocal):
                 listener.add(number)
 
     def dropped(self) -> Dropped:
-        """Return a list that will get the numbers of unused connections."""
+        """Return a list to which the numbers of unused connections will be added."""
         found = Dropped()
         with self._lock:
             self._listeners.add(found)
@@ -125,7 +125,7 @@ class Dropped:
         self._numbers.append(number)
 
     def take(self) -> list[int]:
-        """Return and remove all numbers."""
+        """Return all numbers, and remove them from the list."""
         taken = []
         while self._numbers:
             taken.append(self._numbers.popleft())

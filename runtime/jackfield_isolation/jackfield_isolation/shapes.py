@@ -1,4 +1,4 @@
-"""Shapes of the messages between the two processes, as pydantic models: both ends read a value by the same shape."""
+"""Shapes of the messages between the two processes, as pydantic models: both processes validate a value by the same shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JsonObject = dict[Any, Any]
 class Shape:
     """Form of a value: a type, of which dataclasses are objects with members in camelCase.
 
-    ``what`` names it in errors. No text in it is longer than ``longest`` characters, except within ``Any``.
+    ``what`` names the value in errors. No text in the value is longer than ``longest`` characters, except within ``Any``.
     """
 
     def __init__(self, what: str, kind: Any, longest: int | None = None) -> None:
@@ -35,9 +35,9 @@ class Shape:
         self._model: TypeAdapter[Any] = TypeAdapter(tuple[kind], config=settings)  # which pydantic passes on to dataclasses within
 
     def read(self, value: Any) -> Any:
-        """Return ``value`` as its type.
+        """Convert ``value`` to the shape's type.
 
-        :raises Garbage: if it has another shape. The message names the place, and no value.
+        :raises Garbage: if the value has another shape. The message names the place, and no value.
         """
         try:
             return self._model.validate_python((value,))[0]

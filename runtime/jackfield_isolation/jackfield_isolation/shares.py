@@ -1,4 +1,4 @@
-"""Shares of this process that a child may use: frames per call, and leases per connection."""
+"""Limits of this process's resources that a child may use: frames per call, and leases per connection."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def weight(value: object) -> int:
 
 
 def bounded(value: Any, what: str, limit: int = LARGEST_VALUE) -> Any:
-    """Return ``value``.
+    """Return ``value`` unchanged, if it is small enough.
 
-    :raises Garbage: if it weighs more than ``limit``.
+    :raises Garbage: if it weighs more than ``limit`` bytes.
     """
     if (found := weight(value)) > limit:
         raise Garbage(f"{what} of {found:,} bytes, where {limit:,} are allowed")
@@ -53,7 +53,7 @@ def bounded(value: Any, what: str, limit: int = LARGEST_VALUE) -> Any:
 
 
 class CallShare:
-    """Share of one call: the frames that its child may still send about it."""
+    """Limits of one call: the frames that its child may still send about it."""
 
     def __init__(self) -> None:
         self._frames = self._bytes = 0
@@ -62,7 +62,7 @@ class CallShare:
     def take(self, frame: Mapping[str, Any], size: int) -> None:
         """Count a frame of ``size`` bytes.
 
-        :raises Garbage: if it is one too many.
+        :raises Garbage: if the frame exceeds a limit.
         """
         self._frames += 1
         if self._frames > _MOST_FRAMES:
@@ -80,7 +80,7 @@ class CallShare:
 
 
 class LeaseShare:
-    """Share of one connection: the leases that are held for its child. ``is_held`` returns whether a lease is still held."""
+    """Limits of one connection: the leases that are held for its child. ``is_held`` returns whether a lease is still held."""
 
     def __init__(self, is_held: Callable[[str], bool]) -> None:
         self._is_held = is_held
@@ -89,7 +89,7 @@ class LeaseShare:
     def ask(self, key: str) -> None:
         """Reserve a place for the lease ``key``.
 
-        :raises Garbage: if its name is too long, or there are too many leases.
+        :raises Garbage: if the key is too long, or there are too many leases.
         """
         if len(key) > _LONGEST_KEY:
             raise Garbage(f"a lease's name of {len(key):,} characters")
@@ -100,7 +100,7 @@ class LeaseShare:
     def take(self, key: str, minted: Minted) -> None:
         """Count the lease under ``key`` from now on.
 
-        :raises Garbage: if it is too large, or all leases together are.
+        :raises Garbage: if the lease, or all leases together, are too large.
         """
         secrets = checked_secrets(minted.secrets)
         found = weight(bounded(minted.value, "a lease")) + sum(map(len, secrets))
@@ -114,9 +114,9 @@ class LeaseShare:
 
 
 def checked_secrets(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the secrets of a lease or grant.
+    """Return the secrets of a lease or grant unchanged.
 
-    :raises Garbage: if there are too many, or one is too long.
+    :raises Garbage: if there are too many secrets, or one is too long.
     """
     if len(secrets) > MOST_SECRETS or any(len(one) > _LONGEST_SECRET for one in secrets):
         raise Garbage(f"a credential with more than {MOST_SECRETS} secrets, or one of more than {_LONGEST_SECRET:,} characters")

@@ -1,4 +1,4 @@
-"""Children of this process: started at the first call, warm between calls, started again after their death with a growing delay."""
+"""Children of this process: started at the first call, warm between calls, and restarted after their death with a growing delay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jackfield_isolation.sessions import Sessions
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
-"""First and longest delay, in seconds, before the restart of a child that ended without an answer; each such end doubles the delay."""
+"""First and longest delay in seconds before the restart of a child that ended without an answer; each such end doubles the delay."""
 _TICK = 1.0
 _IDLE_SECONDS = 600.0
 """Seconds after which a child without calls is ended."""
@@ -38,9 +38,9 @@ _CPU_SECONDS = 1800.0
 
 
 class Supervisor(ProcessLocal):
-    """Supervisor of the child of one connector version, or of one workspace's child of it.
+    """Supervisor of the child of one connector version, for all workspaces or for one.
 
-    ``note_end`` is called for each child that has ended by itself, ``make_room`` for each one that has started.
+    ``note_end`` is called for each child that has ended by itself, ``make_room`` for each child that has started.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class Supervisor(ProcessLocal):
         self._lock = threading.Lock()
 
     def _leave_to_parent(self) -> None:
-        """Forget the children in a forked process: they belong to its parent."""
+        """Release the children in a forked process, since they belong to its parent."""
         for child in self._all:
             child.leave()
         self._begin_anew()
 
     def child(self) -> ChildProcess:
-        """Return a warm child; the first caller starts it, and others wait for it.
+        """Return a warm child; the first caller starts it, and other callers wait.
 
-        :raises Unavailable: if it cannot be started, or not yet; nothing was sent.
+        :raises Unavailable: if the child cannot be started, or not yet; nothing was sent.
         """
         current = self._current
         if current is not None and current.is_alive and not current.is_retired:
@@ -129,7 +129,7 @@ class Supervisor(ProcessLocal):
         )
 
     def _start(self, starting: Future[ChildProcess]) -> None:
-        """Start a child, in the watch thread: the kernel ends a child with the thread that has started it."""
+        """Start a child in the watch thread, since the kernel ends a child together with the thread that started it."""
         child = attempt(ChildProcess, self.program, self._lines, self._died)
         if isinstance(child, Raised):
             self._fail(starting, Ended(f"could not be started ({type(child.error).__name__}: {child.error})"))
@@ -160,7 +160,7 @@ class Supervisor(ProcessLocal):
         self._described = hello
 
     def _consent(self, child: ChildProcess, layers: Mapping[str, bool | str]) -> None:
-        """Let the child import the connector.
+        """Allow the child to import the connector, and log missing layers once.
 
         :raises Broken: if the policy is strict and a layer does not hold.
         """
@@ -202,7 +202,7 @@ class Supervisor(ProcessLocal):
         _LOG.warning("the process of %s %s", self.program.name, child.end)
 
     def tick(self) -> None:
-        """End a child that has too many threads or has been idle for long, and replace one that uses the processor without a call."""
+        """End a child that has too many threads or was idle for long, and replace a child that uses the processor without a call."""
         child = self._current
         if child is None or not child.is_alive:
             return
@@ -220,25 +220,28 @@ class Supervisor(ProcessLocal):
 
     @property
     def is_described(self) -> bool:
-        """True if a child has started and described the connector."""
+        """Return whether a child has started and described the connector."""
         return self._described is not None
 
     @property
     def described(self) -> Hello:
-        """Description of the connector, once a child has started."""
+        """Return the description of the connector by its first child.
+
+        :raises Ended: if no child has started yet.
+        """
         if self._described is None:
             raise Ended("has not started yet")
         return self._described
 
     @property
     def is_idle(self) -> bool:
-        """True if no call waits for its child."""
+        """Return whether a child exists and no call waits for it."""
         child = self._current
         return child is not None and child.is_idle and self._starting is None
 
     @property
     def is_resting(self) -> bool:
-        """True if the supervisor has no child and starts none."""
+        """Return whether the supervisor has no child and starts none."""
         return not self._all and self._starting is None
 
     def rest(self) -> None:
@@ -248,7 +251,7 @@ class Supervisor(ProcessLocal):
             child.retire()
 
     def retire(self) -> None:
-        """Let the child end once its calls have, and start no other."""
+        """Let the child end after its calls, and start no other."""
         self._is_left = True
         self._threads.leave_out(self.tick)
         for child in list(self._all):
@@ -256,7 +259,7 @@ class Supervisor(ProcessLocal):
 
     @property
     def processes(self) -> list[int]:
-        """IDs of the live processes."""
+        """Return the IDs of the running processes."""
         return [child.pid for child in self._all]
 
     def close(self) -> None:
@@ -269,7 +272,7 @@ class Supervisor(ProcessLocal):
 
 
 class WatchThread(ProcessLocal):
-    """Thread that starts the children of this process and looks after them once a second, while there are any."""
+    """Thread that starts the children of this process, and monitors them once a second while there are any."""
 
     def __init__(self) -> None:
         self._ticks: list[Callable[[], object]] = []
@@ -281,7 +284,7 @@ class WatchThread(ProcessLocal):
         self._lock = threading.Lock()
 
     def ask(self, step: Callable[[], object]) -> None:
-        """Let the thread perform ``step``; it is started on first use."""
+        """Run ``step`` in the thread, which is started on first use."""
         with self._lock:
             if self._thread is None:
                 return_large_blocks()
@@ -290,11 +293,11 @@ class WatchThread(ProcessLocal):
         self._work.put(step)
 
     def each_second(self, step: Callable[[], object]) -> None:
-        """Let the thread perform ``step`` each second."""
+        """Run ``step`` in the thread each second."""
         self._ticks.append(step)
 
     def leave_out(self, step: Callable[[], object]) -> None:
-        """Stop performing ``step``."""
+        """Stop running ``step`` each second."""
         self._ticks = [known for known in self._ticks if known != step]
 
     def _run(self) -> None:

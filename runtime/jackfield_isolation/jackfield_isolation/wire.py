@@ -1,8 +1,8 @@
-"""Frames between jackfield and the child process of a connector: JSON behind a head, over a pair of sockets.
+"""Frames between jackfield and the child process of a connector: JSON after a head, over a pair of sockets.
 
-The head has the length, the kind and the question of the frame, so that a frame can be refused before its JSON is read. Both ends use this
-module. Apart from the standard library it imports only jackfield's kernel for numbers: the child reads its first frame before it can import
-anything else.
+The head has the length, the kind and the question of the frame, so that a frame can be refused before its JSON is parsed. Both ends use
+this module. Apart from the standard library it imports only jackfield's kernel for numbers: the child reads its first frame before it can
+import anything else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DESCRIPTORS = socket.CMSG_SPACE(4 * 4)
 
 
 class Garbage(ValueError):
-    """Bytes that are not a frame, or exceed the limits of a frame."""
+    """Error: bytes are not a frame, or exceed the limits of a frame."""
 
 
 class Head(NamedTuple):
@@ -85,8 +85,8 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite
 class Wire:
     """One end of the connection. Any thread may send; one thread reads.
 
-    ``largest`` limits the frames that arrive. ``in_child``: a frame with ``"socket": true`` brings a file descriptor; the child sends valid
-    Unicode only, but may get invalid paths.
+    ``largest`` limits the frames that arrive, in bytes. ``in_child``: a frame with ``"socket": true`` brings a file descriptor; the child
+    sends valid Unicode only, but may get invalid paths.
     """
 
     def __init__(self, end: socket.socket, largest: int = LARGEST_FRAME, *, in_child: bool = False) -> None:
@@ -97,7 +97,7 @@ class Wire:
         self._sending = threading.Lock()
 
     def send(self, frame: Frame, descriptor: int | None = None) -> None:
-        """Send a frame, and a copy of a file descriptor with it.
+        """Send a frame, with a copy of a file descriptor if given.
 
         :raises ValueError: if the frame is not JSON, or too large.
         :raises OSError: if the other end is gone or does not read.
@@ -115,9 +115,9 @@ class Wire:
                 self._end.sendall(whole)
 
     def frames(self) -> Iterator[tuple[dict[str, Any], int | None]]:
-        """Yield the frames that the parent sends, each with the descriptor that it brings, until the parent is gone.
+        """Yield the parent's frames, each with the descriptor that it brings or None, until the parent is gone.
 
-        :raises Garbage: for anything that is not a frame.
+        :raises Garbage: for bytes that are not a frame.
         :raises OSError: if the connection breaks.
         """
         for head, body in self.bodies(lambda _head: True):
@@ -125,7 +125,7 @@ class Wire:
             yield frame, self._descriptors.popleft() if frame.get("socket") is True and self._descriptors else None
 
     def bodies(self, admits: Callable[[Head], bool]) -> Iterator[tuple[Head, bytes]]:
-        """Yield the heads and the undecoded JSON of the frames that ``admits`` accepts, until the other end closes; drop the others.
+        """Yield head and undecoded JSON of each frame that ``admits`` accepts, until the other end closes; drop other frames.
 
         :raises Garbage: for a frame that is too large.
         :raises OSError: if the connection breaks.
@@ -176,7 +176,7 @@ class Wire:
         self._end.close()
 
     def leave(self) -> None:
-        """Close this process's copy of the end; the process that it was forked from keeps using it."""
+        """Close this process's copy of the end; the process that was forked continues to use its own."""
         self._end.close()
 
 
@@ -206,7 +206,7 @@ def _kind(frame: Frame) -> int:
 
 
 def decoded(body: bytes, errors: str = "strict") -> dict[str, Any]:
-    """Return the JSON object of a frame. Unless ``errors`` says otherwise, it is valid Unicode: nothing else can be stored.
+    """Return the JSON object of a frame. It must be valid Unicode, unless ``errors`` permits otherwise.
 
     :raises Garbage: if the body is no such object, or has too many values.
     """

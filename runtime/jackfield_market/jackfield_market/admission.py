@@ -31,7 +31,7 @@ class NotPublished(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Verified wheel to be published. Its content is read again when the file is written, so that memory never holds all wheels."""
+    """Verified wheel to be published. Its content is not held in memory, but read again when the wheel is written."""
 
     release: Release
     path: str
@@ -97,9 +97,9 @@ def _signer_of(path: str) -> str | None:
 
 
 def check_versions(candidates: Iterable[Candidate], published: Iterable[Release]) -> None:
-    """Check that each version has one wheel, however its number is written: ``0.1`` is ``0.1.0``.
+    """Check that each version has one wheel; ``0.1`` and ``0.1.0`` are the same version.
 
-    :raises NotPublished: if a version has two different wheels.
+    :raises NotPublished: if a version has two wheels.
     """
     added = [candidate.release for candidate in candidates]
     names, wheels = {release.name for release in added}, dict[tuple[str, Version], str]()
@@ -111,9 +111,11 @@ def check_versions(candidates: Iterable[Candidate], published: Iterable[Release]
 
 
 def admit(candidates: Iterable[Candidate], published: Iterable[str], registry: Registry, allowed: Sequence[str], now: str) -> None:
-    """Enter new publishers and names into ``registry``; ``published`` are the connectors' keys, ``allowed`` names that may look alike.
+    """Enter new publishers and connector names into ``registry``.
 
-    :raises NotPublished: if a key or a name belongs to another publisher.
+    ``published`` are the keys of published connectors; the names in ``allowed`` may look like other names.
+
+    :raises NotPublished: if a signing key or a name does not belong to the publisher.
     """
     alike: LookAlikes | None = None
     for candidate in candidates:

@@ -27,7 +27,7 @@ _MEMBERS = ("type", "name", "version", "wheel", "sha256", "publisher", "keyId", 
 
 
 class NotVerified(NotAllowed):
-    """Mismatch of a wheel and its attestation, or a publisher that is not accepted; ``rule`` names the fault."""
+    """Failed verification: a wheel does not match its attestation, or its publisher is not accepted. ``rule`` names the mismatch."""
 
     def __init__(self, rule: str, message: str, place: str = "") -> None:
         super().__init__(

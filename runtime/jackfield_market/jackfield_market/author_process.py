@@ -42,7 +42,7 @@ with open(answer, "w", encoding="utf-8") as file:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the environment for an author's code: no credentials, tokens or settings of the caller, whatever their names."""
+    """Return environment variables for an author's code, without the caller's credentials, tokens and settings."""
     passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_FAMILIES)}
     return {**passed, "PYTHONDONTWRITEBYTECODE": "1"}
 

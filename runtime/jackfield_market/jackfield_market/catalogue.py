@@ -154,9 +154,9 @@ class _Work:
         self._reports: dict[str, list[VersionReport]] = {}
 
     def require_keys(self) -> None:
-        """Check the keys that publishing needs; the key of ``targets`` is needed only for new connectors, publishers and keys.
+        """Check that the keys for publishing are present; the key of ``targets`` is needed only for new connectors, publishers and keys.
 
-        :raises InvalidInvocation: if one is missing, or belongs to another catalogue.
+        :raises InvalidInvocation: if a key is missing, or belongs to another catalogue.
         """
         repository, edit = self.repository, self.edit({})
         is_same = (list(repository.publishers), dict(repository.delegated)) == (list(edit.publishers), dict(edit.delegated))
@@ -230,7 +230,7 @@ class _Work:
         return written
 
     def _published(self, key: str) -> bytes | None:
-        """Return the list of a connector's releases that was published before; None unless its hash is the signed one."""
+        """Return the published list of a connector's releases; None if it is missing or differs from the signed list."""
         path = shelf.path_of(key)
         target = self.repository.targets(self.registry.role_of(key)).get(path)
         file = os.path.join(self.site, path)

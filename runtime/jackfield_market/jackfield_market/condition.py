@@ -83,7 +83,7 @@ def _unattested(repository: Repository, registry: Registry) -> Iterator[str]:
 
 
 def _altered(repository: Repository) -> Iterator[str]:
-    """Yield a sentence for each published file that is missing or does not match the signed metadata."""
+    """Yield a fault for each listed file that is missing or altered."""
     for name, metadata in repository.roles():
         if name in {"root", "snapshot", "timestamp"}:
             continue

@@ -40,9 +40,9 @@ class Dependency:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Dependency:
-        """Read a row of a receipt or of a lock file. Each value enters a line that uv reads, so its form is checked.
+        """Read a row of a receipt or of a lock file. Values are checked strictly, since each becomes part of a line that uv reads.
 
-        :raises ValueError: if a member is of another form.
+        :raises ValueError: if a member has another form.
         """
         name, version, digests = row["name"], row["version"], row["sha256"]
         texts = (
@@ -59,9 +59,9 @@ class Dependency:
 
 
 def check_dependencies(wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]) -> None:
-    """Check the names of everything in ``target``, and remove scripts. ``host`` are the distributions that children get from the host.
+    """Check the names of all files in ``target``, and remove scripts. ``host`` are the distributions that children get from the host.
 
-    :raises NotInstalled: if a dependency runs at the start of Python, or replaces a module of another distribution.
+    :raises NotInstalled: if a file runs at the start of Python, or replaces a module of another distribution.
     """
     shutil.rmtree(os.path.join(target, _SCRIPTS), ignore_errors=True)
     provided, mine = _modules_of(host), {dependency.name for dependency in found}

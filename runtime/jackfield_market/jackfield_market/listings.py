@@ -23,7 +23,9 @@ def listing_of(raw: Json) -> Json:
 
 
 def proof_of(raw: Json) -> Json:
-    """Return the listing's proof of the connector; empty if the manifest states none. ``facts`` and ``known`` are lists."""
+    """Return the proof of the connector: its tier, and the lists ``facts`` and ``known``. Return an empty object if the manifest states
+    none.
+    """
     found = _object(listing_of(raw).get("proof"))
     if found.get("tier") not in PROOFS:
         return {}

@@ -220,7 +220,10 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
 
 
 def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
-    """Return the schema of the old inputs. Where the members of the old input ``body`` are now inputs, put them in its place."""
+    """Return the schema of the old inputs in the form of the new ones.
+
+    If the new inputs are the members of the old input ``body``, which stays accepted, these members replace it.
+    """
     members, inputs = _body(new).get("members"), old.get("inputs", {})
     whole = _body(old).get("input")
     if not isinstance(members, Mapping) or not isinstance(inputs, Mapping) or whole not in inputs.get("properties", {}):
@@ -369,7 +372,9 @@ def _aliases(old: Any, new: Any, path: str) -> Iterator[Change]:
 
 
 def _rest(old: Mapping[str, Any], new: Mapping[str, Any], path: str, known: set[str]) -> Iterator[Change]:
-    """Compare members that have no rule of their own: a change of prose is textual, an addition additive, anything else breaking."""
+    """Compare members without a rule of their own. A change of prose is textual, an added member is additive, any other change
+    is breaking.
+    """
     for name in {**old, **new}:
         if name in known or old.get(name, _ABSENT) == new.get(name, _ABSENT):
             continue

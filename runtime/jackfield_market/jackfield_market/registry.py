@@ -17,7 +17,7 @@ CONNECTORS = "connectors"
 """Folder of the connectors' pages and lists in a site."""
 _ROLE = "publisher"
 _SHELF = 64
-"""Maximum number of connectors per delegated role: it bounds the data that an installer reads and that one release changes."""
+"""Maximum number of connectors of one delegated role. It limits the data that an installer reads and that one release changes."""
 
 
 class Registry:

@@ -21,9 +21,9 @@ PACKAGES = "packages"
 LIST = "catalogue.json"
 """Name of the machine-readable list of a site."""
 ICONS = ("data:image/svg+xml", "data:image/png;base64,")
-"""Prefixes of the data URLs of icons that pages show."""
+"""Prefixes of the icons that pages display."""
 _LISTED_ICON = 2_048
-"""Maximum length in characters of an icon in lists, which are loaded whole; a connector's own page shows larger ones."""
+"""Maximum length of an icon in lists, in characters, as lists are loaded whole; a connector's own page displays larger icons."""
 REVOKED = "revoked.json"
 """Name of the list of revoked publisher keys of a site."""
 
@@ -107,7 +107,7 @@ _OWNER = ("publisher", "keyId", "publicKey")
 
 
 def read_release(row: Any) -> Release:
-    """Read a row of a list that others wrote.
+    """Read a row of another author's list.
 
     :raises ValueError: if a member that an installer needs is missing or of another type.
     """
@@ -128,8 +128,8 @@ def read_release(row: Any) -> Release:
 
 
 def _small_icon(icon: object) -> str | None:
-    """Return an icon that lists may show: an embedded image, in which browsers run no scripts and load nothing; None if it is not one, or
-    too long.
+    """Return an icon for lists: an image within the page, in which browsers run no scripts and load nothing. Return None for any other
+    icon.
     """
     return icon if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON else None
 

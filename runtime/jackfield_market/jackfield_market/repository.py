@@ -74,7 +74,7 @@ def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Changes to publish: ``roles`` has the targets of the delegated roles that change; the other members hold the whole new state."""
+    """Changes to publish: ``roles`` has the targets of the delegated roles that change; the other members are the whole new state."""
 
     publishers: Sequence[Mapping[str, Any]]
     delegated: Mapping[str, Sequence[str]]
@@ -185,11 +185,11 @@ class Repository:
         return {"targetsVersion": targets.signed.version, "snapshotVersion": stamped, "expires": expires}
 
     def rotate(self, role: str, now: datetime) -> str:
-        """Begin the rotation of a role's key, and return the id of the new one; ``publish`` signs with it and ends the rotation.
+        """Begin the rotation of a role's key, and return the id of the new key; ``publish`` signs with it and ends the rotation.
 
-        Only ``root`` needs its old key: another role's may be lost.
+        Only for ``root`` is the old key required; any other old key may be lost.
 
-        :raises InvalidInvocation: if the root key (of ``releases``: the targets key) is missing.
+        :raises InvalidInvocation: if the root key (for ``releases``: the targets key) is missing.
         """
         if role == "releases":  # its key is in the targets metadata, which ``publish`` writes
             self._signer("targets")
@@ -247,7 +247,7 @@ class Repository:
         return new
 
     def _publish_roles(self, edit: Edit, parent: Targets, due: Any, now: datetime) -> dict[str, int]:
-        """Sign the delegated roles that change, are due or have a new key; return their versions by role."""
+        """Sign the delegated roles that change, are due or have a new key; return the versions of the signed roles."""
         versions = {}
         signer = self.keys.signer("releases", set(parent.delegations.keys if parent.delegations else ()))
         for role in edit.delegated:
@@ -299,7 +299,7 @@ class Repository:
         return found
 
     def _of_root(self, role: str, name: str) -> Metadata[Any] | None:
-        """Read top-level metadata; None if there is none. During the rotation of its key, accept the previous key too, and note the role as
+        """Read top-level metadata; None if it is missing. During a rotation, the former key is accepted too, and the role is then marked as
         outdated.
         """
         checks = [partial(self.root.signed.verify_delegate, role)]
@@ -398,5 +398,5 @@ def _write(site: str, name: str, metadata: Metadata[Any]) -> None:
 
 
 def utc(moment: datetime) -> str:
-    """Return a time in the format of metadata and lists."""
+    """Format a time in UTC for metadata and lists."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -65,9 +65,9 @@ class RoleKeys:
         return _signer(self.path(role, following=True)) if self.rotating(role) else self.create(role, following=True)
 
     def signer(self, role: str, accepted: Collection[str] | None) -> CryptoSigner:
-        """Read the key of a role whose id is ``accepted``; None accepts any id.
+        """Read the key of a role, if its id is in ``accepted``; None accepts any id.
 
-        :raises InvalidInvocation: if it is missing, readable by others, or not accepted.
+        :raises InvalidInvocation: if the key is missing, readable by others, or not accepted.
         """
         if role in OFFLINE and not (self.has(role) or self.rotating(role)):
             hint = f"Copy it to '{self.path(role)}' for this command, or name the folder with --keys."
@@ -95,7 +95,7 @@ class RoleKeys:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the catalogue against changes by other commands.
+        """Exclude other commands from the catalogue while the context is open.
 
         :raises InvalidInvocation: if the folder does not exist, or another command holds the lock.
         """

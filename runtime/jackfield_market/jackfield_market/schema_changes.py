@@ -86,10 +86,9 @@ class _Comparison:
         yield from self._marks(one, two, paths)
 
     def _listed_fit(self, one: Any, two: Any) -> bool | None:
-        """Return whether the enumerated values of the side that must stay valid fit the other side; None unless exactly one side enumerates
-        values.
+        """Return whether all values that one side lists are valid on the other side; None if the listed values cannot decide.
 
-        Each value is validated against the other side, so the answer is exact.
+        The side whose values must stay accepted has to be the only one that lists values. Each value is validated, so the answer is exact.
         """
         listed = [_listed(side) for side in (one, two)]
         if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):

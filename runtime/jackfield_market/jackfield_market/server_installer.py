@@ -52,10 +52,10 @@ class _Compared:
 
 
 class ServerInstaller(ProcessLocal):
-    """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used, ``roots`` the
-    contents of their trusted ``root.json``, by URL.
+    """Operations on the connectors of the data folder ``home``.
 
-    Each call except ``newer`` reads the catalogues and the policy anew, since days may pass between two calls. Thread-safe.
+    ``sources`` are the only permitted catalogues; ``roots`` are contents of their trusted ``root.json``, by URL. Each call except ``newer``
+    reads the catalogues and the policy again, since it may come days after the previous call. Thread-safe.
     """
 
     def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None, clock: Clock | None = None) -> None:
@@ -114,7 +114,9 @@ class ServerInstaller(ProcessLocal):
             return found.rows
 
     def revoked(self) -> list[dict[str, Any]]:
-        """Return the revocations of installed connectors. A new one is logged as a warning, once for all processes."""
+        """Read the revocations of installed connectors and return a row for each. A new one is logged as a warning, once for
+        all processes.
+        """
         with self._without_paths():
             return self._operations().revoked()
 
@@ -151,7 +153,7 @@ class ServerInstaller(ProcessLocal):
 
     @contextmanager
     def _without_paths(self) -> Iterator[None]:
-        """Remove this machine's paths from an error: its readers are callers of the server, not its operator."""
+        """Remove this machine's paths from an error, since its readers are callers of the server."""
         try:
             yield
         except JackfieldError as error:

@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 
 
 def source_fault(files: Mapping[str, bytes]) -> tuple[str, str] | None:
-    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason; None without such a file."""
+    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason; None if all can be parsed."""
     left = MAX_SOURCES
     for path, content in files.items():
         if path.endswith(".py"):

@@ -22,7 +22,9 @@ _DIFFERS = "Do not install it. Report it to its publisher: 'jackfield pack' refu
 
 @dataclass(slots=True)
 class _Declared:
-    """Declarations in the source text: effects and permissions by action, None where not literal, and the action keys among its strings."""
+    """Declarations in the source text: effects and permissions by action (None if not literal), and the strings that are keys
+    of actions.
+    """
 
     effects: dict[str, str | None] = field(default_factory=dict)
     permissions: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +68,7 @@ def check_source(wheel: Wheel) -> None:
 
 
 def _check_binding(wheel: Wheel) -> None:
-    """Check the manifest of a connector without code by the package that binds its actions, if that package is installed."""
+    """Check the manifest of a connector without code by binding its actions, if the package that binds them is installed."""
     attribute = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[2].strip()
     found = attempt(bound, attribute, wheel.manifest.raw)
     if isinstance(found, Raised) and not isinstance(found.error, ImportError):

@@ -41,13 +41,15 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 5_000
 """Maximum number of entries in a wheel."""
 MAX_UNPACKED = 128 * 1024 * 1024
-"""Maximum total size of a wheel's unpacked files, in bytes."""
+"""Maximum total size of the unpacked files of a wheel, in bytes."""
 MAX_RATIO = 200
-"""Maximum ratio of unpacked to compressed bytes, for files above ``_SMALL``; text rarely exceeds 20."""
+"""Maximum ratio of unpacked to compressed size, for files above ``_SMALL``; text rarely exceeds 20."""
 MAX_MANIFEST_RATIO = 40
-"""Maximum ratio of a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. The shipped connectors have 6 to 13."""
+"""Maximum ratio of unpacked to compressed size for a ``connector.json`` above 64 KiB. Its schemas take 4 s for each MiB; shipped connectors
+have ratios of 6 to 13.
+"""
 MAX_PARSED = 8 * 1024 * 1024
-"""Maximum size in bytes of ``connector.json``, and of each text file in the metadata folder that is parsed."""
+"""Maximum size in bytes of ``connector.json``, and of each parsed text file in the metadata folder."""
 _SMALL = 1024 * 1024
 _SMALL_MANIFEST = 64 * 1024
 _MAX_PATH = 240
@@ -58,7 +60,7 @@ _RESERVED = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 
 
 class WheelRefused(InvalidInvocation):
-    """Refusal of a wheel that breaks a rule. ``rule`` is the rule's name, for programs; it is also the ``keyword`` of the only detail."""
+    """Refusal of a wheel that breaks a rule. ``rule`` is the rule's name, for programs, and the ``keyword`` of the only detail."""
 
     def __init__(self, file: str, rule: str, message: str, member: str = "") -> None:
         where = pointer(*member.split("/")) if member else ""
@@ -93,7 +95,7 @@ class Wheel:
 
     @property
     def raw_metadata(self) -> bytes:
-        """Bytes of ``METADATA``, as an index serves them next to the wheel (PEP 658)."""
+        """Return the bytes of ``METADATA``, which an index serves next to the wheel (PEP 658)."""
         return self.files[f"{self.dist_info}/METADATA"]
 
     def info(self, name: str) -> bytes | None:
@@ -129,7 +131,7 @@ def read_bounded(path: str, limit: int = MAX_BYTES) -> bytes:
 
 
 def is_canonical(version: str) -> bool:
-    """Return whether a version has the only accepted spelling: ``1.0`` for ``1.0``, ``v1.0`` and ``01.0``."""
+    """Return whether a version has its canonical spelling, the only accepted one: ``1.0``, not ``v1.0`` or ``01.0``."""
     try:
         return str(Version(version)) == version
     except InvalidVersion:

@@ -16,7 +16,7 @@ _END = struct.Struct("<4s4H2IH")
 _DESCRIPTOR = struct.Struct("<3I")
 _FIELD = struct.Struct("<2H")
 _LISTED = 46
-"""Size of an entry in the directory, in bytes, without its name, extra fields and comment."""
+"""Size in bytes of an entry in the directory, without its name, extra fields and comment."""
 _SIGNED_DESCRIPTOR = b"PK\x07\x08"
 _HAS_DESCRIPTOR = 0x8
 _ZIP64, _OTHER_NAME = 0x0001, 0x7075

@@ -1,1 +1,1 @@
-"""Stand-ins of a connector that runs in a child process, and the way to the child."""
+"""Proxies of a connector that runs in a child process, and the connection to the child."""

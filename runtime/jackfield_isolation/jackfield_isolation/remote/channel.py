@@ -1,4 +1,4 @@
-"""Way from the stand-in of a connector to a child that runs its code."""
+"""Channel from a connector's proxy to the child that runs the connector's code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield_isolation.supervisor import Supervisor
 
     class Kind(Protocol):
-        """Connection that a question is about."""
+        """Protocol of the connection that a question is about."""
 
         is_stale: bool
 
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
             """True if the connection's client reports that a request begins."""
 
         def hosts(self) -> Mapping[str, NamedHost]:
-            """Return the hosts that its values name."""
+            """Return permissions for the hosts in the connection's values, by host."""
 
     class Client(Protocol):
-        """Client whose sign-in may be renewed."""
+        """Protocol of a client whose credentials may be renewed."""
 
         def allow_renewal(self) -> None:
-            """Let the next question sign in anew."""
+            """Allow the next question to renew the credentials."""
 
 
 _MOST_THREADS = 64
 _SECONDS = 30.0
-"""Deadline of a question that belongs to no call, such as for the choices of a form."""
+"""Deadline, in seconds, of a question outside of a call, such as for the choices of a form."""
 
 
 class Channel:
-    """Way to the children of one connector version. ``find`` returns the supervisor for a workspace."""
+    """Channel to the children of one connector version. ``find`` returns the supervisor for a workspace."""
 
     def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, route: Route | None) -> None:
         self.manifest = manifest
@@ -75,9 +75,9 @@ class Channel:
         client: Client | None = None,
         workspace: str = "",
     ) -> Any:
-        """Ask a child and return its answer; an answer of another shape than the question's counts as garbage.
+        """Ask a child and return its answer. A child whose answer does not have the question's shape has sent garbage.
 
-        ``kind`` and ``context`` are the connection that the question is about. The workspace that asks is the context's, the call's, or
+        ``kind`` and ``context`` are the connection that the question is about. The asking workspace is the context's, the call's, or
         ``workspace``.
 
         :raises JackfieldError: the error that the child answers with, or the reason why there is no answer.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jackfield_isolation.sessions import Session
 
 GRACE = 0.15
-"""Seconds after the deadline in which a child may still report."""
+"""Seconds after the deadline in which the parent still accepts a report of the child."""
 _FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """Exceptions that a malformed message of a child causes when it is read."""
 _ANSWERS = ("end", "failed", "fault")
@@ -46,9 +46,9 @@ Dial = Callable[[str, int, float], socket.socket]
 
 
 class Conversation:
-    """A question that is under way. ``call`` is the attempt that the child performs, ``session`` the connection's part in this process.
+    """Open question. ``call`` is the attempt that the child performs, ``session`` the parent's state of the connection.
 
-    ``reports``: the client announces its requests; without that, entering the action counts as sent.
+    ``reports``: the client announces its requests. Otherwise a request counts as sent once the action is entered.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Conversation:
     def ask(self, question: Question, asked: Asked) -> Any:
         """Ask the child and return its answer.
 
-        :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
+        :raises JackfieldError: the error that the child answers with, or the reason why there is no answer.
         """
         self._acts = question in ACTS
         try:
@@ -105,7 +105,7 @@ class Conversation:
         return answer
 
     def _leave(self) -> None:
-        """End the conversation; tell a child that has not answered to send nothing more."""
+        """End the conversation. If the child has not answered, tell it to send no more requests."""
         if not self._answered and self._child.is_alive:
             with suppress(Ended):
                 self._send({"gone": True})
@@ -113,13 +113,13 @@ class Conversation:
 
     @property
     def sent(self) -> Sent:
-        """State of the call's requests, from its child's announcements."""
+        """Return the state of the call's requests, from its child's announcements."""
         begun = self._call is not None and self._call.begun and (self._reports or self._entered)
         return Sent.UNKNOWN if begun else Sent.NOTHING
 
     @property
     def _sent_by_dead(self) -> Sent:
-        """State of the call's requests, if its child has ended: it can no longer announce requests that it sent through a connection."""
+        """Return the state of the call's requests after its child has ended and cannot announce requests over its connections."""
         return Sent.UNKNOWN if self._acts and self._connected else self.sent
 
     def _answer(self) -> Any:
@@ -283,7 +283,7 @@ class Conversation:
             self._is_storing = False
 
     def _grant(self, frame: Frame) -> Any:
-        """Let the child read or change the grant of its connection, and of no other."""
+        """Read or change the grant of the child's connection, and of no other; return the result."""
         grants = self._context.grants if self._context is not None else None
         if grants is None:
             raise KeyError("grant")
@@ -302,7 +302,7 @@ class Conversation:
         return None
 
     def _pieces(self) -> Iterator[bytes]:
-        """Yield the content of a file. The child sends the next piece only after this one is stored."""
+        """Yield the content of a file. The child sends the next piece only after the previous one was stored."""
         while True:
             self._send({"granted": None})
             frame = self._await("piece", "whole", *_ANSWERS)
@@ -337,15 +337,15 @@ class Conversation:
 
 
 class _LeftOffError(Exception):
-    """End of a file before its last piece: the child has answered, since reading the content failed."""
+    """Error: the child answers in the middle of a file, since it could not read the content."""
 
 
 class ConnectorFault(Exception):
-    """Exception that the connector's code has raised in its process, and that its error map does not know."""
+    """Exception of the connector's code, raised in its process, that its error map does not know."""
 
 
 def _fault(data: Any, sent: Sent) -> Exception:
-    """Return an exception with the name and text of a child's exception: log and caller see that name."""
+    """Return an exception with the name and text of a child's exception; log and caller see that name."""
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
     is_name = name.isidentifier() and len(name) <= _LONGEST_NAME
     kind: type[ConnectorFault] = type(name if is_name else "Exception", (ConnectorFault,), {})
@@ -358,7 +358,7 @@ def _fault(data: Any, sent: Sent) -> Exception:
 
 
 def _remark(call: Call, frame: Frame) -> None:
-    """Process a child's warning for the caller of a success, or its report that the end of the list is unknown."""
+    """Process a child's warning, or its report that the end of the list is unknown."""
     if "unfinished" in frame:
         call.open_end = True
         return
@@ -393,7 +393,7 @@ def _text(value: object) -> str:
 
 
 def _bounded(value: Any) -> Any:
-    """Return a step's value; only the beginning of a long text, since errors quote no more."""
+    """Return a step's value. Of a long text, return only the beginning, since errors quote no more."""
     if isinstance(value, str):
         return value[:_LARGEST_RETURN]
     text = json.dumps(value, ensure_ascii=False)
@@ -401,7 +401,7 @@ def _bounded(value: Any) -> Any:
 
 
 def ended(child: ChildProcess, end: Ended, sent: Sent) -> Unavailable:
-    """Build the error for a call whose child has ended."""
+    """Return the error for a call whose child has ended."""
     return Unavailable(
         f"the process of the connector '{child.program.key}' {end}",
         details=[Detail("", "the connector runs in a process of its own, which is started again")],

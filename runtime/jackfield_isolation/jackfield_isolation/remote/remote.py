@@ -1,4 +1,4 @@
-"""The proxy of an isolated connector in this process: the pipe uses it like any other connector, and its functions ask the child."""
+"""Proxy of an isolated connector in this process: the pipeline uses it like any other connector, and its functions ask the child."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class RemoteOutput(Output):
         self._json = json
 
     def model_dump(self, **_how: Any) -> Any:
-        """Return the JSON."""
+        """Return the output as JSON."""
         return self._json
 
 
 class RemoteClient:
-    """Open connection of an attempt. The child opens it in each call, from the same values and with the same context.
+    """Open connection of an attempt. The child opens it again in each call, from the same values and with the same context.
 
-    It has ``renew`` only once the child has reported that its client can renew its credentials.
+    The attribute ``renew`` exists only after the child has reported that its client can renew its credentials.
     """
 
     renew: Callable[[], None]
@@ -81,7 +81,7 @@ class RemoteClient:
         self.warmup: Warmup | None = None
 
     def allow_renewal(self) -> None:
-        """Let the pipe ask for a renewal; the next call then renews the client's credentials first."""
+        """Allow the pipeline to request a renewal; the next call then renews the client's credentials first."""
 
         def renew() -> None:
             self.kind.is_stale = True
@@ -89,12 +89,12 @@ class RemoteClient:
         self.renew = renew
 
     def ask(self, question: Question, *given: Any, call: Call | None = None) -> Any:
-        """Ask the child something about this connection."""
+        """Ask the child a question about this connection, and return the answer."""
         return self.kind.channel.ask(question, *given, call=call, kind=self.kind, context=self.context)
 
 
 def _asking(question: Question) -> Callable[..., Any]:
-    """Return the method of a connection that asks its child to run the author's method of this name."""
+    """Return a connection's method that asks the child to run the author's method of the question's name."""
 
     def ask(self: RemoteConnection, context: OpenContext, *given: Any) -> Any:
         return RemoteClient(self, context).ask(question, *given, call=context.call)
@@ -103,7 +103,7 @@ def _asking(question: Question) -> Callable[..., Any]:
 
 
 class RemoteConnection(SecretHolder):
-    """Values of a connection. Subclasses stand for the connection types of one connector."""
+    """Values of a connection. Each subclass represents one connection type of a connector."""
 
     channel: ClassVar[Channel]
     key: ClassVar[str]
@@ -135,7 +135,7 @@ class RemoteConnection(SecretHolder):
         return cls(values)
 
     def open(self, context: OpenContext) -> RemoteClient:
-        """Open the connection in the child for the first time; later calls open it there themselves."""
+        """Return a client. The first time, the child opens the connection at once; later, it opens the connection in each call."""
         client = RemoteClient(self, context)
         if self.asks_elsewhere:
             client.ask(questions.OPEN, call=context.call)
@@ -155,7 +155,7 @@ class RemoteConnection(SecretHolder):
         return found
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:
-        """Return the grant for tokens that exist already."""
+        """Return the grant that the connection type makes of existing tokens."""
         found: Grant = self.channel.ask(questions.ADOPT, tokens, call=current_call(), kind=self)
         return found
 
@@ -166,7 +166,7 @@ class RemoteConnection(SecretHolder):
 
 
 class RemoteConnector:
-    """Connector whose code runs in a child. ``hello`` has the child's facts about it."""
+    """Connector whose code runs in a child process. ``hello`` has the child's facts about it."""
 
     explain = None
     on_demand: tuple[str, ...] = ()
@@ -200,7 +200,7 @@ class RemoteConnector:
         return {**self._description, "actions": chosen}
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
+        """Return the permissions of all actions together, by system."""
         return united(action.permissions for action in self._manifest.actions.values())
 
 
@@ -294,7 +294,7 @@ def _checked(model: type[T], found: object) -> T:
 
 
 def _budget(action: str, key: str) -> Budget:
-    """Return a budget whose functions ask the child: once for the scope, the cost and the warm-up plan of a call."""
+    """Return a budget that asks the child, once per call, for the scope, the cost and the warm-up plan."""
 
     def scope(given: RemoteInputs, client: RemoteClient) -> str | None:
         given.plan = client.ask(questions.BUDGET, action, given.json, call=client.context.call)

@@ -51,9 +51,11 @@ class RemoteWebhook(Webhook):
     channel: Channel
 
     def read(self, request: HookRequest, hook: Hook) -> Received:
-        """Verify a request, then read it, in the child.
+        """Verify and read a request in the child.
 
-        :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read; ``Needs`` if it is judged only with a file.
+        :raises Forged: if the provider has not signed the request.
+        :raises Malformed: if the request cannot be read.
+        :raises Needs: if the request cannot be judged without a file.
         """
         body, query = b64encode(request.body).decode(), dict(request.query)
         parts = {"headers": dict(request.headers), "query": query, "method": request.method, "queryString": request.query_string}
@@ -88,7 +90,7 @@ def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[s
 
 
 def _inputs(key: str, channel: Channel) -> Any:
-    """Return a class in place of the author's model."""
+    """Return a class that replaces the author's model of the inputs."""
 
     def model_validate(values: Mapping[str, Any]) -> WatchInputs:
         channel.ask(questions.WATCH, key, dict(values), call=current_call())
@@ -146,5 +148,8 @@ def _events(found: Iterable[EventFacts]) -> list[TriggerEvent]:
 
 
 def _never(_request: HookRequest, _hook: Hook) -> None:
-    """Refuse: the child verifies."""
+    """Refuse every request: the child verifies requests.
+
+    :raises Forged: always.
+    """
     raise Forged("the child verifies")

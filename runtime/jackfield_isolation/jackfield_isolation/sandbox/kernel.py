@@ -1,4 +1,4 @@
-"""Linux's ways to give up rights, by ctypes: process attributes, capabilities and Landlock rules. Nothing here needs privileges."""
+"""Linux's means to give up rights, called by ctypes: process attributes, capabilities and Landlock rules. None needs privileges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READ = 1 << 0 | 1 << 2 | 1 << 3
 """Landlock rights for reading: execute (to map libraries), read files, list folders."""
 _READ_FILE, _WRITE_FILE = 1 << 2, 1 << 1
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""Rights over files that each version of Landlock can take away."""
+"""Bit masks of the rights over files that each version of Landlock can revoke."""
 GUARDS_TRUNCATION = 3
 """First version of Landlock that can forbid emptying a file."""
 _M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1024 * 1024
@@ -53,14 +53,14 @@ def process_control(option: int, value: int, address: int = 0) -> None:
 
 
 def end_with_parent(parent: int, signal: int) -> None:
-    """Let the kernel send ``signal`` to this process when its parent's thread ends. Ends the process if that has happened already."""
+    """Ask the kernel to send ``signal`` to this process when its parent's thread ends. If the parent has ended already, exit."""
     process_control(_PR_SET_PDEATHSIG, signal)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def drop_privileges() -> None:
-    """Drop all capabilities, for this process and for programs that it starts, and refuse to be traced by the user's processes.
+    """Drop all capabilities of this process and of programs that it starts, and forbid tracing by other processes of the user.
 
     :raises OSError: if the kernel refuses.
     """
@@ -77,12 +77,12 @@ def drop_privileges() -> None:
 
 
 def machine() -> str:
-    """Return the name of the processor's instruction set as Linux spells it; empty elsewhere."""
+    """Return Linux's name of the processor's instruction set; empty on other systems."""
     return os.uname().machine if sys.platform == "linux" else ""
 
 
 def landlock_version() -> int:
-    """Return the version of Landlock that the kernel has switched on; 0 for none."""
+    """Return the version of Landlock that is enabled in the kernel; 0 for none."""
     try:
         return _call(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
     except OSError:
@@ -90,10 +90,9 @@ def landlock_version() -> int:
 
 
 def restrict_files(readable: Iterable[str], devices: Iterable[str]) -> int:
-    """Revoke all access to files except reading ``readable`` and using ``devices``; also TCP, and access to processes outside, if the
-    kernel can.
+    """Revoke all access to files except reading ``readable`` and using ``devices``; return the version of Landlock that was used.
 
-    Return the version of Landlock that was used.
+    If the kernel can, also revoke TCP and access to processes outside.
 
     :raises OSError: if the kernel refuses.
     """
@@ -138,9 +137,9 @@ def _opened(path: str) -> Iterator[int | None]:
 
 
 def return_large_blocks() -> None:
-    """Let glibc return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
+    """Configure glibc to return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
 
-    It would keep up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
+    Otherwise glibc retains up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         _libc().mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)

@@ -1,4 +1,4 @@
-"""Rights that a child process gives up before it imports a connector, and which of them this machine's kernel takes away."""
+"""Rights that a child process gives up before it imports a connector, and the state of each layer on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield_isolation.sandbox import kernel, seccomp
 from jackfield_isolation.sandbox.thread_limit import threads_to_allow
 
 Layers = dict[str, bool | str]
-"""Mapping from a layer's name to True where it holds, else to the reason why it does not."""
+"""Mapping from a layer's name to True if the layer holds, else to the reason why it does not."""
 LAYERS = ("resources", "parent", "privileges", "files", "processes", "network")
 _FILES = 256
 _CPU_SECONDS = 3600
@@ -24,12 +24,12 @@ _SYSTEM = (
     "/usr/local/share/ca-certificates", "/var/lib/ca-certificates", "/usr/share/pki/ca-trust-source", "/etc/crypto-policies",
     "/usr/share/crypto-policies",
 )  # fmt: skip
-"""Libraries, time zones, certificate authorities and OpenSSL's settings. The folders above these hold private keys."""
+"""Readable paths: libraries, time zones, certificate authorities and OpenSSL's settings. Their parent folders contain private keys."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 def reduce_rights(configuration: Mapping[str, Any]) -> Layers:
-    """Reduce the rights of this process, and return the active layers. It cannot be undone; threads that exist already are not covered."""
+    """Reduce the rights of this process for good, and return the active layers. Threads that exist already are not covered."""
     layers: Layers = {"resources": _limit_resources(configuration["memory"])}
     if sys.platform != "linux":
         return layers | dict.fromkeys(LAYERS[1:], "only Linux can take it away")
@@ -58,7 +58,9 @@ def standard_library() -> Iterable[str]:
 
 
 def _limit_resources(memory: int) -> bool | str:
-    """Limit memory, CPU time, threads and open files; forbid core dumps, and the growth of any file."""
+    """Limit memory, CPU time, threads and open files; forbid core dumps and the growth of files. Return True, or the reason of
+    a failure.
+    """
     try:
         import resource
     except ImportError:

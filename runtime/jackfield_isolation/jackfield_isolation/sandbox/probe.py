@@ -1,4 +1,4 @@
-"""A connector that harmlessly tries the forbidden operations: ``jackfield isolation`` runs it to show which layers work on a machine."""
+"""Connector that harmlessly tries the forbidden operations; ``jackfield isolation`` runs it to find out which layers hold on a machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ connector = Connector("probe", title="Probe", version="1.0.0")
 
 
 class Targets(Inputs):
-    """Targets that the examiner has prepared."""
+    """Targets of the attempts, prepared by the examination."""
 
     secret: str
     folder: str
@@ -112,12 +112,12 @@ ATTEMPTS: Mapping[str, tuple[str, str]] = {
     "connect": ("network", "connect to a port of this machine"),
     "datagram": ("network", "send a datagram"),
 }
-"""Attempts, each with the layer that must refuse it and a description."""
+"""Description of each attempt, with the layer that must refuse it."""
 
 
 @connector.action("probe", effect="read", needs_connection=False)
 def probe(targets: Targets) -> Outcome:
-    """Try everything, and report the allowed operations."""
+    """Try all operations, and return those that were allowed."""
     steps: Mapping[str, Callable[[], object]] = {
         "variables": lambda: _variables(targets.parent),
         "allocate": lambda: _allocate(targets.memory),

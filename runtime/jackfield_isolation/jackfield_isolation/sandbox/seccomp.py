@@ -1,7 +1,7 @@
 """Filter of system calls for a child process, as a BPF program: no new process or program, no network of its own, no other process.
 
-The filter forbids the listed calls; calls with numbers above the list do not exist for the child. A filter cannot follow pointers, so a
-call with some harmful uses is forbidden as a whole.
+The filter forbids the listed calls; calls with higher numbers fail as unknown. A filter cannot follow pointers, so a call with some harmful
+uses is forbidden as a whole.
 """
 
 from __future__ import annotations
@@ -22,21 +22,24 @@ _PR_SET_SECCOMP, _FILTER_MODE = 22, 2
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 _FIRST_UNKNOWN = 463
-"""Number after the newest system call that this list knows (``mseal``); both architectures number newer ones alike."""
+"""Number after the newest system call in this list (``mseal``); newer calls have the same numbers on both architectures."""
 _CLONE_THREAD = 0x00010000
 _MSG_FASTOPEN = 0x20000000
 _STREAM, _KIND = 1, 0xF
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _IPPROTO_TCP = 6
 _PROCESS_ATTRIBUTES = (1, 4, 0x59616D61)
-"""Parent's death signal, being dumpable, accepted tracer: attributes that ``prctl`` must not change again."""
+"""Attributes that ``prctl`` must not change again: parent's death signal, dumpable flag, accepted tracer."""
 _READ_ONLY, _NEITHER, _TRUNCATING = 0, 3, 0o1000
-"""Access modes and a flag of ``open``. Landlock before version 3 lets a file opened in one of these modes be truncated; it never guards the
-mode 3, which neither reads nor writes."""
+"""Access modes and a flag of ``open``. Before version 3, Landlock allows truncating a file opened in one of these modes; it never guards
+mode 3, which neither reads nor writes.
+"""
 _DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1027, 1030, 1032, 1034)
-"""Commands of ``fcntl``: duplicate, flags, locks, and read-only ones. Others direct signals to a process, watch folders or lease files."""
+"""Allowed commands of ``fcntl``: duplicate, flags, locks, and read-only commands. Others direct signals to a process, watch folders or
+lease files.
+"""
 _DEVICE_COMMANDS = (0x5401, 0x5411, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x8905, 0x802C542A)
-"""Commands of ``ioctl``: terminal's attributes and size, pending bytes, (non-)blocking, close on exec, urgent mark."""
+"""Allowed commands of ``ioctl``: terminal's attributes and size, pending bytes, (non-)blocking, close on exec, urgent mark."""
 _ONE_PROCESS = 1
 """Value of ``which`` for one process in ``ioprio_set``; ``setpriority`` counts from 0."""
 
@@ -80,13 +83,13 @@ _FORBIDDEN: Numbers = {
 _NO_NETWORK: Numbers = {"connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242)}
 _ABSENT: Numbers = {"clone3": (435, 435), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
                     "openat2": (437, 437)}  # fmt: skip
-"""Calls with fallbacks, which the C library takes if the kernel does not know them."""
+"""Calls that must seem unknown to the kernel, so that the C library uses its fallbacks."""
 _ON_ITSELF: Numbers = {"kill": (62, 129), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)}
 _CALLER_ONLY: Numbers = {
     "prlimit64": (302, 261), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
     "sched_setattr": (314, 274),
 }  # fmt: skip
-"""Calls whose first argument is a process, 0 for the caller."""
+"""Calls whose first argument is a process; 0 means the caller."""
 _SETPRIORITY, _IOPRIO_SET = (141, 140), (251, 30)
 _OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
 _CLONE, _PRCTL = (56, 220), (157, 167)
@@ -99,7 +102,7 @@ def is_supported() -> bool:
 
 
 def install() -> None:
-    """Install the filter in this thread, and so in all threads that it starts. It cannot be removed.
+    """Install the filter in this thread, and in all threads that it starts later. It cannot be removed.
 
     :raises OSError: if the kernel has no filters, or refuses.
     """

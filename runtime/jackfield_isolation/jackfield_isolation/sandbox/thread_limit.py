@@ -8,18 +8,18 @@ from contextlib import suppress
 
 MOST_THREADS = 512
 _SLACK = 4096
-"""Number of threads that an unprivileged user may start in addition to the machine's current ones: the kernel counts all processes of a
-user together.
+"""Number of threads that an unprivileged user may start in addition to the machine's current threads, since the kernel counts all processes
+of a user together.
 """
 _FIRST_USER = 0x7A000000
-"""First of 2^24 user numbers that belong to nobody. A child of root takes one at random: containers may share a count."""
+"""First of 2^24 user IDs that belong to nobody. A child of root takes one at random, since containers may share a count."""
 
 
 def threads_to_allow() -> int:
-    """Return the thread limit for this process's user.
+    """Return the thread limit for this process's user, after giving a process of root another real user ID.
 
-    Root is exempt from the limit, which goes by the real user number: it becomes a number that no other process has. The effective user
-    number, with which files are opened, stays.
+    The kernel exempts root, judged by the real user ID, from the limit. The new ID belongs to no other process. The effective user ID, with
+    which files are opened, stays.
     """
     return MOST_THREADS if _take_user() else _threads_of_machine() + _SLACK
 

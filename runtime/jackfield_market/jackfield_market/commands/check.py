@@ -70,8 +70,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 class _Progress:
-    """Progress display on stderr, which names the current rule: one line that is overwritten on a terminal; elsewhere a line every ten
-    seconds.
+    """Progress of a check on stderr: the rule that is being judged. A terminal shows one line; elsewhere a line follows every
+    ten seconds.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _show(report: Report, output: Output) -> None:
-    """Draw the table of the rules; only count the rules that a broken connector leaves undecided."""
+    """Print the table of rules. For a connector that cannot be loaded, print the first rule and the number of the others."""
     rules = report.to_json()["rules"]
     loads = rules[0]["passed"]
     output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))

@@ -25,7 +25,7 @@ from jackfield_market.commands.dev_access import Access
 from jackfield_market.testing.project import Project
 
 _POLL = 0.5
-"""Seconds between two scans of the files."""
+"""Seconds between two checks of the files for changes."""
 _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
@@ -105,7 +105,8 @@ def environment_of(project: Project, scratch: Path) -> Mapping[str, str]:
 
 
 def _seen(project: Project) -> Mapping[str, int]:
-    """Return the modification time of pyproject.toml and of each file of the package, except the generated connector.json.
+    """Return the time of the last change, in nanoseconds, of pyproject.toml and of each file of the package except the generated
+    connector.json.
 
     :raises InvalidInvocation: if there are too many files to watch.
     """
@@ -127,14 +128,14 @@ def _changed(path: str | Path) -> int:
 
 
 class _Watch:
-    """Monitor of a project's import: it logs an import that does not end, and ends the import at the next change of a file."""
+    """Watch over a project during its import: it reports an import that does not end, and ends the import at the next change."""
 
     def __init__(self, project: Project, seen: Mapping[str, int], stopped: threading.Event) -> None:
         self._project, self._seen, self._stopped = project, seen, stopped
         self._told = self.changed = False
 
     def __call__(self, passed: float) -> bool:
-        """Return True once the import must end."""
+        """Return whether to end the import: the session ends, or a file of the project has changed."""
         if passed > _SLOW and not self._told:
             self._told = True
             announce(

@@ -218,9 +218,10 @@ def _host_versions() -> dict[str, str]:
 
 
 def _places(policy: Policy, scratch: str) -> list[str]:
-    """Return uv's arguments for the policy's folders and index. A name with a wheel in ``find_links`` comes from there only. From folder
-    and index together, uv takes the highest version, so anyone could replace a private package by registering its name in a public
-    index.
+    """Return uv's arguments for the places of the policy.
+
+    A package with a wheel in ``find_links`` comes only from there. Otherwise anyone could replace a private package by a higher version in
+    a public index.
     """
     if policy.index is None:
         return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]

@@ -62,7 +62,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Answer to an installation. ``changed`` is False if exactly this release was installed already."""
+    """Result of an installation. ``changed`` is False if exactly this release was installed before."""
 
     receipt: dict[str, Any]
     path: str
@@ -75,7 +75,7 @@ class Installation:
 
 
 def choose(wanted: Wanted, catalogue: Catalogue) -> Release:
-    """Return the highest release that fits, a prerelease only if no final version does.
+    """Return the highest release that fits; a prerelease only if no final version fits.
 
     :raises NotInstalled: if the key that signed the connector is revoked.
     :raises UnknownConnector: if the catalogue has no release that fits.
@@ -160,9 +160,9 @@ class Installer:
     def check(self, release: Release, *, exact: bool = False) -> None:
         """Check everything about a release that needs no download: revocation, policy, owner of the key, look-alikes.
 
-        With ``exact``, a lock file names the release: with its hash and its catalogue's root, it may come from another address.
+        ``exact`` means that a lock file names the release by hash and root; then the release may come from another address.
 
-        :raises NotInstalled: naming the rule that refuses it.
+        :raises NotInstalled: naming the rule that refuses the release.
         """
         row = self.catalogue.revoked().get(str(release.publisher["keyId"]))
         if row is not None:
@@ -174,7 +174,7 @@ class Installer:
             raise NotInstalled("publisher", f"{message} ({release.publisher['keyId']})", _FORGED)
 
     def _check_owner(self, release: Release, mine: Sequence[dict[str, Any]], *, exact: bool) -> None:
-        """Check that the connector's key is new, or from this publisher and source, and looks like no key of another publisher."""
+        """Check that the connector's key is new, or belongs to this publisher and source, and that it resembles no other key."""
         taken = next((point for point in entry_points().get("jackfield.connectors", ()) if point.name == release.key), None)
         if taken is not None:
             message = f"the connector '{release.key}' is installed in this Python environment already, by {taken.distribution}"
@@ -191,7 +191,7 @@ class Installer:
             self._check_name(release)
 
     def _check_source(self, receipt: Mapping[str, Any]) -> None:
-        """Check that an installed version comes from this source with its present root: another root could name other owners."""
+        """Check that an installed version came from this source, under a root of its pinned chain; another root could name other owners."""
         key, url, source = receipt["key"], self.catalogue.source.url, receipt["source"]
         if source["url"] != url:
             hint = f"To change the source: jackfield uninstall {key}."

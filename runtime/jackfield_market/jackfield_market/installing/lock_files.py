@@ -81,7 +81,7 @@ class LockFile:
         return LockFile(roots, rows)
 
     def updated(self, other: LockFile) -> LockFile:
-        """Return this lock file with the connectors of ``other`` added, in place of connectors with equal keys."""
+        """Return this lock file with the connectors of ``other``, which replace connectors with the same keys."""
         new = {locked.key for locked in other.connectors}
         connectors = [*(locked for locked in self.connectors if locked.key not in new), *other.connectors]
         used = {locked.source for locked in connectors}

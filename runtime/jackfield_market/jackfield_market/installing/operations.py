@@ -1,4 +1,4 @@
-"""Operations on installed connectors: install, upgrade, uninstall, compare."""
+"""Operations on installed connectors, for commands and other surfaces: install, upgrade, uninstall, compare."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ROOT_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Choices of the person who installs. ``root`` is the path of the trusted root of any source, ``roots`` are the contents of the roots
-    of some sources, by URL. ``warn`` is called with messages for that person.
+    """Options of an installation. ``root`` is the path of a trusted root for all sources; ``roots`` are contents of trusted roots, by URL
+    of the source. ``warn`` gets messages for a person.
     """
 
     policy: str | None = None
@@ -95,7 +95,7 @@ class Operations:
         return done
 
     def upgrade(self, names: Sequence[str], *, breaking: bool = False, dry_run: bool = False, lock: str | None = None) -> dict[str, Any]:
-        """Upgrade the named connectors, by default all that are not pinned. Refused connectors keep their version."""
+        """Upgrade the named connectors, by default all that are not pinned. A connector whose upgrade is refused keeps its version."""
         rows, current, kept = [], [], []
         with self._installed.exclusive():
             pins = self._installed.pins()
@@ -157,7 +157,7 @@ class Operations:
     def revoked(self) -> list[dict[str, Any]]:
         """Read the revocations of installed connectors from the catalogues, and record them for every process of the data folder.
 
-        Return a row for each revocation; call ``warn`` once for a new one. Recorded revocations of an unreadable catalogue stay.
+        Return a row for each. ``warn`` is called once for a new revocation. If a catalogue cannot be read, its recorded revocations remain.
         """
         if not self._installed.receipts():
             return []
@@ -245,7 +245,7 @@ class Operations:
 
 
 def _revocation(receipt: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any] | None:
-    """Return the revocation of an installed release's key, or of the release if its key has a successor; None if neither is revoked."""
+    """Return the revocation of an installed release or of its publisher's key; None if neither is revoked."""
     publisher = receipt["publisher"]
     about = catalogue.revoked().get(publisher["keyId"])
     if about is None:

@@ -103,7 +103,7 @@ MEMBERS = {
     "index": "index",
     "findLinks": "find_links",
 }
-"""Attribute of ``Policy`` for each member of the file."""
+"""Attributes of ``Policy`` by the names of members in the file."""
 
 
 def read_policy(home: str, path: str | None) -> Policy:

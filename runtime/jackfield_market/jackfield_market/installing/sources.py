@@ -60,11 +60,11 @@ _ROTATIONS = 256
 LIST_BYTES = 256 * 1024 * 1024
 """Maximum size of a list of targets, publishers or releases, in bytes."""
 LIST_VALUES = 5_000_000
-"""Maximum number of values in a list, and in a file of metadata."""
+"""Maximum number of JSON values in a list or in a file of metadata."""
 CACHE_BYTES = 512 * 1024 * 1024
 """Maximum total size of a source's cached downloads, in bytes."""
 DOWNLOAD_SECONDS = 600
-"""Seconds before a single download is abandoned."""
+"""Seconds after which a single download is stopped."""
 _SILENCE = 30.0
 _FAILURE = 400
 _ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
@@ -106,7 +106,7 @@ class Source:
 
     @property
     def state(self) -> str:
-        """Name of the folder with the stored data of this source."""
+        """Name of the folder for the roots and downloads of this source."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:32]
 
 
@@ -119,7 +119,7 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Published and withdrawn releases of one connector, with their publisher's key."""
+    """Published and withdrawn releases of one connector."""
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...]
@@ -172,7 +172,9 @@ class Catalogue:
         return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in _publishers(data) for key in row["connectors"]}, {})
 
     def lets_sign(self, publisher: Mapping[str, str], connector: str) -> bool:
-        """Return whether a publisher's key may sign releases of a connector, by the targets metadata, whose key can stay offline."""
+        """Return whether a publisher's key may sign releases of a connector, by a list that the ``targets`` key signs; that key can be
+        offline.
+        """
 
         def read(data: Any) -> bool:
             rows = [row for row in _publishers(data) if row["keyId"] == publisher["keyId"] and row["publisher"] == publisher["publisher"]]
@@ -181,7 +183,7 @@ class Catalogue:
         return self._read(PUBLISHERS, read, False)
 
     def succeeds(self, former: Mapping[str, str], publisher: Mapping[str, str]) -> bool:
-        """Return whether a publisher's key has replaced a former one, as the catalogue's operator has signed."""
+        """Return whether the catalogue's operator has declared a publisher's key the successor of a former one."""
 
         def read(data: Any) -> bool:
             rows = {row["keyId"]: (row["publisher"], row["status"]) for row in _publishers(data)}
@@ -237,7 +239,7 @@ class Catalogue:
 def _publishers(data: Any) -> list[dict[str, Any]]:
     """Return the rows of the list of publishers.
 
-    :raises ValueError: if a row is of another form.
+    :raises ValueError: if a row is not valid.
     """
     rows: list[dict[str, Any]] = data["publishers"]
     for row in rows:
@@ -378,7 +380,7 @@ def _prune(folder: str) -> None:
 
 
 def _history(state: str) -> list[bytes]:
-    """Return the stored versions of a source's root metadata."""
+    """Return the former roots of a source, from the TUF client's history."""
     folder = os.path.join(state, METADATA, "root_history")
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]

@@ -11,7 +11,7 @@ from jackfield_market.listings import no_account_of, proof_of, review_of, tasks_
 from jackfield_market.site.markup import h, line, link
 
 _FACTS = 60
-"""Maximum number of facts of a kind on a page."""
+"""Maximum number of displayed facts of each kind."""
 _PROVEN = {
     "written": "written, and not compared with a document of the provider",
     "checked": "checked against the provider's document",
@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 
 def proof(raw: Json) -> Node:
-    """Return a sentence about the connector's proof; None if its manifest states none."""
+    """Return the proof of a connector as a sentence; None if its manifest states none."""
     found = proof_of(raw)
     if not found:
         return None
@@ -47,7 +47,7 @@ def tasks(raw: Json) -> list[Node] | None:
 
 
 def facts(raw: Json) -> list[Node] | None:
-    """Return the section of the manifest's facts about the provider, seen on a page or not; None without a proof."""
+    """Return the section with the manifest's facts about the provider, seen on its pages or not; None if the manifest states no proof."""
     found = proof_of(raw)
     if not found:
         return None

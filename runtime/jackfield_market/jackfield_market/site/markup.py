@@ -1,4 +1,6 @@
-"""Parts of a catalogue's pages. Texts of third parties lose their invisible characters here; ``kernel.markup`` does the rest."""
+"""Parts of the pages of a catalogue. Strangers wrote their texts, so invisible characters are removed before ``kernel.markup`` renders
+them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self
 """Content security policy of every page: its own style and scripts, and images within the page."""
 _FOOTER = "Signed catalogue of connectors for jackfield. This page quotes the packages; "
 _KEPT = "\n\t\u200c\u200d"
-"""Invisible characters that stay: line ends, and the joiners that some scripts need."""
+"""Invisible characters that remain: line ends and tabs, and the joiners that some scripts need."""
 _LONGEST = 100_000
 
 

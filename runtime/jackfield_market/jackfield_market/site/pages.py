@@ -35,7 +35,7 @@ _ICON = 64 * 1024
 _CATEGORIES = 200
 """Maximum number of categories to choose from."""
 _INDEX_FROM = 6
-"""Minimum number of actions for which a page has a list of them."""
+"""Number of actions from which a page lists its actions."""
 _EFFECTS = {
     "read": "reads only",
     "idempotent": "changes data; safe to repeat",

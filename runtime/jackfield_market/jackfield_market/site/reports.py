@@ -17,7 +17,7 @@ from jackfield_market.wheels import read_bounded
 
 _GRADES = ("none", "bronze", "silver", "gold", "platinum")
 _LINES = 20
-"""Maximum number of lines of evidence that a page shows for one rule."""
+"""Maximum number of lines of evidence that a page displays for one rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ _TEXT = 160
 _TITLE = 100
 _CATEGORY = 60
 _WORDS = 8_000
-"""Maximum number of characters of the words that find one connector: it bounds the index."""
+"""Maximum length of the search words of one connector, in characters, so that none makes the index large for all."""
 
 
 def render(shelves: Iterable[Shelved]) -> str:

@@ -38,7 +38,7 @@ class Shelved:
 
     @property
     def newest(self) -> Release:
-        """Newest release; the newest withdrawn one if there is no other."""
+        """Return the newest release; the newest withdrawn one if every release is withdrawn."""
         return (self.releases or self.revoked)[-1]
 
     @property

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jackfield_market.releases import Release
 
 FOLDER = "simple"
-"""Folder of the index in a site: its URL is the index for pip and uv."""
+"""Folder of the index in a site; its URL is the package index for pip and uv."""
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 _META = {"api-version": "1.1"}
 

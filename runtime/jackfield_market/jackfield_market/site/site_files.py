@@ -23,9 +23,9 @@ from jackfield_market.site.shelf import Shelved, path_of, render_releases
 from jackfield_market.wheels import read_bounded
 
 PUBLISHERS = "publishers.json"
-"""Name of the file of publishers with their keys and connectors."""
+"""Name of the list of publishers with their keys and connectors."""
 _CHANGES = 200
-"""Maximum number of changes listed for one version."""
+"""Maximum number of changes that are listed for one version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Described:
 def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[str, bytes]:
     """Return the files of one connector by path; its wheels are in the site.
 
-    ``published`` is the connector's previously signed list: its changes are not computed again.
+    ``published`` is its last signed list, whose changes are reused.
     """
     releases, key = shelved.releases, shelved.newest.key
     history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))

@@ -62,11 +62,11 @@ class Python:
         return f"list[{item}]"
 
     def mapping(self, value: str) -> str:
-        """Return a dictionary type."""
+        """Return a dictionary type with string keys."""
         return f"dict[str, {value}]"
 
     def union(self, types: Sequence[str]) -> str:
-        """Return a union type."""
+        """Return a union type; ``Any`` if a member is ``Any``."""
         return "Any" if "Any" in types else " | ".join(dict.fromkeys(types))
 
     def declared(self, name: str, members: Sequence[Member]) -> str:
@@ -102,13 +102,13 @@ def _of_action(manifest: Manifest, action: ActionManifest, names: Names) -> str:
 
 
 def function_name(key: str) -> str:
-    """Return an action's key in snake_case, with an underscore if it is a Python keyword."""
+    """Return an action's key in snake_case, with an underscore added if it is a keyword of Python."""
     found = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key).lower()
     return f"{found}_" if keyword.iskeyword(found) else found
 
 
 def module_name(key: str) -> str:
-    """Return the name of a connector's module, such as `http_calls`, which shadows no library."""
+    """Return the name of a connector's module, such as `http_calls`, which hides no library."""
     return f"{re.sub(r'[^a-z0-9]+', '_', key.lower())}_calls"
 
 

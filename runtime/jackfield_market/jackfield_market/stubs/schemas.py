@@ -68,8 +68,10 @@ class Names:
 
 
 class TypeReader:
-    """Reader of one schema of an action as types. ``declarations`` are the declarations of its objects, each after those that it uses.
-    ``lenient`` members may be omitted.
+    """Converter of one schema of an action into types.
+
+    ``declarations`` are the declarations of its objects, each after those that it uses. Members are optional where the reader is
+    ``lenient``.
     """
 
     def __init__(self, language: Language, root: Json, names: Names, *, lenient: Iterable[str] = (), shares: bool = False) -> None:
@@ -186,5 +188,5 @@ def pascal(text: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a value as JSON, which TypeScript reads; Python too, except for true, false and null."""
+    """Return a value as JSON. It is a literal in TypeScript, and in Python except for ``true``, ``false`` and ``null``."""
     return json.dumps(value, ensure_ascii=True)

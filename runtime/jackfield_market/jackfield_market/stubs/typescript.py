@@ -63,7 +63,7 @@ class TypeScript:
         return f"Array<{item}>"
 
     def mapping(self, value: str) -> str:
-        """Return a record type."""
+        """Return a record type with string keys."""
         return f"Record<string, {value}>"
 
     def union(self, types: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ _SHORT_DEADLINE = 0.4
 _AGAIN = 1.5
 """Deadline of a repeated attempt, in seconds."""
 _LAST = 5.0
-"""Deadline of the last repeated attempt, in seconds: long enough for a busy machine."""
+"""Deadline of the last repetition, in seconds; it is long enough for a busy machine."""
 _AT_ONCE = 12
 """Maximum number of concurrent attempts that last as long as their deadline."""
 _ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
@@ -133,7 +133,7 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
 
 
 def _at(number: int, answer: Answer, well: Script) -> Script:
-    """Play the script ``well``, but answer request ``number`` with ``answer``."""
+    """Return a script that gives ``answer`` to request ``number``, and plays ``well`` for the other requests."""
     return lambda at, request: answer if at == number else well(at, request)
 
 
@@ -249,7 +249,10 @@ def _explained(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
 
 
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
-    """Run attempts that last as long as their deadline concurrently; repeat faulty attempts with a longer deadline, for a busy machine."""
+    """Yield the faults of attempts that never get a whole response.
+
+    They run concurrently until their deadline. Attempts with a fault are repeated with longer deadlines, since the machine may be busy.
+    """
     rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
     for seconds in (_SHORT_DEADLINE, _AGAIN):
         rows = [row for row, faults in _held(subject, rows, seconds) if faults]

@@ -43,7 +43,7 @@ class Conformance:
 
     @classmethod
     def _subject(cls, config: pytest.Config) -> Subject:
-        """Return the connector under test: one object for all rules, so that they share attempts."""
+        """Return the connector under test. All rules share one object, and with it the attempts that several rules examine."""
         subjects = config.stash.setdefault(_SUBJECTS, {})
         if cls not in subjects:
             subjects[cls] = cls._found()

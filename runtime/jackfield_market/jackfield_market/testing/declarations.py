@@ -108,7 +108,7 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
 
 
 def _without_repeats(schemas: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield schemas without the definitions that an earlier schema has too: connectors with many actions share most of them."""
+    """Yield schemas without definitions that an earlier schema contains too: connectors with many actions share most definitions."""
     seen: dict[str, Any] = {}
     for where, schema in schemas:
         definitions = schema.get("$defs", {})
@@ -128,7 +128,7 @@ def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], 
 
 
 _FEW_VARIED = 3
-"""Maximum number of varied members in an output whose schema only describes: objects of providers can have a hundred members."""
+"""Number of members that are varied of an output that only describes: providers have objects of a hundred members."""
 
 
 def _variants(values: Mapping[str, Any], varied: Iterable[str]) -> Iterator[Mapping[str, Any]]:

@@ -97,7 +97,7 @@ CURES: Mapping[str, str] = {
         " if the provider names none."
     ),
 }
-"""Cure for the author of a document, by the name of the rule. All other rules share one cure."""
+"""Cures for the author of a document, by name of the rule. All other rules share one cure."""
 
 
 def cure_of(rule: Rule, manifest: Manifest) -> str:
@@ -106,6 +106,6 @@ def cure_of(rule: Rule, manifest: Manifest) -> str:
 
 
 def is_made(manifest: Manifest) -> bool:
-    """Return whether a connector is generated from a document: a manifest binds all its actions to requests."""
+    """Return whether a connector was made from a document: its manifest binds every action to a request."""
     rows = [action.content.row for action in manifest.actions.values()]
     return bool(rows) and all("http" in row for row in rows)

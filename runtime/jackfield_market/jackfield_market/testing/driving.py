@@ -28,7 +28,7 @@ from jackfield_market.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 URL = "${url}"
-"""Placeholder for the server's address in values of ``tool.jackfield.check``."""
+"""Placeholder of the server's address in values of ``tool.jackfield.check``."""
 OTHER_SECRET = SECRET[::-1]
 """Secret of a second connection."""
 _KEY = "conformance-key-52f1"
@@ -38,16 +38,14 @@ _TODAY = 1_893_456_000.0
 PATIENCE = 10.0
 """Maximum duration of an attempt, in seconds."""
 DEADLINE = 600.0
-"""Default deadline of an attempt, in seconds of its clock: recorded jobs took their time."""
+"""Deadline of an attempt without another deadline, in seconds of its clock; recorded jobs need long waits."""
 _GRACE = 1.5
 """Seconds after its deadline when an attempt is abandoned."""
 
 
 @dataclass
 class Drive:
-    """Outcome of one attempt. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent while the connection
-    opened.
-    """
+    """Outcome of one attempt. ``ended`` is False if the attempt overran its deadline; ``opened`` counts the requests sent while opening."""
 
     call: Call
     output: Any = None
@@ -106,7 +104,7 @@ class _TryCache:
 
 
 class _Files:
-    """Storage of the files of one attempt: reads them to their end, and stores nothing."""
+    """Storage of the files of one attempt: it reads them to their end and stores nothing."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Read a file to its end, and return it in the form of an output."""
@@ -176,7 +174,7 @@ def would_repeat(subject: Subject, found: Drive) -> bool:
 
 
 def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:
-    """Return the attempt of an action in a situation that several rules share; the first of them runs it."""
+    """Return the attempt of an action in a situation that several rules examine; the first rule runs it."""
     key = (action.key, situation)
     if key not in subject.outcomes:
         subject.outcomes[key] = run()
@@ -200,12 +198,13 @@ def drive(
     step: Action | None = None,
     handle: Mapping[str, Any] | None = None,
 ) -> Drive:
-    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test. With a
-    ``handle``, run a ``step`` of its job.
+    """Open a connection and run one attempt of an action in a thread with a time limit.
 
-    The attempt must end after ``seconds``, which are then its deadline, too. Without them, a fixed limit applies, and ``deadline`` on the
-    fake clock, whose waits take no real time. The caller ``leaves`` before the attempt, or during its first request. Without ``captured``,
-    stdout is left alone: it belongs to the whole process, so only one thread at a time can capture it.
+    Without an action, run the type's own test. With a ``handle``, run a ``step`` of its job.
+
+    The attempt must end after ``seconds``, which are then its deadline. Without ``seconds``, a fixed limit applies, and the long
+    ``deadline`` on the fake clock, whose waits take no real time. The caller ``leaves`` before the attempt, or during its first request.
+    Without ``captured``, stdout is not captured: it belongs to the whole process, so only one thread at a time can capture it.
     """
     limit = Deadline.after(seconds or deadline, _Clock())
     found = Drive(Call(limit, invocation_id="conformance", key=IdempotencyKey(_KEY), files=_Files()), secret=secret, started=time.time())
@@ -316,7 +315,7 @@ def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str
 
 
 def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values that contain the server's address, by name, with ``${url}`` in its place."""
+    """Return the values that contain the server's address, by name, with ``${url}`` in place of the address."""
     named = {name: value for name, value in values.items() if isinstance(value, str) and URL in value}
     return named or {name: URL for name in schema.get("required", ()) if _is_server(schema, name)}
 

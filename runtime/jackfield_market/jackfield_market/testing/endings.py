@@ -1,4 +1,4 @@
-"""Conformance rules about the ends of calls: lists end, a call stops when its caller leaves, and a doubt has one request."""
+"""Conformance rules about the ends of calls: lists end, a caller's cancellation is obeyed, and a call in doubt has one request."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _found(row: _List) -> _List:
-    """Return an undeclared list with the first of the possible turns whose token the action returns."""
+    """Return a list whose pages are undeclared with the first possible place of its tokens from which the action returns a token."""
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:
         well = run_well(row.subject, row.action, row.example)

@@ -28,7 +28,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class HookCall:
-    """Request of the fake. ``status`` is the required status of its answer, ``body`` its content."""
+    """Request of the fake. ``status`` is the expected status of the answer, ``answer`` a text that its body must contain."""
 
     what: str
     body: bytes
@@ -57,9 +57,7 @@ class FakeHooks:
         return given
 
     def calls(self, url: str, secret: str, now: float) -> Iterator[HookCall]:
-        """Yield requests for a subscription with this URL and this secret of its own: the sample, its repetition, forged requests, the
-        handshake.
-        """
+        """Yield requests for a subscription with this URL and secret: the sample, its repetition, forged requests, the handshake."""
         hook = Hook(url, secret, self._trigger.inputs.model_validate(dict(self._example.get("inputs", {}))))
         body, oldest = self._body(now), self._oldest
         signed = self._signed(body, hook, now)
@@ -132,7 +130,7 @@ class FakeHooks:
 
 
 def hook_faults(sender: FakeHooks, url: str, secret: str, now: float, send: Callable[[HookCall], tuple[int, str]]) -> Iterator[str]:
-    """Send the requests of a fake, and yield a sentence for each answer with another status than required."""
+    """Send the requests of a fake, and yield a sentence for each unexpected answer."""
     for call in sender.calls(url, secret, now):
         status, body = send(call)
         if status != call.status and (status, call.status) != (_OFTEN, _FORGED):

@@ -13,9 +13,9 @@ from jackfield_market.testing.loopback_provider import Request
 from jackfield_market.testing.playing import at
 
 ITEMS = 3
-"""Number of items in each list."""
+"""Number of items of each list."""
 _FIRST = 2
-"""Number of items on its first page."""
+"""Number of items of the first page."""
 _NAMING = ("name", "title", "subject", "displayname", "fullname", "summary", "label", "username", "email")
 """Names of members by which people recognise items, in order of preference, without capitals and underscores; also suffixes of
 such names.
@@ -63,7 +63,7 @@ def _plain(name: str) -> str:
 
 
 def _is_text(about: Nodes) -> bool:
-    """Return whether schemas accept a generated text as a member."""
+    """Return whether schemas allow a generated text as a member."""
     kinds = [node["type"] for node in about if "type" in node]
     free = all(node.keys() <= _PLAIN and node.get("maxLength", _SHORTEST) >= _SHORTEST for node in about)
     return free and bool(kinds) and all("string" in ([kind] if isinstance(kind, str) else kind) for kind in kinds)
@@ -80,7 +80,7 @@ class Pages:
         self._items = self._row.get("items", "/items")
 
     def fill(self, body: dict[str, Any], request: Request, given: Json) -> dict[str, str]:
-        """Write the requested page's items and the start of the next page into a body; return the header fields that name the next page."""
+        """Write the requested page's items and the token of the next page into a body; return header fields for that token."""
         begin = self._begin(request, given)
         listed = at(body, self._items)
         model = listed[0] if isinstance(listed, list) and listed else {}
@@ -135,12 +135,12 @@ class Pages:
 
 
 def _token(row: Json, items: list[Any]) -> str:
-    """Return the token of the next page: the ID of the last item if the paging rule uses it, else a fixed token."""
+    """Return the token of the next page: the ID of the last item if the declaration says so, else a fixed token."""
     return str(items[-1].get("id", _SECOND)) if row["response"].endswith("last_id") and isinstance(items[-1], dict) else _SECOND
 
 
 def _numbered(model: Any, number: int, mark: str, named: Iterable[str]) -> Any:
-    """Return a copy of an item with an ID of its own, the mark after which its list goes on, and the missing names."""
+    """Return a copy of an item with its own ID and ``mark``, and with names for the members that it lacks."""
     if not isinstance(model, dict):
         return model
     found = {"id": None, **{name: f"{name[:1].upper()}{name[1:].replace('_', ' ')} {number}" for name in named}, **deepcopy(model)}

@@ -1,7 +1,7 @@
 """Proof of a connector without code against a fake of its provider: sign-ins, approvals, actions, lists and throttling. Each function
 yields a sentence for each fault.
 
-``truth`` is another manifest from which the fake is made, so that differences are found.
+``truth`` is another manifest from which the fake is made, so that differences between the two are found.
 """
 
 from __future__ import annotations

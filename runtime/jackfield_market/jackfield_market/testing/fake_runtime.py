@@ -1,4 +1,4 @@
-"""Runtime with one connector and a fake of its provider, which leaves no data behind."""
+"""Runtime with one connector at a fake of its provider; it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Json = Mapping[str, Any]
 
 @contextmanager
 def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterator[tuple[Jackfield, FakeService]]:
-    """Run a runtime that knows the connector, with the addresses of a running fake, and nothing else.
+    """Run a runtime that contains only the connector, with the addresses of a running fake.
 
-    If ``truth``, another manifest of the connector, is given, the fake is made from it, and shows where the connector differs.
+    The fake is made from ``truth``, if given: another manifest of the connector, from which the connector's differences are found.
     """
     package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}_{secrets.token_hex(4)}"  # several may run at once
     with FakeService(truth or manifest, kind).running() as fake, tempfile.TemporaryDirectory(prefix="jackfield-try-") as home:

@@ -111,9 +111,9 @@ class FakeService:
         self._throttled = requests
 
     def approve(self, url: str) -> dict[str, str]:
-        """Approve as a person in a browser does; return the parameters of the provider's answer.
+        """Approve at an authorization URL like a person in a browser; return the parameters of the provider's answer.
 
-        :raises ValueError: if the address differs from the manifest.
+        :raises ValueError: if the URL does not match the manifest.
         """
         row, asked = self._account(), dict(parse_qsl(urlsplit(url).query))
         wanted = {"client_id": _CLIENT["clientId"], "response_type": "code", **row.get("authorize", {})}
@@ -131,7 +131,7 @@ class FakeService:
         return {"code": code, "state": asked["state"], **dict.fromkeys(row.get("callback", {}).values(), "fake-callback")}
 
     def expire(self) -> None:
-        """Let all access tokens expire; refresh tokens stay valid."""
+        """Expire all access tokens; refresh tokens remain valid."""
         self.tokens.access.clear()
 
     def revoke(self) -> None:
@@ -205,8 +205,9 @@ class FakeService:
         return self._answered(found, request, given)
 
     def _find_action(self, request: Request, path: str) -> Json | None:
-        """Return the action of a request: of several with its path, the one with the most fixed parts of path and query; None
-        without any.
+        """Return the action that a request calls; None if no action matches.
+
+        Of several with the request's path, it is the one with the most fixed parts of path and query.
         """
         matching = [action for pattern, action in self._actions if action["http"]["method"] == request.method and pattern.fullmatch(path)]
         if any(place_of_output(action) for action in matching):
@@ -239,7 +240,7 @@ class FakeService:
         return Answer(body if items is None else items, 200, headers)
 
     def _success(self) -> dict[str, Any]:
-        """Return the members, with their values, that mark an answer as free of errors."""
+        """Return the members, with their values, by which an answer states success; empty if the provider has none."""
         rule = self._given.get("http", {}).get("errors", {}).get("failed")
         return {rule["member"]: True} if rule is not None and rule.get("equals") is False else {}
 

@@ -42,9 +42,9 @@ _LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the trace
 _TIMEOUT = 600.0
 """Maximum duration of all rules together, in seconds."""
 _LOOK = 0.5
-"""Seconds between two checks whether the child's answer is still needed."""
+"""Seconds between two checks whether the child process must be ended."""
 Obsolete = Callable[[float], bool]
-"""Function that gets the child's running time in seconds; returns True once the answer is no longer needed."""
+"""Function that gets the child's running time in seconds, and returns True when its answer is obsolete."""
 Progress = Callable[[int, int, str], object]
 """Function that gets the number of the current rule, the total number of rules, and the current rule's name."""
 _EVIDENCE = 20
@@ -280,7 +280,7 @@ if __name__ == "__main__":
     told = Claim().stream  # what the connector prints goes to stderr
 
     def tell(*rule: object) -> None:
-        """Report the current rule to the parent."""
+        """Report the rule that is judged to the parent process."""
         told.write(json.dumps(rule) + "\n")
         told.flush()
 

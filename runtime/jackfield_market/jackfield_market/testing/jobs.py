@@ -16,7 +16,7 @@ from jackfield_market.testing.playing import expected
 from jackfield_market.testing.subject import Rule, Subject
 
 _MOST = 100
-"""Maximum number of polls in one recording."""
+"""Maximum number of polls of one recording."""
 _FAULTS = {"a 500": Answer({"message": "no"}, 500), "a 503": Answer({"message": "no"}, 503), "a 429": Answer(status=429), "a reset": RESET}
 _BROKEN = {"a response that is not JSON": Answer(content=b"<html>")}
 
@@ -82,7 +82,7 @@ def _polls_only_look(subject: Subject) -> Iterator[str]:
 
 
 def _constantly(subject: Subject, job: _Job) -> Any:
-    """Return a script that answers each poll as the provider did at the job's end."""
+    """Return a script that answers every poll as at the job's end."""
     script = expected(subject, job.example)
     for _ in job.polls:
         job.poll(script)

@@ -159,7 +159,7 @@ class Provider:
         self._server.server_close()
 
     def settle(self) -> None:
-        """Wait until the script has received the requests of all earlier connections, even if their client has left."""
+        """Wait until the script has received the requests of all earlier connections, even if their clients have left."""
         with contextlib.suppress(OSError), socket.create_connection(self._server.server_address[:2], _PATIENCE) as last:  # type: ignore[arg-type]
             last.sendall(_LAST)
             last.recv(1)  # connections are accepted in their order
@@ -167,13 +167,13 @@ class Provider:
             self._read.wait_for(lambda: self._reading == 0, _SETTLED)
 
     def reading(self, change: int) -> None:
-        """Change the count of connections whose request is unread, or is with the script."""
+        """Change the number of connections whose request is unread or in the script."""
         with self._read:
             self._reading += change
             self._read.notify_all()
 
     def _accept(self) -> None:
-        """Accept connections until the last one announces the end: polling for it would make each short test wait."""
+        """Accept connections until a last connection announces the end, since polling would make each short test wait."""
         while not self._over.is_set():
             self._server.handle_request()
 
@@ -236,9 +236,7 @@ def is_handler(thread: threading.Thread) -> bool:
 
 
 def _has_left(connection: socket.socket) -> bool:
-    """Return whether a client has hung up: after its request, nothing but the end of the stream may follow. TLS announces it
-    by an alert.
-    """
+    """Return whether a client has hung up. After a request, only the end of the connection, or TLS's alert about it, may follow."""
     try:
         if not select.select([connection], [], [], _LOOK)[0]:
             return False

@@ -42,7 +42,7 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
 
 
 def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that sends requests for ``wanted`` to the provider, and all others by ``before``."""
+    """Return a method that sends requests for ``wanted`` to the provider, and other requests with ``before``."""
     own, here = Wire(WireSettings()), _target(provider.url)
 
     def send(

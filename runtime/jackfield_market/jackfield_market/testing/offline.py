@@ -14,8 +14,9 @@ _LOCAL = frozenset({"localhost", "ip6-localhost"})
 
 @contextmanager
 def offline(report: Callable[[str], None], why: str = "a recording is played, which reaches no network") -> Iterator[None]:
-    """Refuse to reach anything but loopback from Python's sockets of this process, and call ``report`` with the requested host. ``why`` is
-    the text of the error.
+    """Refuse connections from Python's sockets of this process to anything but loopback, and call ``report`` with the requested host.
+
+    ``why`` is the message of the error.
     """
     connect, connect_ex, sendto, resolve = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo
 

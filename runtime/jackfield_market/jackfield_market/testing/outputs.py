@@ -1,4 +1,4 @@
-"""Checks of an action's output, and the inputs that lead through its other branches."""
+"""Checks of an action's output, and inputs that lead to the action's other branches."""
 
 from __future__ import annotations
 

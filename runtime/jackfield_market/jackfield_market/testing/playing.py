@@ -20,7 +20,7 @@ from jackfield_market.testing.recordings import answer_of, exchanges
 from jackfield_market.testing.subject import Subject
 
 _LESSONS = 4
-"""Maximum number of attempts that teach the suite the provider's responses; an action may wait for several jobs, one after the other."""
+"""Maximum number of attempts that learn the provider's responses; an action may wait for several jobs in turn."""
 _LESSON = 20.0
 """Deadline of an attempt whose job has no recording and may not end, in seconds of its clock."""
 

@@ -11,7 +11,7 @@ from jackfield_market.testing.loopback_provider import Answer, Request
 from jackfield_market.testing.playing import at
 
 LARGEST = 10
-"""Maximum number of items on a page, however many a request asks for: providers have limits of their own."""
+"""Maximum number of items of a page, whatever number a request names: providers have limits of their own."""
 _BEGINS = "beginsAt"
 """Query parameter in the address of the next page, with the page's position."""
 
@@ -54,7 +54,7 @@ class PolledPages:
         return query.get(self._name or "", [None])[-1]
 
     def answer(self, request: Request, body: Any, end: int, total: int) -> Answer:
-        """Return a response with a page that states in the declared form whether the list goes on after the position ``end``, and where."""
+        """Return a response with a page, which states in the declared form whether items follow the position ``end``, and where."""
         row, goes_on = self._row, end < total
         for name, value in (("more", goes_on), ("last", not goes_on), ("partial", False), ("total", total), ("step", LARGEST)):
             if name in row and isinstance(body, dict):

@@ -1,4 +1,6 @@
-"""Conformance rules about polls, against a generated source: items with equal times, arrivals and changes during a read, failures."""
+"""Conformance rules about polls, against a generated source: items with equal times, items that arrive or change during a
+read, failures.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _PAGE = 10
 """Default number of items on a page."""
 _ROUNDS = 8
 _PAGES = 60
-"""Number of pages after which a poll counts as endless."""
+"""Number of pages from which a poll counts as endless."""
 _LARGEST = 64 * 1024
 _FAILURES: tuple[tuple[str, Step], ...] = (
     ("a 500", Answer({"message": "no"}, 500)), ("a 401", Answer({"message": "no"}, 401)), ("a 429", Answer({"message": "no"}, 429)),
@@ -32,7 +34,7 @@ _FAILURES: tuple[tuple[str, Step], ...] = (
 
 
 class Chance:
-    """Generator of arbitrary numbers that are equal in each run."""
+    """Generator of pseudo-random numbers, the same in each run."""
 
     def __init__(self, seed: int) -> None:
         self._last = seed
@@ -61,7 +63,7 @@ class GrowingList:
     pages: PolledPages = field(default_factory=lambda: PolledPages({}))
     is_ascending: bool = False
     rows: dict[int, int] = field(default_factory=dict)
-    """Time of each item, by its number."""
+    """Times of items, by number of the item."""
     now: int = _BEGIN
     requests: int = 0
 
@@ -73,8 +75,9 @@ class GrowingList:
                 self.now += 1
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Serve one page, oldest first; a new item arrives right after each read. Pages by position have the order of creation, unless the
-        list is ascending.
+        """Serve one page, oldest items first; after every second page, a growing list gets a new item.
+
+        Pages by position have the order of creation, unless the list is ascending.
         """
         query = {name: values[-1] for name, values in parse_qs(urlsplit(request.path).query).items()}
         since, limit = query.get(self.about.get("since", "")), query.get(self.about.get("limit", ""))
@@ -97,7 +100,7 @@ class GrowingList:
         return self.pages.answer(request, answer, first + len(page), len(found))
 
     def item(self, number: int, at: int) -> dict[str, Any]:
-        """Return an item as the provider returns it; ``at`` is its time."""
+        """Return an item in the provider's form; ``at`` is its time."""
         item = json.loads(json.dumps(self.about["item"]))
         _put(item, self.about["id"], self.name(number))
         _put(item, self.about["at"], _format_time(at, _value_at(item, self.about["at"])))

@@ -56,7 +56,7 @@ class Project:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Table ``project`` of pyproject.toml."""
+        """Return the table ``project``."""
         return _table(self.pyproject, "project")
 
     @property
@@ -94,7 +94,7 @@ class Project:
 
     @cached_property
     def check(self) -> dict[str, Any]:
-        """Table ``tool.jackfield.check``, as arguments of a Subject.
+        """Return the table ``tool.jackfield.check`` as arguments of a Subject.
 
         :raises InvalidInvocation: for an unknown option or one of the wrong type.
         """

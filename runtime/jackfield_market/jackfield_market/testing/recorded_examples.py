@@ -14,7 +14,7 @@ from jackfield_market.testing.subject import Rule, Subject
 
 EXAMPLES = "examples-fit-recordings"
 _PATIENCE = 600
-"""Timeout of an example, in seconds: a job of a real provider takes long while it is recorded."""
+"""Timeout of an example in seconds, long enough for a provider's job during a recording."""
 _ENDING = re.compile(r"(delete|destroy|purge|remove)(?![a-z])")
 _NONE = "no example has a recording; 'pytest --record CONNECTION' makes them"
 

@@ -28,11 +28,11 @@ class RecordingAccount(SecretHolder):
 
     @classmethod
     def named(cls, name: str, catalog: Catalog, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
-        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database, and resolve its references, such as ``$env``.
+        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database, and resolve ``$env`` and other references.
 
-        Without a name, it is the only one that fits the connector.
+        Without a name, the only connection that fits the connector is chosen.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has the name.
         :raises InvalidInvocation: if no name is given, and several or none fit.
         :raises InvalidConnection: if a reference cannot be read.
         """
@@ -46,7 +46,7 @@ class RecordingAccount(SecretHolder):
     def endpoint(self, names: Mapping[str, str]) -> str:
         """Return the real server's address, from one of the values ``names``.
 
-        :raises InvalidInvocation: if no value has it.
+        :raises InvalidInvocation: if no value contains it.
         """
         for name, pattern in names.items():
             value = self.given.get(name)

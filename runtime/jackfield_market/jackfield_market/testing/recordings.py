@@ -1,8 +1,8 @@
 """Recordings: the HTTP requests of a test and their responses, stored without secrets as JSON, and replayed strictly offline.
 
 A recording is a script of the loopback provider. ``Recorder`` forwards each request to the real endpoint and stores the exchange;
-``Player`` answers from the file, and reports the first request that differs. Both reach the client in one way: the connection value with
-the server's URL is the loopback provider's address.
+``Player`` answers from the file, and reports the first request that differs. For both, the connection's value with the server's URL is the
+loopback provider's address.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jackfield_market.testing.loopback_provider import Answer, Request
 
 VERSION = 1
 _URL = "${url}"
-"""Placeholder for the server's address in a recording."""
+"""Placeholder of the server's address in a recording."""
 _TIMEOUT = 60.0
 _HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host"}
@@ -80,14 +80,14 @@ class Scrubber:
         return self._redactor.holds(text)
 
     def request(self, request: Request) -> dict[str, Any]:
-        """Return a request in the form of a recording: method, path and body, without headers other than its media type."""
+        """Return a request in the form of a recording: method, path, body and its media type, without other headers."""
         path, mark, query = self.text(request.path).partition("?")
         row: dict[str, Any] = {"method": request.method, "path": path + mark + self._pairs(query)}
         kind = _header(request.headers, "content-type")
         return row | ({"contentType": kind.partition(";")[0]} if kind and request.body else {}) | self.body(kind, request.body)
 
     def response(self, exchange: Exchange) -> dict[str, Any]:
-        """Return a response in the form of a recording."""
+        """Return a response in the form of a recording: status, headers and body."""
         kept = {name.lower(): value for name, value in exchange.headers.items() if name.lower() not in _NOT_STORED}
         headers = {name: MASK if _SECRET_HEADER.search(name) else self.text(value) for name, value in sorted(kept.items())}
         kind = _header(exchange.headers, "content-type")
@@ -218,7 +218,7 @@ class Player:
         return Answer({"message": "this request is not in the recording"}, 400)
 
     def reached(self, host: str) -> None:
-        """Record a connection to another host than the recorded server as a fault."""
+        """Record as a fault that the code tried to reach another host than the recorded server."""
         self.fault = (
             self.fault or f"'{host}' was to be reached while the recording '{self._name}' is played: what it returns is not recorded"
         )

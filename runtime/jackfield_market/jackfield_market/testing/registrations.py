@@ -27,8 +27,8 @@ class RegistrationProvider:
 
     ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some paths; "" is the whole response.
     ``identifier`` is the pointer of the ID in a registration, ``address`` the pointer of its URL, if it differs from its place in the
-    request. ``told`` are the pointers of ID and secret in the answer to a new one. ``declared`` is the registration of a manifest, by whose
-    requests others than these are known. ``breaks`` is the number of the request after which the
+    request. ``told`` are the pointers of ID and secret in the answer to a new registration. ``declared`` is the registration that a
+    manifest declares, by whose requests all other requests are recognised. ``breaks`` is the number of the request after which the
     connection is reset; the request was carried out.
     """
 
@@ -56,7 +56,7 @@ class RegistrationProvider:
         return RESET if number == self.breaks else answer
 
     def urls(self) -> list[str]:
-        """Registered URLs that belong to jackfield."""
+        """Return the registered URLs that are jackfield's."""
         return [URL for one in self.kept.values() if URL in json.dumps(one)]
 
     def _answered(self, request: Request) -> Answer:
@@ -169,7 +169,7 @@ def _value(body: Any, name: str) -> str:
 
 
 class _Registering:
-    """One webhook at one registry, enabled and disabled with the first of its examples."""
+    """Enabling and disabling of one webhook at one registry, for the first of its examples."""
 
     def __init__(self, subject: Subject, trigger: Webhook) -> None:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})

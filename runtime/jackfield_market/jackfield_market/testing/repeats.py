@@ -1,6 +1,6 @@
 """Conformance rules that compare two attempts: with the same inputs, over another connection, and with additional members in the response.
 
-Attempts share their idempotency key and the time of ``OpenContext.clock``. Remaining differences come from the machine's clock, random
+Attempts share their idempotency key and the time of ``OpenContext.clock``. Differences therefore come from the machine's clock, random
 numbers, or state that the connector holds between calls.
 """
 
@@ -27,9 +27,9 @@ from jackfield_market.testing.recordings import Scrubber
 from jackfield_market.testing.subject import Rule, Subject
 
 _ADDED = "conformanceAddition"
-"""Name of the member that is added to the objects of a response."""
+"""Name of the members that are added to a response."""
 _SHOWN = 60
-"""Maximum number of characters of a value in a message."""
+"""Maximum number of displayed characters of a value."""
 _GRANT = b"grant_type"
 """Parameter of requests for OAuth tokens, which are signed with a nonce of their own."""
 
@@ -59,9 +59,7 @@ def _grown(well: Script) -> Script:
 
 
 def _with_more(value: Any) -> Any:
-    """Return a copy of JSON whose objects have one more member each, a copy of their first, which is valid even where an
-    object is a map.
-    """
+    """Return a copy of JSON in which each object has one more member, a copy of its first: this is valid even if the object is a map."""
     if isinstance(value, list):
         return [_with_more(item) for item in value]
     if not isinstance(value, dict) or not value:
@@ -136,7 +134,7 @@ def _connections_are_apart(subject: Subject) -> Iterator[str]:
 
 
 def _is_well(subject: Subject, action: Action, example: _Example) -> bool:
-    """Return whether the action succeeds at all; other rules report a failure."""
+    """Return whether the action succeeds at all; other rules report its failure."""
     found = run_well(subject, action, example)
     return found.ended and found.raised is None
 

@@ -1,4 +1,4 @@
-"""Rule about secrets: text fields whose names denote credentials are marked as secret, wherever they enter or leave the connector."""
+"""Rule about secrets: a string named like a credential must be marked as a secret, wherever it enters or leaves the connector."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
 
 
 def secrets_marked(subject: Subject) -> Iterator[str]:
-    """Report unmarked text fields whose names denote secrets: of connections and triggers by a wide list of names, of actions
-    at any depth.
+    """Yield a fault for each unmarked string named like a secret.
+
+    Names in connections and triggers are compared with a wide list; actions are searched at any depth.
     """
     named = {kind.key: kind.schema for kind in subject.manifest.connection_types.values()}
     named |= {trigger.key: trigger.inputs for trigger in subject.manifest.triggers.values()}

@@ -13,13 +13,13 @@ from jackfield_market.testing.project import Project
 from jackfield_market.testing.subject import Rule, Subject, Tier
 
 _ICON = 32_768
-"""Maximum size of an icon, in octets, since every list of connectors contains it."""
+"""Maximum size of an icon in bytes, since every list of connectors contains it."""
 _PLACEHOLDER = "CHANGE ME"
 _TEMPLATE = re.compile(
     r"which (?:system|library) this connector calls, and what people use it for|put the licence's text here, and its SPDX name"
     r"|: (?:what it does|what people use it for|where a user creates the API key|why nobody can find out what became of a lost call)\b"
 )
-"""Regular expression of template sentences, which say what belongs in their place."""
+"""Regular expression of the templates' sentences, which the author must replace."""
 _CALL = re.compile(r"\bjackfield invoke ([a-z0-9-]+) ([A-Za-z]\w*)")
 _TYPE = re.compile(r"--type ([a-z0-9-]+)/(\w+)")
 _CODE = re.compile(r"`([A-Za-z]\w*)`")

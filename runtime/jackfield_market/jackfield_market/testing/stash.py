@@ -7,4 +7,4 @@ import pytest
 NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
 """Key of the rules that do not apply, with the reason, for each connector whose suite was collected."""
 NOT_REACHED = "jackfield_not_reached"
-"""Name of a test's property that holds the connector, the grade of its suite, and the failed rule above that grade."""
+"""Name of a test's property with the connector, the grade of its suite, and the failed rule above that grade."""

@@ -20,7 +20,7 @@ from jackfield_market.testing.project import Project
 
 Tier = Literal["bronze", "silver", "gold", "platinum"]
 TIERS: tuple[Tier, ...] = ("bronze", "silver", "gold", "platinum")
-"""Tiers of a grade, from the lowest. A connector has a tier if all rules of this and the lower tiers hold."""
+"""Tiers of a grade, from the lowest. A connector has a tier if all rules of that tier and of lower tiers hold."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Subject:
     left_out: Mapping[str, str] = field(default_factory=dict)
     project: Project | None = None
     sample: int = 0
-    """Maximum number of actions that are run, spread over all of them; 0 runs all."""
+    """Maximum number of actions that are run, spread over all actions; 0 for no limit."""
     outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Data that several rules use: attempts by action and situation, recordings, compiled schemas."""
 
@@ -105,11 +105,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Rule:
-    """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` tells the author how to mend it.
+    """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` is the advice for these faults.
 
-    ``drives`` marks a rule that runs actions against a loopback provider: it applies only if a connection value names the server.
-    ``of_project`` marks a rule about the project's folder, which an installed wheel does not have. ``reason`` returns why the rule does not
-    apply to a connector, if it does not.
+    ``drives`` marks a rule that runs actions against a loopback provider; such a rule applies only if a connection value names the server.
+    ``of_project`` marks a rule about the project's folder, which an installed wheel does not have. ``reason`` returns the reason why the
+    rule does not apply to a connector, or None.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Responses of a provider with a next page, with no items, or as the last page: the same response, with another token and other items.
+"""Responses of a provider with a next page, with no items, or as the last page: the same response with another token and other items.
 
-A binding or the declaration of the pages (``Pagination.wire``) gives the places of the token and the items. For other connectors, they are
-inferred: from the token of the recorded response, or by trying the places that providers use.
+A binding or the declaration of the pages (``Pagination.wire``) gives the places of the token and the items. For other connectors, the token
+of the recorded response is searched for, or the places that providers use are tried.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _AROUND = (
 
 
 def known_turn(wire: Mapping[str, Any]) -> Turn:
-    """Return the turn of a declared list: ``kind``, the token's place (``response``, ``header``), ``items``, ``more`` or ``last``."""
+    """Return the turn of a declared list: ``kind``, place of the token (``response``, ``header``), ``items``, ``more`` or ``last``."""
 
     def turn(answer: Answer, token: str | None, empty: bool) -> Answer:
         if answer.content is not None:
@@ -89,7 +89,7 @@ def _emptied(value: Any) -> Any:
 
 
 def _objects(value: Any, path: str) -> Iterator[str]:
-    """Yield the pointers of the objects in a response, except objects in lists."""
+    """Yield the pointers of the objects in a response, except for objects in lists."""
     for name, member in value.items() if isinstance(value, dict) else ():
         if isinstance(member, dict):
             yield pointers.child(path, name)
@@ -105,6 +105,6 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_free(body: Any, pointer: str) -> bool:
-    """Return whether a token may be put at a pointer: it holds no object or list, and its parent is an object or missing."""
+    """Return whether a token may be written at a pointer: neither an object nor a list is there, and its parent is an object or missing."""
     around = at(body, pointer.rpartition("/")[0])
     return (around is None or isinstance(around, dict)) and not isinstance(at(body, pointer), dict | list)

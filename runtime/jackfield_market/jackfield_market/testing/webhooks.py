@@ -61,7 +61,7 @@ class Sample:
 
 
 def _with_secret(hook: Hook, secret: str) -> Hook:
-    """Return a hook with ``secret`` in place of all its secrets."""
+    """Return a hook with ``secret`` as the value of each of its secrets."""
     inputs = hook.inputs
     if "signing_secret" in type(inputs).model_fields or "signingSecret" in (inputs.model_extra or {}):
         inputs = type(inputs).model_validate({**inputs.model_dump(by_alias=True, exclude_none=True), "signingSecret": secret})
@@ -88,7 +88,7 @@ def _verifying(trigger: Webhook, hook: Hook) -> Hook:
 
 
 def samples(subject: Subject) -> Iterator[Sample]:
-    """Yield the request of each example of a webhook that can sign."""
+    """Yield the request of each example that has one, for webhooks that can sign."""
     for trigger in webhooks(subject):
         for example in trigger.examples if trigger.signs is not None else ():
             given = example.get("request")
@@ -215,7 +215,7 @@ def _keys_are_stable(sample: Sample) -> Iterator[str]:
 
 
 def _renamed(value: Any) -> Any:
-    """Return JSON with other texts and numbers as leaves; words without a digit stay, since they may be types."""
+    """Return JSON with other strings and numbers as values. Strings without a digit are unchanged, since they may be types."""
     if isinstance(value, Mapping):
         return {name: _renamed(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -26,9 +26,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
 class Authority:
-    """Issuer of certificates for any names. ``bundle`` is a file in the folder with its own certificate, for programs that
-    must trust it.
-    """
+    """Certificate authority for any names. ``bundle`` is the file with its own certificate, for programs that must trust it."""
 
     def __init__(self, folder: Path, name: str = "Authority of a test") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -44,13 +42,13 @@ class Authority:
         self.bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Return the environment variables by which programs use ``url`` as proxy for all hosts, and trust this authority."""
+        """Return the environment variables with which programs use ``url`` as their proxy, and trust its certificates."""
         node = f"{os.environ.get('NODE_OPTIONS', '')} --require={json.dumps(str(_NODE))}".strip()
         variables = dict.fromkeys(_PROXIES, url) | dict.fromkeys(_BUNDLES, str(self.bundle))
         return variables | {"NO_PROXY": "", "no_proxy": "", "NODE_OPTIONS": node}
 
     def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
-        """Return the TLS context of a server that clients accept as any of ``names`` (host names or addresses), valid for ``days`` days."""
+        """Return the TLS context of a server with a certificate for ``names`` (host names or addresses), valid for ``days`` from now."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:
             file.write(self.pem(*names, days=days))
@@ -59,7 +57,7 @@ class Authority:
         return context
 
     def pem(self, *names: str, days: int = 1) -> bytes:
-        """Return a certificate for servers outside this process, as PEM: the private key, then the certificate."""
+        """Return a private key and its certificate for ``names``, for servers outside this process."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
         leaf = self._begun(x509.Name([]), key, days).add_extension(alternatives, critical=True)

@@ -1,4 +1,4 @@
-"""Connector under test: its actions that write, through the runtime, at a fake of its provider."""
+"""Connector of jackfield under test: its writing actions, through the runtime, at a fake of its provider."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class ActionCase:
 
     @property
     def name(self) -> str:
-        """Key of the action."""
+        """Return the action's key."""
         return self.action
 
     def answer(self, request: Request) -> Answer:
-        """Return the fake's answer."""
+        """Answer a request like the fake."""
         return self.fake.answer(request)
 
     @contextmanager
     def serving(self, script: Script) -> Iterator[str]:
-        """Play a script in front of the fake; yield the fake's address."""
+        """Place ``script`` in front of the fake; yield the fake's URL."""
         self.fake.between = script
         try:
             yield self.fake.url

@@ -23,13 +23,13 @@ from jackfield_market.testing.proving.verdicts import BY_ANOTHER, OF_ANOTHER, Ce
 from jackfield_market.testing.proving.writes import Shape, excerpt, is_sent_otherwise, likeness, line, repeats_by_itself, shape, times
 
 _MOST = 50
-"""Maximum number of writes of one case that are judged."""
+"""Maximum number of writes of one case that are examined."""
 _CUT = (
     "A request still waited when the silence of {:g} s ended: its time-out is longer, or it has none. "
     "Give a longer --silence to see what the code does then."
 )
 _LINE = 80
-"""Maximum number of characters shown of a write that is not judged."""
+"""Maximum length of the line of an unjudged write, in characters."""
 _LOOK = 0.02
 _STARTS = 60.0
 """Seconds for which a new process stays registered for being killed."""
@@ -96,7 +96,7 @@ class Played:
         return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
 
     def otherwise(self, write: int) -> tuple[Entry, ...]:
-        """Return the requests that repeated a write in another form after it had taken effect, if the code reports success."""
+        """Return the requests that repeated a write in another form after it had taken effect; empty unless the code reports success."""
         done = next((entry for entry in self.entries(write) if entry.took), None)
         if done is None or self.told.word != "success":
             return ()
@@ -123,7 +123,7 @@ class Played:
         return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
 
     def others(self) -> dict[str, str]:
-        """Return the writes that the first run did not have: content by line."""
+        """Return the writes that were not in the first run, by their lines, each with its content."""
         again = self.otherwise(self.ledger.at) if self.ledger.at is not None else ()
         new = [entry for entry in self.ledger.entries if entry.write is None and entry not in again]
         rows = [(line(entry.request), excerpt(entry.request)) for entry in new]
@@ -173,7 +173,9 @@ class Prover:
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _first(self, case: Case) -> Played:
-        """Play the first run; if it makes no write, play it again with its last-read objects absent: it may have checked for them first."""
+        """Play the first run. If it makes no write, play it again without the objects that it read last: they may have
+        prevented the write.
+        """
         self._learned = Learned()
         first = self._play(case, ANSWERED, [])
         reads = [place_of(entry.request) for entry in first.ledger.trace if not entry.request.changes]
@@ -191,7 +193,7 @@ class Prover:
                 yield fault
 
     def _writes(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the writes of the first run, and set the number of the write on each request."""
+        """Return the writes of the first run, and number each request by its write."""
         found: list[Entry] = []
         for entry in entries:
             entry.write = next((number for number, one in enumerate(found) if _is_again(entry, one)), len(found))
@@ -231,8 +233,8 @@ class Prover:
                     yield cell, cut
 
     def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
-        """Return the verdict on another write if it is wrong: all writes are sent again, or later ones are left out without a report; else
-        None.
+        """Return the cell of another write whose outcome is wrong: it took effect again, or was omitted without a report. Return None if it
+        is right.
         """
         effects = played.effects(other.number)
         if effects > 1 or (effects == 0 and played.told.word == "success" and not played.sends_another()):
@@ -285,7 +287,7 @@ class Prover:
         return told
 
     def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
-        """Wait until the background work of the runs sends no more requests, and end it if possible."""
+        """Wait until the background work of the runs sends nothing more, and end it if possible."""
         ended = time.monotonic()
         while any(one.lingers() for one in running) and time.monotonic() - ended < self._settings.limit:
             if ledger.idle_since(ended) > self._settings.terms.late:
@@ -303,9 +305,7 @@ def _kill(running: Sequence[Running], known: threading.Event) -> None:
 
 @contextlib.contextmanager
 def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[Sequence[str]]:
-    """Serve the provider in between at the address to which the case sends its requests; each of two concurrent runs has its
-    own address.
-    """
+    """Serve the simulated provider where the case sends its requests, and yield its URLs; each of two concurrent runs has its own."""
     own: Any = getattr(case, "serving", None)
     if own is not None:
         with own(ledger.script_of(0)) as url:
@@ -324,7 +324,7 @@ def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None)
 
 
 def _is_again(entry: Entry, before: Entry) -> bool:
-    """Return whether a request of the first run repeats an earlier one, by its key, its method, or its whole content."""
+    """Return whether a request of the first run repeats an earlier one: by its key, its method, or its whole content."""
     one, other = shape(entry.request), shape(before.request)
     if one.method != other.method or entry.key != before.key:
         return False

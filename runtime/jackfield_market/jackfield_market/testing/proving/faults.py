@@ -13,11 +13,11 @@ Kill = Literal["before", "during", "after"]
 class Fault:
     """One situation. ``takes``: the write has taken effect; ``status``: the status of an answer other than success.
 
-    ``always``: for all attempts, not only the first. ``asked``: it is played only if requested by name. ``blind``: reads after it fail; it
-    is played if the code reads.
+    ``always``: for all attempts, not only the first. ``asked``: the situation is played only if requested by name. ``blind``: reads after
+    the fault fail; the situation is played if the code reads.
 
     With ``kill``, the process is killed before the write took effect, after the effect and before the answer, or after the answer; then it
-    is started again. ``twice``: two runs start concurrently.
+    is started again. ``twice``: two runs start at the same time.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Fault:
 
     @property
     def is_started_again(self) -> bool:
-        """True if another program starts the code again, not the code itself."""
+        """Return whether something outside the code starts it again."""
         return self.kill is not None or self.twice
 
     @property
     def refuses(self) -> bool:
-        """True if the provider answers with a failure, and nothing took effect."""
+        """Return whether the provider answers with an error and nothing took effect."""
         return self.status >= 400 and not self.takes
 
     @property

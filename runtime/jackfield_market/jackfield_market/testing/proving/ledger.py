@@ -30,7 +30,7 @@ _HUNG_UP: Mapping[str, Step] = {"reset": RESET, "silent": RESET, "close": CLOSE}
 _CUT = 100
 """Number of octets that are announced and not sent."""
 _LOOKS = 10
-"""Maximum number of failing reads in one run, so that code which reads until it finds the object ends."""
+"""Maximum number of reads that fail in one run, so that code that reads until it succeeds ends."""
 _BLIND = Answer({"message": "status 503"}, 503)
 
 
@@ -47,7 +47,7 @@ class Terms:
     retry_after: int = 1
     refusals: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     redirects: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    """Answers that redirect the same request to another address: they have no effect."""
+    """Answers that redirect the same request to another address; such a request has no effect."""
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Entry:
 class Ledger:
     """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``trace`` all its requests.
 
-    ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process. Of
-    two concurrent runs, each request waits until the other run has sent as many.
+    ``shapes`` are the writes of the first run; the fault is played for the first request of write number ``at``. ``kill`` ends the process.
+    Of two concurrent runs, each request waits until the other run has sent as many requests.
     """
 
     def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
@@ -101,7 +101,7 @@ class Ledger:
         self._turn = threading.Lock()
 
     def end(self) -> None:
-        """Release all requests that wait."""
+        """Release all waiting requests."""
         self._over.set()
 
     def script_of(self, run: int) -> Script:
@@ -121,14 +121,12 @@ class Ledger:
         return play
 
     def idle_since(self, moment: float) -> float:
-        """Return the seconds since the last request, or since ``moment`` if that is later; 0 while a request is being answered."""
+        """Return the seconds since ``moment`` or since the last answer, whichever is later; 0 while a request is being answered."""
         with self._turn:
             return 0.0 if self._answering else time.monotonic() - max(moment, self._last)
 
     def _keeps_step(self, run: int, request: Request) -> bool:
-        """Let a request wait for the other run; since that run may wait for this one, wait ``late`` seconds at most once. Return False if
-        the client gives up.
-        """
+        """Let a request wait for the other run, at most ``late`` seconds and only once. Return False if its client hangs up meanwhile."""
         if self.fault is None or not self.fault.twice:
             return True
         mine, until = self._arrived[run], time.monotonic() + self._terms.late
@@ -159,7 +157,7 @@ class Ledger:
         return self._play(fault, request, answer)
 
     def _read(self, request: Request) -> Answer | None:
-        """Answer a request that is no write, or is redirected; None for a write."""
+        """Answer a request that is no write, or that is redirected; return None for a write."""
         path = address(request)[1]
         if path == _LATER:
             return Answer({"id": "accepted-1", "status": "failed"})
@@ -188,7 +186,7 @@ class Ledger:
         return replace(found, then=self.kill) if fault.kill == "after" else found
 
     def _is_left(self, request: Request) -> bool:
-        """Wait for the time of the provider's silence; return True if the client left before its end."""
+        """Be silent, and return True if the client hung up before the silence ended."""
         until = time.monotonic() + self._terms.silence
         while not (self._over.is_set() or _has_left(request)):
             if time.monotonic() > until:
@@ -215,10 +213,10 @@ class Ledger:
         return entry
 
     def _number(self, request: Request) -> int | None:
-        """Return the number of the first run's write that a request is: the most similar; of equal ones the last without effect, else the
-        next.
+        """Return the number of the write of the first run that a request is; None if it is no such write.
 
-        Without a similar write, it counts as a missing write at that path, whatever its content.
+        This is the most similar write; of equal ones the last without effect, else the next. If none is similar, it is a write at the same
+        path that has not come yet, whatever its content.
         """
         mine = shape(request)
         seen = [entry.write for entry in self.entries]
@@ -235,7 +233,7 @@ class Ledger:
         return next((number for number in alike if number not in seen), alike[-1])
 
     def _taken(self, entry: Entry) -> Answer:
-        """Let a write take effect, unless its key or its method marks it as a repetition; return the answer."""
+        """Let a write take effect, unless its key or its method shows that it took effect before; return the answer."""
         request = entry.request
         place = (request.method, address(request)[1], entry.key or "")
         before = self._keys.get(place) if entry.key is not None and not self._terms.ignores_keys else None

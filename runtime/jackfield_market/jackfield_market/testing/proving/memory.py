@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learned:
-    """Paths learned from a first run: objects are created below ``makes`` and at ``puts``. ``there``: the objects that it read before any
+    """Paths learned from a first run: objects are created below ``makes`` and at ``puts``. ``there`` are objects that it read before any
     write to them.
     """
 
@@ -41,9 +41,7 @@ class Learned:
         return Learned(frozenset(makes), frozenset(puts), frozenset(there) - self.absent, self.absent)
 
     def lacks(self, path: str, known: set[str]) -> bool:
-        """Return whether a read finds nothing at a path that no write has created; ``known``: paths below which objects have
-        been created.
-        """
+        """Return whether a read of an uncreated path finds nothing. ``known`` are paths below which objects have been created."""
         if path in self.absent or _above(path) in known:
             return True
         return path not in self.there and (path in self.puts or _above(path) in self.makes)
@@ -98,7 +96,7 @@ class Memory:
         return thing
 
     def _name(self, place: str, made: Any, body: Any) -> None:
-        """Make an object readable by the id in its answer, too."""
+        """Make an object readable by the id in the given answer, instead of its own."""
         if isinstance(body, dict) and isinstance(body.get("id"), str | int):
             self.things.pop(f"{place}/{made['id']}", None)
             self.things[f"{place}/{body['id']}"] = made

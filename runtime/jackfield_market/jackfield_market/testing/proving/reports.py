@@ -25,7 +25,7 @@ _COLUMNS = ("case", "write", "verdict", "situations", "if started again")
 _MOST = 24
 """Maximum number of requests of a run that a report lists; of longer runs, it lists only the requests of one write."""
 _LINE = 80
-"""Maximum number of characters of a body in a report."""
+"""Maximum number of displayed characters of a body."""
 _H = Tags()
 
 
@@ -42,18 +42,18 @@ class Proof:
         return sum(len(case.writes) for case in self.cases)
 
     def having(self, verdict: Verdict, *, counts: bool = True) -> int:
-        """Return the number of writes that have a verdict in a situation that counts, or, without ``counts``, in one that does not."""
+        """Return the number of writes with a verdict in situations that count, or with ``counts=False`` in the others."""
         rows = ((case, write) for case in self.cases for write in case.writes)
         return sum(any(cell.verdict == verdict and cell.counts is counts for cell in case.of(write)) for case, write in rows)
 
     @property
     def is_right(self) -> bool:
-        """True if no verdict that counts is wrong, and each write was repeated in some situation."""
+        """Return whether no counting verdict is a fault, and each write was sent again in some situation."""
         return not self.unproved and not any(cell.is_wrong and cell.counts for case in self.cases for cell in case.cells)
 
     @property
     def unproved(self) -> int:
-        """Number of writes that were repeated in no situation."""
+        """Return the number of writes that were sent again in no situation."""
         played = ([cell for cell in case.of(write) if cell.situation != ANSWERED.name] for case in self.cases for write in case.writes)
         return sum(bool(cells) and all(cell.verdict == "not reached" for cell in cells) for cells in played)
 
@@ -110,14 +110,12 @@ def _writes(count: int) -> str:
 
 
 def worst(cells: Sequence[Cell], *, counts: bool = True) -> Verdict:
-    """Return the worst counting verdict about a write; without any, the worst of the others."""
+    """Return the worst verdict about a write, of the cells that count or of the others; ``not reached`` without any."""
     return min((cell.verdict for cell in cells if cell.counts is counts), key=ORDER.index, default="not reached")
 
 
 def text(proof: Proof, *, whole: bool = False) -> str:
-    """Return the table of the writes, the requests of the faults, and the sentences. With ``whole``, list the requests of all
-    situations.
-    """
+    """Return the table of the writes, the requests of the faults, and the findings; with ``whole``, the requests of all situations."""
     out = io.StringIO()
     rows = [row for case in proof.cases for write in case.writes for row in _rows(case, write)]
     shown_always = {"write", "verdict", "situations"} | ({"case"} if len(proof.cases) > 1 else set())
@@ -208,7 +206,7 @@ def junit(proof: Proof) -> str:
 
 
 def html(proof: Proof) -> str:
-    """Return a page of HTML that loads nothing."""
+    """Return an HTML page that loads nothing."""
     head = _H.head(
         _H.meta(charset="utf-8"),
         _H.meta(name="viewport", content="width=device-width,initial-scale=1"),

@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 def sample(schema: Any, root: Json, *, whole: bool = False, depth: int = 0) -> Any:
-    """Return a value that fits a schema: with required members only, or, if ``whole``, with all."""
+    """Return a value that fits a schema, with required members only, or with all members if ``whole``."""
     found = _resolved(schema, root)
     for name in ("example", "default", "const"):
         if name in found:

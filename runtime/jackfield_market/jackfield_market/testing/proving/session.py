@@ -35,7 +35,7 @@ _RUNNERS = Path(__file__).parent / "node"
 
 
 def run(arguments: Namespace, output: Output) -> int:
-    """Prove the target that the arguments name, print the proof, and return the exit code."""
+    """Prove the target of the arguments, print the proof, and return the exit code."""
     _require(arguments)
     progress = _Progress()
     prover = Prover(_settings(arguments), progress)
@@ -53,7 +53,7 @@ def run(arguments: Namespace, output: Output) -> int:
 
 
 def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
-    """Prove all cases; report and leave out a case without writes, unless it is the only one."""
+    """Prove all cases. Of several, a case that makes no write is reported and left out."""
     refused: InvalidInvocation | None = None
     found = False
     for case in cases:
@@ -157,7 +157,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 class _Progress:
-    """Progress display: on a terminal one line that is overwritten, else a line every few seconds."""
+    """Report of the current situation: a terminal shows one line, a log gets a line every five seconds."""
 
     def __init__(self) -> None:
         self._said = -_NOW_AND_THEN

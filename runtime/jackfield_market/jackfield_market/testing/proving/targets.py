@@ -30,7 +30,7 @@ from jackfield_market.testing.proving.verdicts import Told, Word
 FOLDER = "JACKFIELD_PROVE_FOLDER"
 """Environment variable with a folder that is new for each situation, for state that runs leave behind."""
 _HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
-"""Environment variables that put the journal of a boundary around the code into the folder, so that no situation answers another."""
+"""Environment variables that put a boundary's journal into that folder, so that no situation replays another's outcome."""
 _SHOWN = 300
 _GRACE = 5.0
 _LOOK = 0.01
@@ -48,7 +48,7 @@ _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 @dataclass(frozen=True)
 class Place:
-    """Environment of one run: the provider's address, a folder of its own, and the environment variables with both."""
+    """Environment of one run: the provider's address, a folder of its own, and environment variables."""
 
     url: str
     folder: Path
@@ -56,7 +56,7 @@ class Place:
 
 
 class Running(Protocol):
-    """Run that was started."""
+    """Protocol of a started run."""
 
     def wait(self, seconds: float) -> Told:
         """Wait for the end of the run, and return its reported outcome; end the run after ``seconds``."""
@@ -69,7 +69,7 @@ class Running(Protocol):
 
 
 class Case(Protocol):
-    """Code under test: it runs once for each write and situation."""
+    """Code under test, run once for each situation of each of its writes."""
 
     @property
     def name(self) -> str:
@@ -132,7 +132,7 @@ class Process:
                     pipe.close()
 
     def output(self) -> str:
-        """Return the last line of the output; for Node.js, which ends with its version, the line with the error."""
+        """Return the last line of the process's output; for Node.js, which ends with its version, the line with the error."""
         lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [""]
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
@@ -159,7 +159,7 @@ class FunctionProcess(Process):
 
 @dataclass
 class CommandCase:
-    """Command under test. ``variables`` are the environment variables that get the provider's address, each with a path behind it."""
+    """Command under test. ``variables`` maps environment variables to paths; each variable gets the provider's address with its path."""
 
     words: Sequence[str]
     variables: Mapping[str, str]
@@ -172,15 +172,16 @@ class CommandCase:
         return Process(self.words, self.placed(place))
 
     def placed(self, place: Place) -> Place:
-        """Return a place with the variables of the command."""
+        """Return a place with the command's environment variables."""
         named = {name: place.url + path for name, path in self.variables.items()}
         return Place(place.url, place.folder, {**place.environment, **named})
 
 
 @dataclass
 class FunctionCase:
-    """Function that is called with the provider's address, in this process, or by a child that can be killed. ``is_apart``: always by a
-    child, since it has state in its process, as a boundary does.
+    """Function under test, which gets the provider's address. It is called in this process, or by a child process that can be killed.
+
+    With ``is_apart``, always by a child process, since the function keeps state in its process, as a boundary does.
     """
 
     target: str
@@ -202,7 +203,7 @@ class FunctionCase:
 
 
 class Called:
-    """Step that runs in a thread of this process."""
+    """Function that runs in a thread of this process."""
 
     def __init__(self, step: Callable[[], Told]) -> None:
         self._told: Told | None = None
@@ -223,7 +224,7 @@ class Called:
         return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
 
     def lingers(self) -> bool:
-        """Return whether threads of the step still run."""
+        """Return whether threads that the function has started are still running."""
         return any(not (thread in self._before or thread is self._thread or is_handler(thread)) for thread in threading.enumerate())
 
     def kill(self) -> None:
@@ -231,7 +232,7 @@ class Called:
 
 
 def told_by(value: Any) -> Told:
-    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or an HTTP status state a failure."""
+    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or an HTTP status say otherwise."""
     found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
     first = found[0] if isinstance(found, tuple) and found else found
     members = (
@@ -263,10 +264,9 @@ async def _awaited(value: Any) -> Any:
 
 
 def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
-    """Return the function that ``module:function`` names, also from the current folder. With ``anew``, import its module again, without
-    state.
+    """Return the function ``module:function``, also from the current folder. ``anew`` imports the module again, without its state.
 
-    :raises InvalidInvocation: if there is none.
+    :raises InvalidInvocation: if the function cannot be imported.
     """
     module, _, name = target.partition(":")
     if os.getcwd() not in sys.path:

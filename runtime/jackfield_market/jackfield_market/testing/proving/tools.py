@@ -123,8 +123,9 @@ class ToolServer:
         return _Lines(process), process
 
     def cases(self, place: Place, given: Mapping[str, Json]) -> Iterator[ToolCase]:
-        """Yield the server's tools that may write, with the arguments given, or else arguments made from their schemas; only the tools in
-        ``given``, if any are.
+        """Yield the server's tools that may write, with given arguments or arguments made from their schemas.
+
+        If ``given`` is not empty, yield only its tools.
 
         :raises InvalidInvocation: if the server cannot be reached, or has no such tool.
         """
@@ -180,7 +181,7 @@ class ToolCase:
 
 
 def _told(found: Json, text: str) -> Told:
-    """Return the outcome that a tool's result reports. A provider's refusal in it, as JSON, counts as a failure, also without isError."""
+    """Return the outcome that a result reports. A provider's refusal in JSON counts as failure, also without ``isError``."""
     if found.get("isError"):
         return Told("failure", text)
     for part in found.get("content", ()):
@@ -195,7 +196,7 @@ def _told(found: Json, text: str) -> Told:
 
 
 class _Calling(Called):
-    """Call of a tool; its server ends with the call."""
+    """Call of a tool; its server ends together with the call."""
 
     def __init__(self, step: Any, process: Process | None) -> None:
         self._process = process

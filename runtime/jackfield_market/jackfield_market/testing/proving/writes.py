@@ -1,4 +1,4 @@
-"""Requests as writes: which request changes something, which write of the first run it is, and whether it repeats one."""
+"""Requests as writes: whether a request changes something, which write of the first run it is, and whether it repeats an earlier one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from jackfield_market.testing.loopback_provider import Request
 
 _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
-"""Methods whose repeated request changes nothing more, according to HTTP."""
+"""Methods whose repeated request changes nothing more, by HTTP."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
 """Header fields with which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
-"""End of the names of idempotency keys that every provider counts as knowing, without punctuation."""
+"""Suffix, without punctuation, of names of idempotency keys that every provider is assumed to know."""
 _DIGITS = 3
-"""Minimum number of digits in a word that may be an ID, a key or a time."""
+"""Number of digits from which a word may be an ID, a key or a time."""
 _MADE = re.compile(r"(made-\d+)|[\w.:+-]{8,}")
-"""Regular expression of words that each run generates: ids, times, random ones."""
+"""Regular expression of words that each run generates: ids, times, random words."""
 _NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
 _LIKE = 0.9
-"""Likeness of two values that both runs generate."""
+"""Likeness of two different values that runs may have generated, where 1 means equal; that of two numbers is 0.5."""
 _SAME = 0.5
 _SHOWN = 200
-"""Maximum number of characters of a body in a report."""
+"""Maximum number of displayed characters of a body."""
 
 Pairs = frozenset[tuple[str, str]]
 
@@ -50,7 +50,7 @@ class Shape:
     around: Pairs
 
     def is_part(self, whole: Shape) -> bool:
-        """Return whether the request has only rows of a batch: some, or all."""
+        """Return whether the request contains some or all rows of a batch, and nothing else."""
         mine, others = dict(self.around), dict(whole.around)
         beside = not mine or (mine.keys() == others.keys() and all(_alike(text, others[place]) for place, text in mine.items()))
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
@@ -151,7 +151,7 @@ def shape(request: Request) -> Shape:
 
 
 def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the single values of JSON with their places; skip None."""
+    """Yield the scalar values of JSON with their places, without null."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if pairs is None:
         if value is not None:
@@ -171,7 +171,7 @@ def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 
 def _domain(host: str) -> list[str]:
-    """Return the last labels of a host's name: hosts of one provider may replace one another."""
+    """Return the last two labels of a host's name: hosts of a provider may replace one another."""
     return host.rsplit(".", 2)[-2:]
 
 
@@ -233,14 +233,14 @@ def is_sent_otherwise(request: Request, before: Request) -> bool:
 
 
 def _is_renamed(one: str, other: str) -> bool:
-    """Return whether a word is another one with a prefix or suffix; False for numbers."""
+    """Return whether a word equals another one with something added before or after; a number must be equal."""
     if one == other or _NUMBER.fullmatch(one) or _NUMBER.fullmatch(other) or re.search(r"\s", one + other):
         return one == other
     return bool(other) and re.fullmatch(rf"(\w+[-_.:/#])?{re.escape(other)}([-_.:/#]\w+)?", one) is not None
 
 
 def times(took: Sequence[Shape], write: Shape) -> int:
-    """Return how often a write took effect, by the shapes of its effective requests: parts of a batch count as one together."""
+    """Return the number of times that a write took effect, by the shapes of the effective requests; parts of a batch count together."""
     rows = Counter(row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",)))
     return max(rows.values(), default=0)
 
