@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, str] = {
     ),
     "may_be_queued": "'jackfield invocations show {id}' tells whether it is there; repeat it only if it is not, or under its key.",
     "invocations": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",
-    "add_connection": "Add one: 'jackfield connections add NAME --type {type}'.",
+    "add_connection": "Add one: 'jackfield connections add NAME --type {type}', or name a file with one in JACKFIELD_CONNECTIONS.",
     "save_anyway": "{first}To save it anyway, add '--force'; to save it without a test, '--no-test'.",
     "tokens": "'jackfield tokens list' shows the tokens of the workspace and their IDs; '--workspace' selects another.",
     "oauth_clients": "'jackfield oauth-clients list' shows those of the server; '--workspace' those of a workspace.",

@@ -51,8 +51,10 @@ def test_a_new_connector_is_bronze_and_its_tests_pass(shell: Shell) -> None:
 
     `make types` has mypy read such a project with ours.
     """
-    made = shell.run("new", "acme-crm", "--python").json
+    answer = shell.run("new", "acme-crm", "--python")
+    made = answer.json
     assert made["folder"] == "acme-crm"
+    assert "pip install --editable acme-crm" in answer.err
     assert {"pyproject.toml", "LICENSE", "jackfield_acme_crm/connector.json", "jackfield_acme_crm/py.typed"} <= set(made["files"])
     answer = shell.run("check", "acme-crm")
     assert (answer.code, answer.json["grade"]) == (0, "bronze")

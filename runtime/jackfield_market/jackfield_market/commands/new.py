@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 
     files.append(write_manifest(folder))
     output.value({"folder": str(folder), "files": sorted(files)})
+    sys.stderr.write(f"jackfield new: next 'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
     return 0
 
 
