@@ -143,7 +143,7 @@ def test_a_connection_that_cannot_be_guessed(tmp_path: Path, connections: dict[s
     assert words in places(error)["/connection"]
     assert hint in (error.hint or "")
     if not connections:
-        assert str(worded(error.hint, "cli")).startswith("Add one: 'jackfield connections add NAME --type stage/key', or name a file with one in ")
+        assert str(worded(error.hint, "cli")).startswith("Add one: 'jackfield connections add NAME --type stage/key', or name a file ")
 
 
 def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -> None:
