@@ -185,7 +185,8 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
 
 def _words_of(error: Json) -> str:
     """Return the message of an error, followed by the data that explain it."""
-    words, data = plain(error.get("message"), _MOST_WORDS), error.get("data")
+    message, data = error.get("message"), error.get("data")
+    words = plain(json.dumps(message, ensure_ascii=False) if isinstance(message, Mapping | list) else message, _MOST_WORDS)
     if not data or _code_of(error) in _WITH_DATA:
         return words
     more = plain(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), _MOST_WORDS)

@@ -27,6 +27,8 @@ _WORDS = 1_000
 _OWN_NAMES = {"is_error": "isError", "structured_content": "structuredContent"}
 _OLD_NAME = "toolResult"
 """Member of a tool's whole result in the first revision, of 2024."""
+_ABOUT = frozenset({"_meta", "resultType", "isError", "error"})
+"""Members of a result that are no content."""
 _FALSE = frozenset({"", "false", "no", "0", "none", "null"})
 _TRUE = frozenset({"true", "yes", "1"})
 
@@ -75,9 +77,9 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     kind = result.get("resultType", "complete")
     if kind == "input_required":
         raise asks_person(result)
-    result = _named(result)
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
+    result = _completed(_named(result))
     content, structured = _content(result), result.get("structuredContent")
     if _is_error(flag := result.get("isError")):
         said = [flag] if isinstance(flag, str) and flag.lower() not in _TRUE else []
@@ -93,9 +95,20 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
 def _named(result: Json) -> Json:
     """Return a result with the protocol's names of members: servers in Python may write the names of their models."""
     given = {name: result[own] for own, name in _OWN_NAMES.items() if own in result and name not in result}
-    if _OLD_NAME in result and result.keys().isdisjoint({"content", "structuredContent"}):
-        given["structuredContent"] = result[_OLD_NAME]
     return {**result, **given} if given else result
+
+
+def _completed(result: Json) -> Json:
+    """Return a result with structured content: the other members of one that has no content by the protocol's names."""
+    others = {name: value for name, value in result.items() if name not in _ABOUT}
+    if not others or not result.keys().isdisjoint({"content", "structuredContent"}):
+        return result
+    task = others.get("task")
+    if isinstance(task, Mapping) and "taskId" in task:
+        raise garbled("is a task of 2025-11-25, which nobody has asked for: the tool may still run")
+    if others.keys() != {_OLD_NAME}:
+        _warn("the server's result has no content: its members are kept as structured content", "/structuredContent")
+    return {**result, "structuredContent": others.get(_OLD_NAME, others)}
 
 
 def _is_error(flag: object) -> bool:

@@ -130,6 +130,7 @@ FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "words instead of content": ({"error": WORDS}, "in_doubt"),
     "an error beside content": ({"content": [{"type": "text", "text": "x"}], "error": WORDS}, "in_doubt"),
     "an error beside structured content": ({"structuredContent": {}, "error": [WORDS]}, "in_doubt"),
+    "a task that nobody has asked for": ({"task": {"taskId": "t-1", "status": "working", "statusMessage": WORDS}}, "in_doubt"),
     "words as the flag": ({"content": [], "isError": WORDS}, "failed"),
     "an object as the flag": ({"content": [{"type": "text", "text": WORDS}], "isError": {"code": 5}}, "failed"),
     "another number as the flag": ({"content": [{"type": "text", "text": WORDS}], "isError": 2}, "failed"),
@@ -146,16 +147,18 @@ def test_an_error_within_a_result(tmp_path: Path, name: str) -> None:
     with stage(tmp_path, server) as jackfield:
         found = call(jackfield)
     assert (found.status, server.count("tools/call")) == (status, 1)
-    assert WORDS in found.error.message
+    assert WORDS in found.error.message or "a task" in name
 
 
 _FALSY: tuple[Any, ...] = (False, "", 0, [], {})
 _FALSY_FLAGS: tuple[Any, ...] = ("False", "no", "", 0, [], {}, "NULL ")
+OWN = {"rows": [1], "text": "done"}
 ITEMS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 SUCCESSES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     **{f"the flag {flag!r}": ({"content": ITEMS, "isError": flag}, {"content": ITEMS}) for flag in _FALSY_FLAGS},
     **{f"the error {error!r}": ({"content": ITEMS, "error": error}, {"content": ITEMS}) for error in _FALSY},
     "a list with holes": ({"content": {"1": ITEMS[0], "4": ITEMS[1]}}, {"content": ITEMS}),
+    "members of its own": ({**OWN, "_meta": {}, "isError": False}, {"structuredContent": OWN, "content": []}),
     "the first revision's result": ({"toolResult": {"n": 5}}, {"structuredContent": {"n": 5}, "content": []}),
 }
 
@@ -169,6 +172,17 @@ def test_a_loose_success(tmp_path: Path, name: str) -> None:
     with stage(tmp_path, server) as jackfield:
         found = call(jackfield)
     assert (found.status, found.output, server.count("tools/call")) == ("succeeded", output, 1)
+    assert bool(found.meta.warnings) is (name == "members of its own")
+
+
+@pytest.mark.parametrize("message", [{"text": WORDS}, [WORDS], [{"loc": ["text"], "msg": WORDS}]])
+def test_words_that_are_no_text(tmp_path: Path, message: object) -> None:
+    """The message of an error is told whatever it is made of."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.error(-32602, message)  # type: ignore[arg-type]
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield)
+    assert (found.error.code, WORDS in found.error.message) == ("rejected", True)
 
 
 @pytest.mark.parametrize("error", _FALSY)
