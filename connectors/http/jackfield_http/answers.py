@@ -63,7 +63,7 @@ class Answer:
 
     @property
     def content(self) -> bytes:
-        """The body, decoded.
+        """Decoded body.
 
         :raises Unavailable: if its content coding cannot be decoded.
         """
@@ -143,7 +143,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text: in the charset of its media type if the WHATWG Encoding Standard knows it, otherwise in UTF-8."""
+        """Body as text: in the charset of its media type if the WHATWG Encoding Standard knows it, otherwise in UTF-8."""
         return text_of(self.content, self.headers.get("content-type", ""))
 
     @property

@@ -16,7 +16,7 @@ from jackfield_http.headers import FRAMING, field, folded, is_fit
 
 _LATIN = 0xFF
 _BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
-"""Characters that pages display in place of a secret's."""
+"""Characters that pages display in place of a secret's characters."""
 
 
 class SignIn(Protocol):

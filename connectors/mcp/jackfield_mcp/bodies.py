@@ -26,7 +26,7 @@ _MOST_EVENTS = 100
 _LARGEST_PAGE = 16 * 1024
 _LONGEST_WORDS = 160
 _MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
-"""Matches an element that is not shown, a comment, and any other tag, also a cut one."""
+"""Regular expression of an element that browsers do not display, a comment, and any other tag, also a truncated one."""
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
 
@@ -56,7 +56,7 @@ def read_event(data: bytes, message: Message) -> Any:
 
 
 def unwrapped(found: Any, message: Message) -> Any:
-    """Return the answer in a text of JSON, which some servers encode once more; any other value as it is.
+    """Return the answer in a JSON string, since some servers encode an answer twice; any other value unchanged.
 
     :raises TooCostly: if it has too many values.
     """
@@ -80,7 +80,7 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
 
 
 def refusal_body(content: bytes, content_type: str) -> Any:
-    """Return the body of a refusal, which may be an answer's in each form: an event, a batch, a page, of which the text is returned.
+    """Return the body of a refusal, which may have each form of an answer: an event, or a batch; of a page, return the text.
 
     :raises ValueError: if a stream has too many values.
     """
@@ -112,7 +112,7 @@ def _error_among(rows: list[Any]) -> Any:
 
 
 def _text_of_page(content: bytes, content_type: str) -> str | None:
-    """Return what a page says, which may be a proxy's; None if it has no text."""
+    """Return the text of a page, which may be a proxy's; None if it has no text."""
     pieces = _MARKUP.sub("\n", text_of(content[:_LARGEST_PAGE], content_type)).split("\n")
     words = [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
     text = one_line(" ".join(piece for piece, _ in groupby(words)), _LONGEST_WORDS)

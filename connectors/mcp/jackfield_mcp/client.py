@@ -116,7 +116,7 @@ class McpClient(SecretHolder):
 
     @property
     def context(self) -> OpenContext:
-        """The context in which the client was opened."""
+        """Context in which the client was opened."""
         return self._context
 
     @property
@@ -395,8 +395,9 @@ class McpClient(SecretHolder):
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
 
     def _initialized(self) -> Session:
-        """Begin a session. Some servers refuse a revision that they do not know, instead of answering with theirs: they are asked for an
-        older one, if they may speak it."""
+        """Begin a session. Some servers refuse an unknown revision instead of answering with their own: then request the older revisions
+        that they may speak.
+        """
         try:
             return self._begun(LEGACY[0])
         except Rejected as error:
@@ -429,7 +430,9 @@ class McpClient(SecretHolder):
 
 
 def _older_revisions(refused: Rejected) -> Sequence[str]:
-    """Return the revisions to ask for next, if a server refuses the newest of its kind: those that it names, else all."""
+    """Return the revisions to request next, if a server refuses the newest legacy one: the revisions that it names, else all older ones;
+    empty for other refusals.
+    """
     words = (refused.provider.message if refused.provider is not None else None) or ""
     supported = refused.supported if isinstance(refused, VersionRefused) else ()
     if not supported and _OF_VERSION.search(words) is None:
@@ -486,7 +489,7 @@ def _tools_of(page: Json) -> list[Json]:
 
 
 def _is_end(cursor: object) -> bool:
-    """Return True for a cursor that is omitted, in the forms of other languages. Any other value leads on, 0 and an empty text too."""
+    """Return True for an omitted cursor, in the forms of other languages. Any other value continues the list, also 0 and an empty text."""
     return cursor is None or cursor is False or cursor in ([], {})
 
 

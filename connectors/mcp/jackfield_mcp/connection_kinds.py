@@ -1,4 +1,4 @@
-"""Connection types by their keys, as a manifest names them."""
+"""Connection types by their keys in a manifest."""
 
 from __future__ import annotations
 

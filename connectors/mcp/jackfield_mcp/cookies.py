@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,4096}")
 _MOST = 20
 _LARGEST = 8 * 1024
-"""Maximum characters of all cookies of a session."""
+"""Maximum number of characters of all cookies of a session."""
 _SECONDS = re.compile(r"-?[0-9]{1,15}")
 
 

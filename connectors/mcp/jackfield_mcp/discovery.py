@@ -132,7 +132,7 @@ def registered(context: OpenContext, provider: Provider, server: Url, redirect_u
 
 
 def abroad(context: OpenContext, server: Url) -> Guard:
-    """Return the guard for hosts that a server names: there, the operator's own connections reach only the hosts that others' reach."""
+    """Return the guard for hosts that a server names: it limits the operator's own connections like all others."""
     guard = context.guard
     if not guard.internal:
         return guard
@@ -176,7 +176,7 @@ def _well_known(server: Url) -> list[Url]:
 
 
 def _metadata(context: OpenContext, guard: Guard, issuer: str, server: Url) -> Json:
-    """Return the metadata of a provider, whose issuer must equal the named one as text."""
+    """Return the metadata of a provider, whose ``issuer`` must equal ``issuer`` as text."""
     url = _safe(issuer, server)
     path = url.path.rstrip("/")
     places = [f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"]

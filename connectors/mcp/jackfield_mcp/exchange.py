@@ -79,7 +79,7 @@ class _Cut(Exception):
 
 
 class _PutOff(Exception):
-    """A message was accepted, and its answer is not in the response: it may come on the server's own stream."""
+    """Response without the answer to its accepted message: the answer may come on the server's own stream."""
 
 
 class Exchanges:
@@ -151,7 +151,7 @@ class Exchanges:
 
     @contextmanager
     def _awaiting(self, session: Session, message: Message) -> Iterator[None]:
-        """Within the block, accept the answer to a message on the server's own stream, too, if the server has used it."""
+        """Within the block, accept the answer to a message also on the server's own stream, if the server has used that stream."""
         if session.is_modern:
             yield
             return

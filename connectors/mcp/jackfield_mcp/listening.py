@@ -1,5 +1,6 @@
-"""The stream on which a server of an older revision asks questions outside of a call's answer, or sends the answer: it is read while the
-call goes on."""
+"""Stream on which a server of an older revision asks questions outside of a call's answer, or sends the answer: it is read while the call
+runs.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ Json = Mapping[str, Any]
 
 
 class Mailbox:
-    """Answers on the stream of one session, for the exchanges that wait for them. Any open stream may get the answer to any exchange.
-    ``is_used``: the server sends answers there, so that the stream must be open before a message is sent."""
+    """Answers on the stream of one session, for the exchanges that wait for them. Any open stream may carry the answer to any exchange.
+    ``is_used``: the server sends answers on its own stream, which must therefore be open before a message is sent.
+    """
 
     def __init__(self) -> None:
         self.is_used = False
@@ -32,7 +34,7 @@ class Mailbox:
 
     @contextmanager
     def awaiting(self, message: Message) -> Iterator[None]:
-        """Keep the answer to a message within the block."""
+        """Accept the answer to a message within the block."""
         with self._changed:
             self._awaited[message] = None
         try:
@@ -54,7 +56,7 @@ class Mailbox:
                 self._changed.notify_all()
 
     def deliver(self, found: Json) -> None:
-        """Store a message of the server for the exchange whose answer it is."""
+        """Store a server's message for the exchange that it answers."""
         with self._changed:
             for message in self._awaited:
                 if message.is_answered_by(found):
@@ -63,7 +65,7 @@ class Mailbox:
                     return
 
     def wait(self, message: Message, seconds: float) -> Json | None:
-        """Return the answer to an awaited message; None if all streams have ended without it, or after so many seconds."""
+        """Return the answer to an awaited message; None if all streams have ended without the answer, or after ``seconds``."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._awaited[message] is not None or not self._streams, min(max(0.0, seconds), threading.TIMEOUT_MAX)

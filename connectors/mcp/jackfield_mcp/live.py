@@ -149,7 +149,7 @@ def _given(credentials: tuple[str, str] | None) -> str:
 
 
 def _definitions(manifest: Json, rows: list[Json]) -> dict[str, Any]:
-    """Return the definitions of some actions: the shared ones, and the ones that begin with the action's key."""
+    """Return the definitions of some actions: the shared ones, and definitions whose names begin with an action's key."""
     keys = {row["key"] for row in rows}
     found = manifest.get("$defs", {}).items()
     return {name: schema for name, schema in found if name.startswith(_SHARED) or name.partition(".")[0] in keys}

@@ -1,4 +1,4 @@
-"""JSON-RPC messages of MCP, the revisions that are spoken, and the header fields that repeat parts of a message."""
+"""JSON-RPC messages of MCP, the supported revisions, and the header fields that repeat parts of a message."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Message:
         return made if self.id is None else {**made, "id": self.id}
 
     def headers(self, session: Session | None) -> dict[str, str]:
-        """Return the header fields that go with the message."""
+        """Return the header fields of a request with the message."""
         found = {"Accept": "application/json, text/event-stream"}
         if session is None:
             return found
@@ -151,8 +151,9 @@ def amount(value: object) -> float | None:
 
 
 def messages_in(found: object) -> list[Json]:
-    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message. A result of
-    null, as functions without a value have it, is an empty one, and an error without content beside a result is none."""
+    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message. A null result,
+    which functions without a value return, counts as an empty object; an empty error next to a result is dropped.
+    """
     rows = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
     return [present(_plain(one)) for one in rows]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 READ, LIST = "resources/read", "resources/list"
-"""Requests for a resource and for their list, which stand among the tools under their methods."""
+"""Requests for a resource and for the list of resources, which are listed among the tools under their methods."""
 REQUESTS = {READ: "readResource", LIST: "listResources"}
 """Keys of the actions for ``READ`` and ``LIST``."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")

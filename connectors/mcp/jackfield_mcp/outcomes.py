@@ -45,7 +45,7 @@ _MOST_WORDS = 1_000
 _OK = 200
 _GONE = frozenset({400, 404, 410})
 _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
-"""Codes by which servers refuse a session that they do not know; they have other meanings, too."""
+"""Codes with which servers refuse an unknown session; the codes have other meanings, too."""
 _OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
 """Codes that are about a message, whatever its session."""
 _NO_SESSION = re.compile(
@@ -62,8 +62,9 @@ _OVER = re.compile(
     r"(?:is |was |has |has been )?(?:terminated|closed|ended)\b",
     re.IGNORECASE,
 )
-"""Beginnings of the words by which servers say that a session is over. It may be another session, such as a browser's, in the middle of the
-call: only the status or the code says that nothing was done."""
+"""Regular expression of the beginnings of messages that a session is over. The message may mean another session, such as a browser's, in
+the middle of the call: only the status or the code proves that nothing was done.
+"""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
@@ -88,7 +89,9 @@ class SessionDoubted(Unavailable):
 
 
 class VersionRefused(Rejected):
-    """Refusal by a server that does not speak the request's revision: nothing was done. ``supported`` are its revisions, as it states."""
+    """Refusal by a server that does not speak the request's revision: nothing was done. ``supported`` are the server's revisions, as it
+    states.
+    """
 
     supported: tuple[str, ...] = ()
 

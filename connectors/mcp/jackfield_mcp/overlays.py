@@ -31,7 +31,7 @@ Json = Mapping[str, Any]
 def check_overlay(key: str, said: Json, known: frozenset[str] = OVERLAID) -> None:
     """Check an overlay's settings of one action.
 
-    :raises InvalidInput: if a setting is unknown, or names something that does not exist.
+    :raises InvalidInput: if a setting is unknown, or has an invalid value.
     """
     unknown = sorted(said.keys() - known)
     if unknown:
@@ -109,7 +109,7 @@ def apply_fitting(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str,
 
 
 def without_overlay(row: Json) -> dict[str, Any]:
-    """Return the row of an action as it was before its overlay."""
+    """Return the row of an action without its overlay's settings."""
     own = {"idempotencyKey", "toolError", "overlay"}
     made = {name: value for name, value in row.items() if name not in ("pagination", "idempotentBy")}
     made["mcp"] = {name: value for name, value in row["mcp"].items() if name not in own}

@@ -1,4 +1,4 @@
-"""Knowledge of a server, for one connection: the session, and the tools that it lists now. Connections never share it."""
+"""State of a server for one connection: the session, and the tools that the server lists now. Connections never share it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annot
 """Members of a tool that its digest covers; icons and ``_meta`` are free."""
 _SCHEMAS = ("inputSchema", "outputSchema")
 _SETS = frozenset({"required", "type"})
-"""Keywords whose list is a set."""
+"""Keywords whose list is an unordered set."""
 _SETS_BY_NAME = frozenset({"dependentRequired", "dependencies"})
 _BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
 """Keywords that hold schemas by name: such a name is no keyword."""
@@ -38,8 +38,9 @@ class Digests:
 
 
 def pins_of(tool: Json) -> list[Digests]:
-    """Return the digests by which a tool may have been accepted: over its members without null ones, their sets sorted, and as earlier
-    versions made them if those differ."""
+    """Return the digests by which a tool may have been accepted: over its members without nulls, with their sets sorted and, if it differs,
+    over the listed order, as earlier versions did.
+    """
     given = present(tool)
     members = {name: given[name] for name in MEMBERS if name in given}
     ordered = members | {name: _sorted(members[name]) for name in _SCHEMAS if name in members}

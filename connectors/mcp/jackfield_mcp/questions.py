@@ -85,7 +85,8 @@ class Questions:
 
 def declares_answers(context: OpenContext) -> bool:
     """Return whether a package answers the questions of a connection's server. Sessions and lists of tools depend on it: some servers list
-    a tool that asks questions for such clients only. Tests and reviews have no answers of their own, and list the tools of calls."""
+    a tool with questions only for clients that can answer. Tests and reviews have no answers of their own, and list the tools of calls.
+    """
     if context.call.invocation_id:
         return context.call.answer is not None
     found: bool = context.cached("jackfield_mcp answers", lambda: is_answered(context.connector))
@@ -98,7 +99,7 @@ def is_answered(key: str) -> bool:
 
 
 def can_answer(params: object) -> bool:
-    """Return whether a question is a form: pages at addresses are for the person alone."""
+    """Return whether a question is a form: only the person may open a page at an address."""
     given = present(params) if isinstance(params, Mapping) else {}
     schema = given.get("requestedSchema")
     if given.get("mode", "form") != "form" or not isinstance(schema, Mapping):

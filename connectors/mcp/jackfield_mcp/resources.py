@@ -1,4 +1,6 @@
-"""Actions ``readResource`` and ``listResources``: one resource of a server by its URI, as a link of a tool names it, and those it lists."""
+"""Actions ``readResource`` and ``listResources``: one resource of a server by its URI, for example from a tool's link, and the list of the
+server's resources.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _CURSOR: dict[str, Any] = {"type": ["string", "integer"]}
 
 
 def request_action(name: str, key: str) -> dict[str, Any]:
-    """Return the row of a manifest for the action that sends a request."""
+    """Return the manifest's row of the action for the request ``name``."""
     made: dict[str, Any] = {**_ROWS[name](), "key": key, "mcp": {"method": name, "digest": DIGESTS[name]}}
     return {**made, "group": "resources", "effect": "read", "outputPolicy": "describe", "examples": []}
 

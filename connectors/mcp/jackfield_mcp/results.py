@@ -68,7 +68,7 @@ def _stored(value: Any) -> Any:
 
 
 def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
-    """Return the output of a result. ``is_unclear``: an error that the tool reports does not say that it did nothing.
+    """Return the output of a result. ``is_unclear``: an error that the tool reports does not prove that the tool did nothing.
 
     :raises Rejected: if the tool reports an error.
     :raises Forbidden: if the server asks a person for something first.
@@ -112,7 +112,7 @@ def _completed(result: Json) -> Json:
 
 
 def _is_error(flag: object) -> bool:
-    """Return whether a value of ``isError`` means an error, as other languages judge it: some servers write the error itself there."""
+    """Return whether a value of ``isError`` counts as true in any language, since some servers write the error itself there."""
     return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
 
 
@@ -142,9 +142,9 @@ def listed_of(result: Json) -> ToolOutput:
 
 
 def rows_of(result: Json, name: str) -> list[Json]:
-    """Return the objects of a list of a result, each without its null members, and no null ones; a list that is left out is empty.
+    """Return the objects in a list of a result, without null objects and null members; empty if the list is omitted.
 
-    :raises Garbled: if it is no list of objects, or is too long.
+    :raises Garbled: if the value is no list of objects, or is too long.
     """
     rows = result.get(name, [])
     if isinstance(rows, Mapping) and _has_holes(rows):
@@ -155,7 +155,7 @@ def rows_of(result: Json, name: str) -> list[Json]:
 
 
 def _has_holes(rows: Json) -> bool:
-    """Return whether an object is a list in which numbers are missing, as PHP writes it."""
+    """Return whether an object is PHP's form of a list with missing indexes."""
     return bool(rows) and all(name.isdecimal() for name in rows)
 
 
@@ -181,7 +181,7 @@ def _warn(text: str, place: str) -> None:
 
 
 def _failed(content: list[Json], structured: Any, *, is_unclear: bool) -> Rejected | Unavailable:
-    """Return the error that a tool reports: in the words of its texts, else of its resources, else as its structured content has it."""
+    """Return the error that a tool reports: in the words of its texts, else of its resources, else of its structured content."""
     resources = [resource for part in content if isinstance(resource := part.get("resource"), Mapping)]
     told = [part.get("text") for part in content if part.get("type") == "text"], [row.get("text") for row in resources]
     spoken = [" ".join(str(text) for text in texts if text) for texts in told]

@@ -1,8 +1,7 @@
 """Schemas of tools in a manifest's form: bounded before they are compiled, and in JSON Schema 2020-12.
 
-Only keywords of JSON Schema are kept: a mark such as ``x-jackfield`` would fill an input from a value of the connection. A keyword that
-cannot be kept is dropped with a note, since the server checks its arguments anyway. The remaining schema is never stricter than the
-server's.
+Only keywords of JSON Schema stay: a mark such as ``x-jackfield`` would fill an input from a value of the connection. Any other keyword is
+dropped with a note, since the server checks its arguments anyway. The remaining schema is never stricter than the server's.
 """
 
 from __future__ import annotations
@@ -54,9 +53,9 @@ _NAMED_BY = {"$anchor": "#", "$dynamicAnchor": "#", "$id": "", "id": ""}
 _SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
 """Keywords that work as references, in one schema whose names are unique."""
 _INVERTS = frozenset({"not", "oneOf", "if", "contains"})
-"""Keywords that refuse more if their subschema refuses less."""
+"""Keywords that refuse more values if their subschema refuses fewer."""
 _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
-"""Keywords that apply to the rest of another one: without the other, they refuse more."""
+"""Keywords that apply to the members or items that another keyword does not cover: without the other, they refuse more."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose schemas apply to the same value: a reference that returns through them alone never ends."""
@@ -107,7 +106,7 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
 
 
 def _read(schema: Any) -> Any:
-    """Return a schema; the one in a text of JSON, as some servers send it."""
+    """Return a schema; decode a schema that a server sends as a text of JSON."""
     if not isinstance(schema, str):
         return schema
     try:
@@ -120,8 +119,9 @@ def _read(schema: Any) -> Any:
 
 
 def _of_object(schema: Any, notes: list[str]) -> Json:
-    """Return a schema of inputs without what admits no object: arguments are always one, and the server judges them. A schema that is left
-    out, or empty, or true, admits all."""
+    """Return a schema of inputs without a type other than object: arguments are always an object, and the server checks them. An omitted,
+    empty or true schema accepts all objects.
+    """
     given = _read(schema)
     if not isinstance(given, Mapping):
         if given not in (None, []) and given is not True:
@@ -175,7 +175,7 @@ def require_small(tool: Json) -> None:
 
 
 class _Conversion:
-    """One schema of a tool: its root, and the definitions that are lifted out of it. ``notes`` list dropped parts."""
+    """Conversion of one schema of a tool: its root, and the definitions that are moved out of it. ``notes`` list dropped parts."""
 
     def __init__(self, schema: Json, prefix: str, place: str) -> None:
         self._schema, self._prefix, self._at = schema, prefix, place
@@ -198,7 +198,7 @@ class _Conversion:
         return found if isinstance(found, dict) else {}
 
     def drop_defaults(self, root: Json) -> None:
-        """Leave off defaults that their own schemas refuse, such as null for a text: they would be filled in, and each call refused."""
+        """Drop defaults that their own schemas refuse, such as null for a text: they would be filled in, and each call refused."""
         definitions, judged = self.definitions(), 0
         bodies = [(root, self._at), *((body, f"{self._at}{place}") for place, body in self._made.items())]
         for node, place in chain.from_iterable(_nested(body, at) for body, at in bodies):
@@ -287,7 +287,7 @@ class _Conversion:
         return found
 
     def _open_remainders(self, node: Json, found: dict[str, Any], place: str, *, is_looser: bool) -> None:
-        """Drop the keywords that would refuse more without the keywords already dropped next to them."""
+        """Drop keywords that would refuse more because the keywords next to them were dropped."""
         lost = [rest for rest, named in _REMAINDERS.items() if rest in found and len(found.get(named, ())) < len(_sized(node.get(named)))]
         lost += sorted(found.keys() & _UNEVALUATED) if is_looser else []
         if "contains" in found and "minContains" not in found and node.get("minContains") is not None:
@@ -430,7 +430,7 @@ class _Conversion:
 
 
 def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield a converted schema and those in it, each with its place."""
+    """Yield a converted schema and its subschemas, each with its place."""
     if not isinstance(node, dict):
         return
     yield node, place

@@ -110,8 +110,9 @@ class McpAccount(McpConnection):
 
 
 def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
-    """Return the scopes of an approval for this server, and the scopes that it asked for since, by the issuer; nothing without an
-    approval."""
+    """Return the scopes of an approval for this server, and the scopes that the server asked for since, by the issuer; empty without an
+    approval.
+    """
     try:
         about = {} if context.grants is None else context.grants.find().value.get(ABOUT, {})
     except InvalidConnection:

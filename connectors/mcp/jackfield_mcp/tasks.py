@@ -63,7 +63,7 @@ def cancel(handle: Json, client: McpClient) -> NoOutput:
 
 
 def _answered(identifier: str, asks: InputRequired, client: McpClient) -> str:
-    """Answer a task's questions, and return a text about them: without an answer here, the task waits for one given at the server."""
+    """Answer a task's questions, and return a message about them: without an answer, the task waits for an answer given at the server."""
     words = asks.provider.message if asks.provider is not None else None
     try:
         client.answer_task(identifier, asks)

@@ -10,7 +10,7 @@ _KEPT = "\n\t"
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """Return a text without hidden characters, cut off behind ``longest``; an empty text for any other value."""
+    """Return a text without hidden characters, cut off after ``longest``; an empty text for any other value."""
     if not isinstance(text, str):
         return ""
     return hidden.without_hidden(text[: 4 * longest], _KEPT)[:longest].strip()

@@ -267,7 +267,7 @@ def exact(value: object) -> Fraction | None:
 
 
 def _count(node: Json, name: str, usual: int) -> int:
-    """Return the value of a keyword such as ``minItems`` as a count, or ``usual`` if it is none."""
+    """Return the value of a keyword such as ``minItems`` as a count, or ``usual`` if the value is no count."""
     found = exact(node.get(name))
     return usual if found is None else max(0, math.floor(found))
 

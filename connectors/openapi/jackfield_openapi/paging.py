@@ -61,7 +61,7 @@ _NEXT = frozenset(["next", "nextpage"])
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
 _OF_ITEMS = "items|results|records|entries|rows|data|pages?"
 _MORE = re.compile(rf"(?:has|is|are)?more(?:{_OF_ITEMS})?(?:available|incollection|remaining)?|hasnext(?:page)?|(?:is|was)?truncated")
-"""Regular expression of the plain names of members that say whether the list goes on."""
+"""Regular expression of the plain names of members that say whether the list continues."""
 _LAST = re.compile(rf"(?:is)?last(?:page|batch)?|done|endof(?:list|{_OF_ITEMS})")
 """Regular expression of the plain names of members that say whether this is the last page."""
 _IN_HEADER = re.compile(r"x?(?:pagination)?(?:next(?:page)?|continuation|pagination)(?:token|cursor|marker|offset)?")
@@ -205,7 +205,7 @@ class _Asked:
         return next(self._numbered(), None)
 
     def _numbered(self) -> Iterator[tuple[str, str]]:
-        """Yield inputs for the number of a page or an item, each with the pointer to the response's next number."""
+        """Yield inputs for the number of a page or an item, with the response's member for the next number; a member of text is none."""
         for name, key in self.by_plain.items():
             if name not in _PAGES | _OFFSETS | _VAGUE:
                 continue
@@ -217,7 +217,7 @@ class _Asked:
                     yield key, at
 
     def fits(self, key: str, at: str) -> bool:
-        """Return whether an input accepts the value of a response's member by their types, such as no string for a number."""
+        """Return whether an input's type accepts the value of a response's member: an input for numbers accepts no text."""
         name = next((name for name, known in self.by_plain.items() if known == key), "")
         member = self.members.get(at)
         return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)

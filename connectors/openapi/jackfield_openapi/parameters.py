@@ -189,9 +189,9 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
-    """Add an input for each member of a header field whose content is a JSON object.
+    """Add an input for each member of a header field that is an object as JSON.
 
-    :raises InvalidInput: if the parameter is no such header field.
+    :raises InvalidInput: if the field is no object.
     """
     name, content = parameter["name"], parameter.get("content", {})
     schema = content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}

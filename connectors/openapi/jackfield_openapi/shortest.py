@@ -174,7 +174,7 @@ class _Maker:
         return bounds
 
     def _set(self) -> str:
-        """Return a character of a set."""
+        """Return a character that a set matches."""
         is_negated = self._takes("^")
         ranges: list[tuple[str, str]] = []
         while not self._takes("]"):

@@ -123,7 +123,7 @@ def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _default_authorities() -> tuple[str, str]:
-    """Return the file and the folder in which this Python's OpenSSL searches certificate authorities."""
+    """Return the file and the folder of certificate authorities that this Python's OpenSSL reads by default."""
     import ssl
 
     places = ssl.get_default_verify_paths()

@@ -98,7 +98,7 @@ UNSHOWN = "CONNECTION"
 def request_of(
     binding: Json, inputs: Json, files: Files | None = None, connection: Callable[[str], str] = lambda _name: UNSHOWN
 ) -> Request:
-    """Build the request of a call. ``files`` are the stored ones; ``connection`` returns a value of the connection by its name.
+    """Build the request of a call. ``files`` are the stored files; ``connection`` returns a value of the connection by its name.
 
     :raises InvalidInput: if a value does not fit into its place.
     """

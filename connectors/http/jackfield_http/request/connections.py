@@ -283,7 +283,7 @@ class Anonymous(_Tested):
 def target(api: HttpClient, text: str) -> Url:
     """Return the URL of a request: a path on the connection's server, or a whole URL on it.
 
-    :raises InvalidInput: if it is not one, or on another server, to which the connection's credentials are not sent.
+    :raises InvalidInput: if the text is neither, or names another server, to which the connection's credentials are not sent.
     """
     server = api.server
     if server is None:

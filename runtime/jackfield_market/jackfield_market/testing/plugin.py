@@ -38,9 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def jackfield_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty data folder for the runtimes that a test makes: a database, keys and files of its own. No variable names another one, or an
-    endpoint of AWS. Runtimes of the folder that are still open after the test are closed: the application may keep one, which would answer
-    the next test from this test's journal."""
+    """Provide an empty data folder for the runtimes that a test makes, with its own database, keys and files. No environment variable names
+    another folder or database, or an endpoint of AWS. Runtimes of the folder that are still open after the test are closed: otherwise
+    the application could answer the next test from this test's journal.
+    """
     for name in [name for name in os.environ if name.startswith(("JACKFIELD_", "AWS_ENDPOINT_URL"))]:
         monkeypatch.delenv(name)
     home = tmp_path / "jackfield"

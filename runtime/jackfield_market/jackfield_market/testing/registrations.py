@@ -131,9 +131,9 @@ def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
 
 
 def declared_step(about: Mapping[str, Any], request: Request) -> tuple[str, str] | None:
-    """Return which request of a declared registration this is, with the ID that it names; None if it is none of them.
+    """Return the name of the declared request that ``request`` matches, with the registration's ID in it; None without a match.
 
-    Requests of one method and path, as those of GraphQL, differ by what is fixed in their bodies.
+    Requests of one method and path, such as GraphQL's, differ by the fixed members of their bodies.
     """
     path, fixed = request.path.partition("?")[0], about.get("fixed", {})
     for name in ("list", "create", "tell", "update", "remove"):
