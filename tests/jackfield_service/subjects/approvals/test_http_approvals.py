@@ -48,7 +48,9 @@ def ended(stand: Stand, client: Client, identifier: str) -> dict[str, Any]:
 def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, approver: Client, prefer: dict[str, str]) -> None:
     """202 with a Result and its place; who approves sees it and decides, and a worker makes the call."""
     found = caller.post(
-        "/v1/invocations", say("post", "hall", text="x"), **{name.replace("-", "_"): value for name, value in prefer.items()}
+        "/v1/invocations",
+        {**say("post", "hall", text="x"), "idempotencyKey": f"order-{len(prefer)}"},
+        **{name.replace("-", "_"): value for name, value in prefer.items()},
     )
     assert (found.status, found.json["status"], "output" in found.json) == (202, "waiting", False), found.body
     identifier = found.json["meta"]["invocationId"]
@@ -58,6 +60,7 @@ def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, appr
     assert [one["id"] for one in approver.get("/v1/approvals?status=waiting").json["items"]] == [identifier]
     shown = approver.get(f"/v1/approvals/{identifier}").json
     assert (shown["status"], shown["inputs"]) == ("waiting", {"text": "x", "times": 1, "loud": False, "reveal": False})
+    assert shown["idempotencyKey"] == f"order-{len(prefer)}"
     decided = approver.post(f"/v1/approvals/{identifier}:approve", {"why": "it is fine"})
     assert (decided.status, decided.json["status"], decided.json["why"]) == (200, "approved", "it is fine")
     assert ended(stand, caller, identifier)["status"] == "succeeded"
