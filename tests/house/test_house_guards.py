@@ -34,9 +34,9 @@ EXPLAINED = (
     '"message": "\'stripe/* & effect:write\' leaves out 37',
     "are changes, which `effect:write` leaves out",
     "Patterns that guard 'effect:write' alone",
-    "a pattern that blocks ``effect:write``, or lets it wait",
+    "patterns that block ``effect:write`` or make it wait",
     '_WRITE, _WIDER, _LEFT = "effect:write"',
-    "Return what patterns that block or approve ``effect:write`` leave out",
+    "Return the gaps of patterns that block or approve ``effect:write``",
 )
 """Beginnings of what says that a pattern leaves out changes; each stands in a text once."""
 _SPAN = re.compile(r"""(?:--(?:block|approve)[= ]|["'`])([^"'`\n\s]*(?: ?& ?[^"'`\n\s]+)*)""")
