@@ -31,7 +31,7 @@ class AwsHttpErrors(HttpErrors):
 
 
 def _elements(content: bytes) -> dict[str, str]:
-    """Return the code and the message of an error in XML. Each stands there once."""
+    """Return the code and the message of an error in XML, which contains each of them once."""
     found = {name: _ELEMENTS[name].search(content) for name in _ELEMENTS}
     return {name: unescape(one[1].decode("utf-8", "replace")) for name, one in found.items() if one is not None}
 

@@ -221,8 +221,8 @@ def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
 
 
 def _is_unprocessed(error: Exception, stream: int) -> bool:
-    """Return True if the server declares a stream unprocessed: by GOAWAY with a lower one (RFC 9113 §6.8), or by REFUSED_STREAM (§8.7). A
-    wait for another connection follows such a GOAWAY, too.
+    """Return True if the server declares a stream unprocessed: by GOAWAY with a lower stream ID (RFC 9113 §6.8), or by REFUSED_STREAM
+    (§8.7). A wait for another connection follows such a GOAWAY, too.
     """
     event = error.args[0] if error.args else None
     last = getattr(event, "last_stream_id", None)
@@ -288,8 +288,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Backend that opens TCP connections like jackfield's wire: to addresses that the guard has checked, or through a proxy. All are for
-    TLS.
+    """Backend that opens TCP connections like jackfield's wire: to addresses that the guard has checked, or through a proxy. All
+    connections use TLS.
     """
 
     def __init__(self, settings: WireSettings) -> None:

@@ -1,4 +1,4 @@
-"""Asynchronous jobs of a provider: an action starts one, or is given the handle of one, and polls until it has ended."""
+"""Asynchronous jobs of a provider: an action starts a job, or gets a job's handle, and polls until the job has ended."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Learned:
     ) -> dict[str, str]:
         """Return the values of an approval, after at most one request with its token.
 
-        :raises InvalidConnection: if one is missing, a server is on another host, or the connection must say which choice it means.
+        :raises InvalidConnection: if a value is missing, a server is on another host, or the connection must name its choice.
         """
         found = {name: _text(find(body, place), name) for name, place in self.answer.items()}
         found |= {name: _text(answer.get(parameter), name) for name, parameter in self.callback.items()}

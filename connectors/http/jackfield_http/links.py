@@ -10,7 +10,7 @@ _PARAMETER = re.compile(r"\s*;\s*(?:([^\s=;,\"<>]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\
 _BLANK = " \t,;"
 _ESCAPED = re.compile(r"\\(.)")
 _REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",])*,?")
-"""Regular expression of the rest of a malformed link, up to the comma that ends it; a comma in a quoted string does not."""
+"""Regular expression of the rest of a malformed link, up to the comma that ends the link; commas in quoted strings are skipped."""
 
 
 def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = None) -> str | None:

@@ -13,7 +13,7 @@ from jackfield_http.parsing import error_body
 End = int | tuple[int, str]
 """Error response that marks the end of a list: an HTTP status, or a status and the provider's code."""
 CLEAR = frozenset({404, 410, 416})
-"""Client errors that mean on their own that a page does not exist: any other needs a code."""
+"""Client errors that mean on their own that a page does not exist: any other client error needs a code."""
 NEEDS_CODE = (
     "name the code by which the provider says that there is no such page, as {status: 400, codes: [no_such_page]}: a status other than "
     "404, 410 and 416 has other reasons, too"

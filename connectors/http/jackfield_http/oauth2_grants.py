@@ -50,7 +50,7 @@ for which a process holds the right to refresh, so that two never refresh at onc
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
 _PASSING = frozenset({408, 425, 429, 407})
-"""Statuses of refusals that prove nothing about the refresh token: of time, of rate, and of a proxy."""
+"""Statuses of refusals that prove nothing about the refresh token: timeouts, rate limits and refusals of a proxy."""
 _PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "slow_down", "rate_limit_exceeded", "ratelimited"}
 _PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)
 """Regular expression of messages of providers that throttle with other statuses, as Zoho does."""
@@ -231,8 +231,8 @@ class OAuth2AuthorizationCode(HttpConnection):
     def _access_token(self, context: OpenContext, grants: Grants) -> Minted:
         """Refresh the access token. A rotated refresh token is stored before anything else, since it may exist nowhere else.
 
-        The start of a refresh is recorded first. If this process ends before the answer is stored, the next one finds that record and sends
-        the previous refresh token again, which many providers accept for a while.
+        The start of a refresh is recorded first. If this process ends before the answer is stored, the next process finds that record and
+        sends the previous refresh token again, which many providers accept for a while.
         """
         used = grants.find()
         refresh, first = used.value.get("refreshToken"), used.value.get("accessToken")
@@ -372,7 +372,8 @@ def _grants(context: OpenContext) -> Grants:
 
 def _refuses_grant(error: JackfieldError) -> bool:
     """Return whether a provider refused a refresh token explicitly, in whatever words: with a status of 4xx, or with an error in a success.
-    Refusals of the client, of time and of rate do not count."""
+    Refusals of the client, timeouts and rate limits do not count.
+    """
     said = error.provider
     if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited):
         return False

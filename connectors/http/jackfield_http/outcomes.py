@@ -10,9 +10,9 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
 
 _LONGEST = 200
-"""Maximum characters of an entry's message."""
+"""Maximum number of characters of an entry's message."""
 _MOST_KINDS = 20
-"""Maximum number of items whose errors are built to find the error of the whole."""
+"""Maximum number of items whose errors are built to find the error of the whole answer."""
 
 Json = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ class Refused:
     is_whole: bool
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
-        """Return the error of the whole, with a detail for each item: preferably an error that a retry cannot mend."""
+        """Return the error of the whole answer, with a detail for each item: preferably an error that a retry cannot mend."""
         known = list(errors)
         found = next((error for error in known if not error.retryable), known[0])
         found.details = tuple(entry.fault for entry in self.entries)

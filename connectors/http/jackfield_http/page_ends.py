@@ -211,9 +211,9 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
 
 
 def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bool | None) -> Following:
-    """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit.
+    """Read a page by number, by offset or by last ID: an empty page ends the list, a short page may only reach the server's limit.
 
-    An empty page ends no list whose provider tells the number of the last page, or the step of its offsets, which have gaps then.
+    An empty page does not end a list whose provider states the number of the last page, or the step of offsets that have gaps.
     """
     items, flag = find(body, pages.items), _flag(pages)
     count = len(items) if isinstance(items, list) else 0
@@ -233,15 +233,13 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
 
 
 def _step(pages: Declared, body: Any, count: int) -> int | None:
-    """Return the number by which an offset grows, as stated in a response; None if it is not, or if the response cannot state the number of
-    items.
-    """
+    """Return the number by which an offset grows, as stated in a response; None if the response states no step, or no number of items."""
     said: Any = None if pages.step is None or not _counts(find(body, pages.total or "")) else find(body, pages.step)
     return max(int(said), count) if _counts(said) and int(said) > 0 else None
 
 
 def _is_last(pages: Declared, answer: Answer, position: int) -> bool | None:
-    """Return whether a response's header field marks the last page; None if it says neither."""
+    """Return whether a response's header field marks the last page; None if the field says neither."""
     said = answer.headers.get(pages.last_header, "").strip() if pages.last_header else ""
     return position - pages.first + 1 >= int(said) if _counts(said) else yes_or_no(said)
 

@@ -39,7 +39,7 @@ def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
     A provider behind a gateway names the list's own path without the gateway's, such as Confluence behind api.atlassian.com: only the query
     of such an address is used.
 
-    :raises Elsewhere: if it is invalid, or would carry the credentials elsewhere.
+    :raises Elsewhere: if the URL is invalid, or would carry the credentials elsewhere.
     """
     try:
         found = own_scheme(answered.joined(address), server)

@@ -62,12 +62,12 @@ class Pages:
     size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at a member that is true there.
     ``header`` names the header field of a response with the token. ``ends`` are statuses of a page after the first that mean that the list
     has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a
-    provider refuses to show more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
+    provider refuses to return more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
     next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items
-    of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points
+    of the whole list, of which the provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points
     at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the header field with the number of the
     last page, or with "true" on it: an empty page before it is not the last. ``under`` is the path that contains pages, if it differs
-    from the list's own. ``is_assumed``: it is not declared that the API sends ``Link``, so a
+    from the list's own. ``is_assumed``: no declaration says that the API sends ``Link``, so a
     response without it says nothing.
     """
 
@@ -130,35 +130,38 @@ class Pages:
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:
-        """Pages by a token: ``next`` points at it in the response, ``parameter`` takes it. It may also be the next page's URL.
+        """Declare pages by a token: ``next`` points at the token in the response, ``parameter`` sends it. The token may also be the next
+        page's URL.
 
-        With the option ``header``, it is in that header field of the response, and ``next`` is empty.
+        With the option ``header``, the token is in that header field of the response, and ``next`` is empty.
         """
         return cls("token", items, parameter, next, **options)
 
     @classmethod
     def number(cls, parameter: str, items: str, *, first: int = 1, **options: Any) -> Pages:
-        """Pages by number, counted from ``first``. An empty page is the last: a short one may only be the server's own limit."""
+        """Declare pages by number, counted from ``first``. An empty page is the last: a short page may only reach the server's
+        own limit.
+        """
         return cls("page", items, parameter, first=first, **options)
 
     @classmethod
     def offset(cls, parameter: str, items: str, **options: Any) -> Pages:
-        """Pages by the number of items to skip; an empty page is the last."""
+        """Declare pages by the number of items to skip; an empty page is the last."""
         return cls("offset", items, parameter, **options)
 
     @classmethod
     def link(cls, items: str = "", **options: Any) -> Pages:
-        """Pages by the header field ``Link`` with ``rel="next"`` (RFC 8288)."""
+        """Declare pages by the header field ``Link`` with ``rel="next"`` (RFC 8288)."""
         return cls("linkHeader", items, **options)
 
     @classmethod
     def url(cls, next: str, items: str, **options: Any) -> Pages:
-        """Pages by the URL of the next page, at the pointer ``next``."""
+        """Declare pages by the URL of the next page, at the pointer ``next``."""
         return cls("url", items, next=next, **options)
 
     @classmethod
     def last_id(cls, parameter: str, items: str, *, next: str = "/id", **options: Any) -> Pages:
-        """Pages by the ID of the last item, at the pointer ``next`` within it."""
+        """Declare pages by the ID of the last item, at the pointer ``next`` within the item."""
         return cls("lastId", items, parameter, next, **options)
 
     def pagination(self, items: str) -> Pagination:
@@ -180,7 +183,7 @@ class Pages:
         query: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Page:
-        """Fetch the page in ``asked``; ``options`` are the same as for ``HttpClient.request``.
+        """Fetch the page in ``asked``; ``options`` are the options of ``HttpClient.request``.
 
         :raises InvalidInput: if its token cannot come from this list.
         """
@@ -240,7 +243,8 @@ class Pages:
         return page_urls.followed(own, token, api.server or own, root=_root(api), under=under)
 
     def token_after(self, api: HttpClient, answer: Answer, body: Any, position: int) -> str | None:
-        """Return the token of the page after a response, None after the last one. If that is unknown, the caller gets a warning.
+        """Return the token of the page after a response, None after the last one. If it is unknown whether a page follows, the caller gets
+        a warning.
 
         :raises Unavailable: if the next page's token is unusable.
         :raises Elsewhere: if its address may not be followed.

@@ -1,4 +1,4 @@
-"""Parsing of responses' bodies: JSON, items of a stream, and the words of an error. Providers' answers are parsed only here.
+"""Parsing of responses' bodies: JSON, items of a stream, and messages of errors. Providers' answers are parsed only here.
 
 ``parsed`` is the one entry for successes, ``error_body`` for refusals. Both are bounded: by the size of the body, which the client limits,
 by depth, and by the number of items.

@@ -89,7 +89,9 @@ def remaining(find: Find) -> float | None:
 
 
 def reset(find: Find) -> float | None:
-    """Return the seconds until the window ends: of the last one of the exhausted limits, or, if none is exhausted, of the first limit."""
+    """Return the seconds until the latest window of an exhausted limit ends; else the latest of a limit without a remainder, else the
+    earliest. None without any window.
+    """
     found = [(left, seconds) for left, seconds in _policies(find) if seconds is not None]
     used_up = [seconds for left, seconds in found if left is not None and left < 1]
     unstated = [seconds for left, seconds in found if left is None]

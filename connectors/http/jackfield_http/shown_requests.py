@@ -23,7 +23,7 @@ class ShownFile:
 
     @classmethod
     def of(cls, file: StreamedFile | File) -> ShownFile:
-        """Describe a file: a stored one by its ID, too."""
+        """Describe a file; a stored file also by its ID."""
         if isinstance(file, File):
             return cls({"bytes": len(file.content)})
         about = {"file": file.id, "bytes": file.size}

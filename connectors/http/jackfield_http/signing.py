@@ -17,7 +17,7 @@ from jackfield_http.sign_in import SignIn, Together
 from jackfield_http.urls import Url
 
 GROUP = "jackfield.bindings"
-"""Entry points of signers, as ``TYPE.signer``: functions that take the context and the connection's values, and return a ``Signer``."""
+"""Entry points of signers, as ``TYPE.signer``: functions that accept the context and the connection's values, and return a ``Signer``."""
 
 
 class Signer(Protocol):

@@ -30,11 +30,11 @@ _WIDE = re.compile(r"%u00([0-9A-Fa-f]{2})")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TRIMMED = " \t\r\n\0"
 _LONGEST = 16_384
-"""Maximum length of a URL's path and query; servers accept about half of it."""
+"""Maximum length of a URL's path and query, in characters; servers accept about half of it."""
 
 
 class UrlError(ValueError):
-    """Text that is not an absolute http or https URL; the message completes "the URL …"."""
+    """Error of a text that is not an absolute http or https URL; the message completes "the URL …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _quoted(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encode characters outside ASCII; encoded ones stay unchanged."""
+    """Percent-encode characters outside ASCII; encoded characters stay unchanged."""
     return text if text.isascii() else "".join(one if one.isascii() else quote(one, safe="") for one in text)
 
 

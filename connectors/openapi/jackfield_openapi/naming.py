@@ -199,8 +199,9 @@ def words(text: str) -> list[str]:
 
 
 def input_name(text: str) -> str:
-    """Return the preferred key of an input: the name as camelCase, its letters of other scripts unchanged; empty if the name has no letters
-    or digits.
+    """Return the preferred key of an input: the name as camelCase, with letters of other scripts unchanged.
+
+    It is empty if the name has no letters or digits.
     """
     return camel(words(text) if text.isascii() else _WIDE_WORD.findall(_folded(text)))
 

@@ -205,7 +205,7 @@ class _Asked:
         return next(self._numbered(), None)
 
     def _numbered(self) -> Iterator[tuple[str, str]]:
-        """Yield inputs for the number of a page or an item, with the response's member for the next number; a member of text is none."""
+        """Yield inputs for the number of a page or an item, each with the pointer to the response's next number."""
         for name, key in self.by_plain.items():
             if name not in _PAGES | _OFFSETS | _VAGUE:
                 continue
@@ -217,7 +217,7 @@ class _Asked:
                     yield key, at
 
     def fits(self, key: str, at: str) -> bool:
-        """Return whether an input's type accepts the value of a response's member: an input for numbers accepts no text."""
+        """Return whether an input accepts the value of a response's member by their types, such as no string for a number."""
         name = next((name for name, known in self.by_plain.items() if known == key), "")
         member = self.members.get(at)
         return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)

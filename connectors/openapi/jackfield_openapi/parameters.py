@@ -189,9 +189,9 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
-    """Add an input for each member of a header field that is an object as JSON.
+    """Add an input for each member of a header field whose content is a JSON object.
 
-    :raises InvalidInput: if the field is no object.
+    :raises InvalidInput: if the parameter is no such header field.
     """
     name, content = parameter["name"], parameter.get("content", {})
     schema = content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}

@@ -71,7 +71,7 @@ class _Place:
     refined: frozenset[str] = frozenset()
     """Names of members that several parts of a composition describe: a closed part would refuse another part's members."""
     is_loose: bool = False
-    """True within a member of ``refined``."""
+    """True inside a member that several parts describe."""
     inlined: frozenset[str] = frozenset()
     """Places of the definitions that are being inlined around this position."""
 
@@ -472,7 +472,7 @@ class _Conversion:
             self._made["unevaluatedItems"] = self._sub(self._node["unevaluatedItems"], "unevaluatedItems")
 
     def _listed_items(self, items: Any) -> Any:
-        """Return the schema of the items with the enumeration of their array, unless the items have one of their own."""
+        """Return the schema of the items with their array's enumeration, unless they have their own."""
         if not isinstance(items, dict):
             return {"enum": enum_of(self._node["enum"], [])}
         named = items.keys() & {"enum", "const", "$ref", "allOf", "anyOf", "oneOf"}

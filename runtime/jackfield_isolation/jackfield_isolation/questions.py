@@ -63,8 +63,8 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, repr=False)
 class Asked:
-    """Question in the form in which it is sent. ``given`` are its arguments; ``renew``: the client renews its credentials first;
-    ``forget``: numbers of unused connections.
+    """Question in the form of its frame. ``given`` are its arguments; ``renew``: the client renews its credentials first; ``forget``:
+    numbers of unused connections.
     """
 
     ask: str

@@ -62,7 +62,7 @@ class CallShare:
     def take(self, frame: Mapping[str, Any], size: int) -> None:
         """Count a frame of ``size`` bytes.
 
-        :raises Garbage: if it exceeds the share.
+        :raises Garbage: if the frame exceeds a limit.
         """
         self._frames += 1
         if self._frames > _MOST_FRAMES:

@@ -272,7 +272,7 @@ class Supervisor(ProcessLocal):
 
 
 class WatchThread(ProcessLocal):
-    """Thread that starts the children of this process and checks them once a second, while there are any."""
+    """Thread that starts the children of this process, and monitors them once a second while there are any."""
 
     def __init__(self) -> None:
         self._ticks: list[Callable[[], object]] = []

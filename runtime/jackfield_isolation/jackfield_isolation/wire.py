@@ -176,7 +176,7 @@ class Wire:
         self._end.close()
 
     def leave(self) -> None:
-        """Close this process's copy of the connection's end; the process that it was forked from continues to use it."""
+        """Close this process's copy of the end; the process that was forked continues to use its own."""
         self._end.close()
 
 

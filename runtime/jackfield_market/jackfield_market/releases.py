@@ -128,8 +128,8 @@ def read_release(row: Any) -> Release:
 
 
 def _small_icon(icon: object) -> str | None:
-    """Return an icon that lists may show: an embedded image, in which browsers run no scripts and load nothing; None for any other icon, or
-    a longer one.
+    """Return an icon for lists: an image within the page, in which browsers run no scripts and load nothing. Return None for any other
+    icon.
     """
     return icon if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON else None
 

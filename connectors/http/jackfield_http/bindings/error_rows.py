@@ -35,7 +35,7 @@ Json = Mapping[str, Any]
 def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
     """Return the error map from the member ``errors`` of a manifest; missing parts come from ``base``.
 
-    The first of several matching rows counts: a file's own rows stand before those of the table that they refine.
+    The first of several matching rows counts: a file's own rows precede the rows of the table that they refine.
     """
     plain = [each for each in given.get("rows", ()) if not _is_case(each)]
     rows = {key: row for each in reversed(plain) for key, row in _rows(each)}

@@ -1,4 +1,4 @@
-"""The connector ``http``: send any HTTP request, and receive any webhook."""
+"""Connector ``http``: send any HTTP request, and receive any webhook."""
 
 from jackfield_http.request.connector import connector
 from jackfield_http.request.webhooks import webhook

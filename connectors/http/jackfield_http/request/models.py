@@ -143,7 +143,7 @@ class FailedRule(_Closed):
     )
 
     def declared(self) -> Failed:
-        """Return the rule."""
+        """Return the function that finds the failure in a response."""
         return failing({"member": self.member} | ({} if self.equals is None else {"equals": self.equals}))
 
 

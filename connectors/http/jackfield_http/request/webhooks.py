@@ -1,4 +1,4 @@
-"""Trigger ``webhook`` of the connector ``http``: any POST that is signed, or that knows an unguessable path."""
+"""Trigger ``webhook`` of the connector ``http``: any POST that is signed, or that is sent to an unguessable path."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def process_control(option: int, value: int, address: int = 0) -> None:
 
 
 def end_with_parent(parent: int, signal: int) -> None:
-    """Let the kernel send ``signal`` to this process when its parent's thread ends. End the process if that thread has ended already."""
+    """Ask the kernel to send ``signal`` to this process when its parent's thread ends. If the parent has ended already, exit."""
     process_control(_PR_SET_PDEATHSIG, signal)
     if os.getppid() != parent:
         os._exit(1)
@@ -137,9 +137,9 @@ def _opened(path: str) -> Iterator[int | None]:
 
 
 def return_large_blocks() -> None:
-    """Let glibc return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
+    """Configure glibc to return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
 
-    By default, glibc holds up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
+    Otherwise glibc retains up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         _libc().mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)

@@ -68,8 +68,10 @@ class Names:
 
 
 class TypeReader:
-    """Reader of one schema of an action as types. ``declarations`` are the declarations of its objects, each after the declarations that it
-    uses. ``lenient`` members may be omitted.
+    """Converter of one schema of an action into types.
+
+    ``declarations`` are the declarations of its objects, each after those that it uses. Members are optional where the reader is
+    ``lenient``.
     """
 
     def __init__(self, language: Language, root: Json, names: Names, *, lenient: Iterable[str] = (), shares: bool = False) -> None:
