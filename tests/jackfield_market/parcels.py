@@ -40,7 +40,18 @@ dependencies = ["jackfield>=0.1,<1"]
 [project.entry-points."jackfield.connectors"]
 parcel = "jackfield_parcel:connector"
 """,
-    "README.md": f"# Parcel\n\nSends parcels {'far and wide ' * 10}\n",
+    "README.md": f"""# Parcel
+
+Sends parcels {"far and wide " * 10}
+
+| action | does |
+| --- | --- |
+| `findParcel`, `weighParcel` | reads `GET /parcels` |
+
+    jackfield connections add my-parcel --type parcel/TYPE
+    jackfield invoke parcel ACTION --connection my-parcel
+    jackfield invoke parcel findParcel name=ada
+""",
     "CHANGELOG.md": "# Changes\n\n## 1.0.0\n\nThe first.\n",
     "tests/test_parcel.py": "from jackfield.testing import Conformance\n\n\ndef test_it() -> None: ...\n",
     "tests/recordings/example-findParcel.json": _recording(("GET", "/parcels?name=ada", None, {"id": "p1"})),

@@ -20,8 +20,8 @@ _TEMPLATE = re.compile(
     r"|: (?:what it does|what people use it for|where a user creates the API key|why nobody can find out what became of a lost call)\b"
 )
 """Regular expression of the templates' sentences, which the author must replace."""
-_CALL = re.compile(r"\bjackfield invoke ([a-z0-9-]+) ([A-Za-z]\w*)")
-_TYPE = re.compile(r"--type ([a-z0-9-]+)/(\w+)")
+_CALL = re.compile(r"\bjackfield invoke ([a-z0-9-]+) ([a-z]\w*)")
+_TYPE = re.compile(r"--type ([a-z0-9-]+)/([a-z]\w*)")
 _CODE = re.compile(r"`([A-Za-z]\w*)`")
 _TOKENS = frozenset({"cursor", "nextcursor", "nexttoken", "nextpagetoken", "pagetoken", "continuationtoken", "marker", "nextmarker"})
 _INTERNAL = (
