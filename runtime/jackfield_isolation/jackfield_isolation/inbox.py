@@ -98,7 +98,7 @@ class Inbox:
     def _count_stray(self, head: Head, largest: int) -> None:
         """Count a frame without a reader: a late frame, or a line for the log.
 
-        :raises Garbage: if the frame is too large, or there were too many.
+        :raises Garbage: if the frame is too large, or one too many.
         """
         if head.size > largest:
             raise Garbage(f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed")

@@ -23,7 +23,6 @@ class LazyThreads(ProcessLocal, Executor):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset the executor in a forked process, which has none of the threads."""
         self._threads: Threads | None = None
         self._lock = threading.Lock()
 

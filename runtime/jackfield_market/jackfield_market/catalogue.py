@@ -35,7 +35,7 @@ _LARGEST_LIST = 1 << 28
 
 
 def init(site: str, keys: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """Create a catalogue without connectors, and its keys.
+    """Create a catalogue without connectors, and its keys; return their paths and key ids.
 
     :raises InvalidInvocation: if it or a key exists, or the keys would be published with the site.
     """
@@ -90,7 +90,8 @@ def revoke(
     reason: str = "",
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """End a publisher's key, so that it signs nothing new, and withdraw its releases unless ``keep_releases`` is set.
+    """End a publisher's key, so that it signs nothing new, and withdraw its releases unless ``keep_releases`` is set. Return the command's
+    answer.
 
     ``successor`` is a public key file of the same publisher, whose key takes over the names.
 
@@ -111,14 +112,16 @@ def revoke(
 
 
 def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Sign again all metadata that has less than half of its lifetime left, or expires ``within`` the given time."""
+    """Sign again all metadata that has less than half of its lifetime left, or expires ``within`` the given time; return the command's
+    answer.
+    """
     with _changing(site, keys, now) as work:
         work.published = work.repository.publish(work.edit({}), work.now, within)
         return {"site": work.site, **work.published}
 
 
 def rotate(site: str, keys: str, role: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """Replace the key of a role; the old key is moved into the folder of retired keys.
+    """Replace the key of a role, and return the command's answer; the old key is moved into the folder of retired keys.
 
     :raises InvalidInvocation: if a key that must sign the change is missing.
     """

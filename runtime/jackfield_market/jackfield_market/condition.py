@@ -26,8 +26,8 @@ _BROKEN_INTO = "if you have not published it, the key of 'releases' was stolen"
 def condition(site: str, keys: str, now: datetime, within: timedelta, *, files: bool = False) -> dict[str, Any]:
     """Return the roles of a catalogue with their expiry, its keys, its publishers and its ``faults``.
 
-    Faults are metadata that expires ``within`` the given time, and files that are altered or not the publisher's. With ``files``, every
-    published file is read and compared with the signed metadata, and every attestation is verified.
+    Faults are metadata that expires ``within`` the given time, and files that are altered or not the publisher's. With ``files``, all
+    published files are compared with the signed metadata, and all attestations verified.
 
     :raises InvalidInvocation: if the site is no catalogue, or its metadata was altered.
     """

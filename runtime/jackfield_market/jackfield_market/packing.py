@@ -133,7 +133,6 @@ def _check_manifest(wheel: Wheel) -> None:
 
 
 def _described(wheel: Wheel, module: str, attribute: str) -> dict[str, Any]:
-    """Return the manifest that the code in the wheel describes."""
     with tempfile.TemporaryDirectory(prefix="jackfield-") as root:
         for path, content in wheel.files.items():
             if path.startswith(f"{wheel.package}/"):

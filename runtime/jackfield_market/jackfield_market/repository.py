@@ -50,7 +50,7 @@ renewed.
 
 
 def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
-    """Create the keys of a new catalogue's roles and its first root metadata; overwrite nothing.
+    """Create the keys of a new catalogue's roles and its first root metadata; overwrite nothing. Return their paths and key ids.
 
     :raises InvalidInvocation: if the catalogue or a key exists, or the keys would be published with the site.
     """

@@ -118,6 +118,5 @@ def _literal(call: ast.Call, name: str, default: object) -> object:
 
 
 def _sorted(permissions: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """Return permissions in sorted order, for comparison."""
     lists = {str(system): names for system, names in permissions.items() if isinstance(names, list | tuple | set)}
     return {system: sorted(map(str, names)) for system, names in lists.items() if names}

@@ -245,7 +245,7 @@ class _Reading:
     def _check_sizes(self, files: Mapping[str, bytes], info: str) -> None:
         """Check sizes before parsing, which needs a multiple of the size in memory.
 
-        :raises WheelRefused: if a file is too large to be parsed.
+        :raises WheelRefused: if a file is too large.
         """
         parsed = (path for path in files if path.endswith("/connector.json") or path in {f"{info}/{name}" for name in _PARSED})
         large = next((path for path in parsed if len(files[path]) > MAX_PARSED), None)

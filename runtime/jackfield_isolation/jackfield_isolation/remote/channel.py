@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
         @property
         def key(self) -> str:
-            """Key of the connection's type."""
+            """Return the key of the connection's type."""
 
         @property
         def values(self) -> Mapping[str, Any]:
-            """Values of the connection."""
+            """Return the values of the connection."""
 
         @property
         def reports_begin(self) -> bool:
-            """True if the connection's client reports that a request begins."""
+            """Return whether the connection's client reports the start of a request."""
 
         def hosts(self) -> Mapping[str, NamedHost]:
             """Return permissions for the hosts in the connection's values, by host."""

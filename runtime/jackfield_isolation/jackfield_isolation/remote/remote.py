@@ -124,7 +124,7 @@ class RemoteConnection(SecretHolder):
         self._hosts: Mapping[str, NamedHost] | None = None
 
     def hosts(self) -> Mapping[str, NamedHost]:
-        """Return the hosts that the values name."""
+        """Return permissions for the hosts that the values name, by host."""
         if self._hosts is None:
             self._hosts = hosts_named(self.schema, self.values)
         return self._hosts
@@ -150,7 +150,7 @@ class RemoteConnection(SecretHolder):
     revoke = _asking(questions.REVOKE)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return the permissions that this connection needs."""
+        """Return the permissions that this connection needs, of ``permissions``."""
         found: Collection[str] = self.channel.ask(questions.NEEDED, sorted(permissions), call=current_call(), kind=self)
         return found
 

@@ -18,8 +18,8 @@ _FIRST_USER = 0x7A000000
 def threads_to_allow() -> int:
     """Return the thread limit for this process's user, after giving a process of root another real user ID.
 
-    The kernel exempts root, judged by the real user ID, from the limit. The new ID belongs to no other process. The effective user ID, with
-    which files are opened, stays.
+    The kernel exempts root, judged by the real user ID. The new ID belongs to no other process. The effective user ID, with which files are
+    opened, stays.
     """
     return MOST_THREADS if _take_user() else _threads_of_machine() + _SLACK
 

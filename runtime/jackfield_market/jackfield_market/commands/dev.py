@@ -34,7 +34,7 @@ COMPONENTS = "components = jackfield_service.shell.pages.all_components:routes"
 _HOOKS = "jackfield_market.commands.dev_hooks"
 _MOST_FILES = 2_000
 _SLOW = 10.0
-"""Seconds after which an import that has not ended is named."""
+"""Seconds after which an import that has not ended is reported."""
 _STOP = 10.0
 """Seconds for the server to stop before it is killed."""
 _ENDS = (signal.SIGTERM, signal.SIGHUP) if os.name == "posix" else (signal.SIGTERM,)

@@ -35,7 +35,6 @@ def _declare_common(parser: Parser) -> None:
 
 
 def _operations(arguments: Namespace) -> Operations:
-    """Return the operations on the data folder, with the options of a command."""
     from jackfield_market.installing.operations import Operations, Options
 
     def warn(text: str) -> None:

@@ -68,7 +68,7 @@ def check_host(wheel: Wheel) -> None:
 
 
 def _is_single_file() -> bool:
-    """Return whether this process is jackfield's single file, whose interpreter and packages PyInstaller has put together."""
+    """Return whether this process is jackfield's single file, which PyInstaller has built of interpreter and packages."""
     return hasattr(sys, "_MEIPASS")
 
 

@@ -116,7 +116,7 @@ class Installer:
     def install(self, release: Release, locked: Sequence[Dependency] | None = None) -> Installation:
         """Verify a release and install it. The caller holds the data folder's lock. ``locked`` are the dependencies that a lock file names.
 
-        :raises NotInstalled: naming the rule that refuses the release; no code of the package has run, and none of its files remain.
+        :raises NotInstalled: naming the rule that refuses the release. No code of the package has run then, and no file remains.
         """
         self.check(release, exact=locked is not None)
         for receipt in self.installed.of(release.key):

@@ -119,9 +119,9 @@ class Installed:
         return [row for row in rows if (row["connector"], row["version"], row["keyId"]) not in named]
 
     def _own(self, key: str, version: str) -> str:
-        """Return the folder of a connector. Writing or deleting through a symbolic link would change files that are not jackfield's.
+        """Return the folder of a connector. Through a symbolic link, changes would reach files that are not jackfield's.
 
-        :raises InvalidInvocation: if the folder, or the folder of its version, is a symbolic link.
+        :raises InvalidInvocation: if the folder, or its version's folder, is a symbolic link.
         """
         parent = os.path.join(self.folder, key)
         for path in (parent, os.path.join(parent, version)):

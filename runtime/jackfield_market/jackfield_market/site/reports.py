@@ -98,7 +98,7 @@ def published(site: str, key: str, version: str, grade: object) -> VersionReport
 
 
 def section(report: VersionReport) -> Markup:
-    """Render the rules of a report by tier; a tier with a rule that fails is open."""
+    """Render the rules of a report by tier; a tier with a failed rule is expanded."""
     tiers = groupby(sorted(report.rules, key=lambda rule: _GRADES.index(rule.tier)), key=lambda rule: rule.tier)
     return h.section(h.h2("Grade", id="grade"), [_tier(tier, list(rules)) for tier, rules in tiers])
 

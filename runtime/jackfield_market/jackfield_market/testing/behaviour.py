@@ -249,9 +249,9 @@ def _explained(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
 
 
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
-    """Yield the faults of attempts that never get a whole response.
+    """Yield the faults of concurrent attempts that never get a whole response.
 
-    They run concurrently until their deadline. Attempts with a fault are repeated with longer deadlines, since the machine may be busy.
+    Attempts with a fault are repeated with longer deadlines, since the machine may be busy.
     """
     rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
     for seconds in (_SHORT_DEADLINE, _AGAIN):

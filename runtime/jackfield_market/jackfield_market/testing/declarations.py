@@ -87,7 +87,7 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
 
 
 def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
-    """Compare with a second library the validation of the schemas and of each example, also with one member missing or of another type."""
+    """Yield each disagreement with a second library about the schemas, an example, or a variant of an example."""
     try:
         from jsonschema import Draft202012Validator, SchemaError
     except ImportError:
@@ -128,7 +128,7 @@ def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], 
 
 
 _FEW_VARIED = 3
-"""Number of members that are varied of an output that only describes: providers have objects of a hundred members."""
+"""Maximum number of varied members of an output whose schema only describes: objects of providers can have a hundred members."""
 
 
 def _variants(values: Mapping[str, Any], varied: Iterable[str]) -> Iterator[Mapping[str, Any]]:

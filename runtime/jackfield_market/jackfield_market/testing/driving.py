@@ -118,9 +118,9 @@ class _Files:
 
 
 def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
-    """Return the key of the connection type whose values contain the server's address, which the loopback provider can replace.
+    """Return the key of the connection type whose values contain the server's address; None without such a type.
 
-    Return ``connection`` if it is given. Return None if there is no such type.
+    The loopback provider can replace this address. If ``connection`` is given, it is the key.
     """
     if connection is not None:
         return connection if connection in manifest.connection_types else None

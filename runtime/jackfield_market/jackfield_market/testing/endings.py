@@ -118,7 +118,9 @@ def _found(row: _List) -> _List:
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
-    """Fetch three pages one by one. One is empty and has a token: the second, or the last if an empty page ends the list."""
+    """Fetch three pages one by one, and yield faults. One is empty and has a token: the second, or the last if an empty page
+    ends the list.
+    """
     for row in _lists(subject):
         yield from (f"'{row.action.key}' {fault}" for fault in _followed(row))
 
@@ -150,7 +152,7 @@ def _texts(request: Request) -> tuple[str, ...]:
 
 
 def _pages_are_single(subject: Subject) -> Iterator[str]:
-    """Run a list against a provider that always returns the same token, and yield a fault if one attempt fetches several pages."""
+    """Yield a fault for each list that fetches several pages in one attempt if the provider always returns the same token."""
     for row in _lists(subject):
         alone = len(row.page(None, None, empty=False).requests)
         endless = row.page(None, _MARKS[0], empty=True)

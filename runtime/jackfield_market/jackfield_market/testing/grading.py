@@ -190,7 +190,7 @@ def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str], cure: str
 
 
 def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
-    """Judge every rule in this process, or the rules named by ``only``."""
+    """Judge every rule in this process, or the rules named by ``only``; return the report."""
     loads = Verdict(LOADS, "bronze", passed=True, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(f"imported {subject.module}",))
     verdicts, rules = [loads], _rules(only)
     for number, rule in enumerate(rules, 1):

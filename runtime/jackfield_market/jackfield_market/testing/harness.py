@@ -189,10 +189,11 @@ class Harness:
         cancelled: Event | None = None,
         **members: Any,
     ) -> Result:
-        """Run an action through the whole pipe and return its Result.
+        """Run an action through the whole pipeline and return its Result.
 
-        ``connection`` is ``{"type": …, "values": …}``; left out, it is one to the scripted provider. ``members`` are further members of the
-        invocation, as on the wire: ``idempotencyKey``, ``timeoutSeconds``, ``onDoubt``. Another thread may set ``cancelled``.
+        ``connection`` is ``{"type": …, "values": …}``; the default is a connection to the scripted provider. ``members`` are further
+        members of the invocation, as on the wire: ``idempotencyKey``, ``timeoutSeconds``, ``onDoubt``. Another thread may set
+        ``cancelled``.
 
         :raises RecordingMismatch: if a request differs from the recording.
         """

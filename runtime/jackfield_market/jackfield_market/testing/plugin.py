@@ -55,14 +55,14 @@ def jackfield_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def jackfield_mock() -> Iterator[Callable[..., Provider]]:
-    """``jackfield.testing.mocked`` until the end of the test: call it with a server and its script; it returns the provider."""
+    """Yield ``jackfield.testing.mocked`` for one test: call it with a server and its script; it returns the provider."""
     with ExitStack() as stack:
         yield lambda server, *script: stack.enter_context(testing.mocked(server, *script))
 
 
 @pytest.fixture
 def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
-    """Runtime with the connector of the test's project, for one test; ``jackfield.testing.Harness`` describes it."""
+    """Yield a runtime with the connector of the test's project; ``jackfield.testing.Harness`` describes it."""
     with testing.Harness.of(str(request.path), request.config.getoption("--record")) as opened:
         yield opened
         if request.node.stash.get(_FAILED, True):

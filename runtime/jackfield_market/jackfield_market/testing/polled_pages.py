@@ -71,7 +71,6 @@ class PolledPages:
 
 
 def _after(path: str, end: int) -> str:
-    """Return the address of a list's page from a position on."""
     parts = urlsplit(path)
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != _BEGINS]
     return parts._replace(query=urlencode([*query, (_BEGINS, str(end))])).geturl()

@@ -68,7 +68,7 @@ class GrowingList:
     requests: int = 0
 
     def add(self, count: int, at: int | None = None) -> None:
-        """Add items; several may have the same time. Without ``at``, time goes on with most items."""
+        """Add items. Without ``at``, most items advance the time by a second, so that some share a time."""
         for _ in range(count):
             self.rows[len(self.rows)] = self.now if at is None else at
             if at is None and self.chance.below(10) < 7:
@@ -135,7 +135,7 @@ def _parse_time(text: str) -> float:
 
 @dataclass
 class _Watching:
-    """One poll, run like by the runtime: the checkpoint of a page is stored together with its events."""
+    """One poll with the runtime's behaviour: the checkpoint of a page is stored together with its events."""
 
     subject: Subject
     trigger: Trigger
@@ -235,7 +235,7 @@ def _miss_nothing(one: _Watching) -> Iterator[str]:
 
 
 def _survive_failures(one: _Watching) -> Iterator[str]:
-    """Break each poll at one of its requests; events that were not stored must be reported again. Yield faults."""
+    """Break polls at one of their requests, and yield a fault if unstored events are not reported again."""
     for round_ in range(_ROUNDS):
         one.source.add(_PAGE + 3)
         broken = round_ % 3 + 1

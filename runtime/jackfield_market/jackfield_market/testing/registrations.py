@@ -64,7 +64,6 @@ class RegistrationProvider:
         return self._usual(request) if step is None else self._stepped(*step, request)
 
     def _stepped(self, name: str, identifier: str, request: Request) -> Answer:
-        """Answer a declared request."""
         if name == "list":
             return Answer(self._listed(self._items))
         if name == "create":
@@ -180,11 +179,11 @@ class _Registering:
         self._hook = hook_for(trigger, example)
 
     def enable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``enable`` with the value that it returned earlier; return its new value, or its exception."""
+        """Run ``enable`` with its earlier return value; return the new value, or the exception."""
         return self._run(self._trigger.enabled, remote, breaks)
 
     def disable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``disable`` with the value that ``enable`` returned; return its value, or its exception."""
+        """Run ``disable`` with ``enable``'s return value; return the new value, or the exception."""
         return self._run(self._trigger.disabled, remote, breaks)
 
     def _run(self, function: Callable[[Hook, Any], Any] | None, remote: Mapping[str, Any], breaks: int) -> Mapping[str, Any] | Raised:

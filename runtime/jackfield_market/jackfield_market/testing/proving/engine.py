@@ -32,7 +32,7 @@ _LINE = 80
 """Maximum length of the line of an unjudged write, in characters."""
 _LOOK = 0.02
 _STARTS = 60.0
-"""Seconds for which a new process stays registered for being killed."""
+"""Maximum wait, in seconds, for a new process to register before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,7 @@ class Played:
         return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
 
     def number(self) -> None:
-        """Number similar requests by their order, if they differ from the first run only in generated values.
-
-        This is done only if there is exactly one request for each of several similar writes.
-        """
+        """Number similar requests by their order, if each of several similar writes has one and they differ only in generated values."""
         for first in range(len(self.shapes)):
             group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
             mine = [entry for entry in self.ledger.entries if entry.write in group]

@@ -213,7 +213,7 @@ class Ledger:
         return entry
 
     def _number(self, request: Request) -> int | None:
-        """Return the number of the write of the first run that a request is; None if it is no such write.
+        """Return the number of the first run's write that a request is; None if it is none of them.
 
         This is the most similar write; of equal ones the last without effect, else the next. If none is similar, it is a write at the same
         path that has not come yet, whatever its content.

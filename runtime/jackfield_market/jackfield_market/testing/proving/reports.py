@@ -73,7 +73,6 @@ class Proof:
         yield self._headline()
 
     def _headline(self) -> str:
-        """Return the faults in one sentence."""
         counts = {verdict: self.having(verdict) for verdict in WRONG}
         wrong = [f"{count} of {_writes(self.writes)} would be {verdict}" for verdict, count in counts.items() if count]
         if self.unproved:

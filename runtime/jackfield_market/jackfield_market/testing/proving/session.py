@@ -100,7 +100,6 @@ def _settings(arguments: Namespace) -> Settings:
 
 @contextmanager
 def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
-    """Yield the name of the target, and its cases."""
     target = arguments.target or ""
     if arguments.mcp or target.startswith(("http://", "https://")):
         command = _command(arguments) if arguments.command else None

@@ -101,7 +101,7 @@ class Process:
             raise InvalidInvocation(f"'{words[0][:200]}' cannot be run: {error.strerror}", hint="Give a command after --.") from None
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end of the process, and return its outcome: success for the exit code 0. Kill it after ``seconds``."""
+        """Wait for the end of the process, and return its outcome: success for exit code 0. Kill it after ``seconds``."""
         try:
             code = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
