@@ -64,11 +64,10 @@ class Pages:
     has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a
     provider refuses to return more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
     next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items
-    of the whole list, of which the provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points
-    at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the header field with the number of the
-    last page, or with "true" on it: an empty page before it is not the last. ``under`` is the path that contains pages, if it differs
-    from the list's own. ``is_assumed``: no declaration says that the API sends ``Link``, so a
-    response without it says nothing.
+    of the whole list, of which the provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number.
+    ``step`` points at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the header field with the
+    number of the last page, or with "true" on it: an empty page before it is not the last. ``under`` is the path that contains pages, if it
+    differs from the list's own. ``is_assumed``: no declaration says that the API sends ``Link``, so a response without it says nothing.
     """
 
     kind: Kind
