@@ -112,7 +112,7 @@ class Message:
             about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": self.offers, f"{_META}clientInfo": CLIENT}
             params["_meta"] = {**params.get("_meta", {}), **about}
         made: dict[str, Any] = {"jsonrpc": "2.0", "method": self.method}
-        if params:
+        if params or self.id is not None:  # some servers require them of each request
             made["params"] = params
         return made if self.id is None else {**made, "id": self.id}
 

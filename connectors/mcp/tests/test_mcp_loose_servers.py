@@ -72,6 +72,22 @@ def test_no_revision_that_is_known(tmp_path: Path, code: int) -> None:
     assert server.count("initialize") <= 4
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_server_that_requires_parameters(tmp_path: Path, legacy: bool) -> None:
+    """Each request has them, though they may be empty."""
+    server = ToolServer(legacy=legacy)
+
+    def before(talk: Talk) -> bool:
+        lacks = "id" in talk.message and not isinstance(talk.message.get("params"), dict)
+        if lacks:
+            talk.error(-32602, "Invalid params: missing")
+        return lacks
+
+    server.before = before
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+
+
 @pytest.mark.parametrize(("field", "is_known"), [("a-1, a-1", True), ("a-1,a-1,a-1", True), ("a-1, b-2", False)])
 def test_a_session_id_twice(tmp_path: Path, field: str, is_known: bool) -> None:
     """A proxy that repeats a header field repeats the same ID; two IDs are none of them."""
