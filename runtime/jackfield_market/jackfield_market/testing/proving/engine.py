@@ -105,7 +105,7 @@ class Played:
         return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
 
     def number(self) -> None:
-        """Number similar requests by their order, if each of several similar writes has one and they differ only in generated values."""
+        """Number similar requests by their order, if several writes that differ only in generated values have one request each."""
         for first in range(len(self.shapes)):
             group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
             mine = [entry for entry in self.ledger.entries if entry.write in group]

@@ -36,7 +36,7 @@ _BLIND = Answer({"message": "status 503"}, 503)
 
 @dataclass(frozen=True)
 class Terms:
-    """Behaviour of the provider: the keys it knows, how long it is silent or late, and which requests change nothing."""
+    """Behaviour of the provider: the keys that it knows, its silence and delay in seconds, and the requests that change nothing."""
 
     key_headers: tuple[str, ...] = ("Idempotency-Key",)
     key_members: tuple[str, ...] = ()
@@ -215,8 +215,8 @@ class Ledger:
     def _number(self, request: Request) -> int | None:
         """Return the number of the first run's write that a request is; None if it is none of them.
 
-        This is the most similar write; of equal ones the last without effect, else the next. If none is similar, it is a write at the same
-        path that has not come yet, whatever its content.
+        This is the most similar write; of equal ones the last without effect, else the next. If none is similar, it is the missing write at
+        the same path, whatever its content.
         """
         mine = shape(request)
         seen = [entry.write for entry in self.entries]

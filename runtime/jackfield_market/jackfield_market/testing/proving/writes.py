@@ -27,7 +27,7 @@ _MADE = re.compile(r"(made-\d+)|[\w.:+-]{8,}")
 """Regular expression of words that each run generates: ids, times, random words."""
 _NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
 _LIKE = 0.9
-"""Likeness of two different values that runs may have generated, where 1 means equal; that of two numbers is 0.5."""
+"""Likeness of two different values that runs may have generated, where 1 means equal; 0.5 for two numbers."""
 _SAME = 0.5
 _SHOWN = 200
 """Maximum number of displayed characters of a body."""
