@@ -30,9 +30,9 @@ Json = Mapping[str, Any]
 
 
 def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector:
-    """Return the connector that a manifest of an MCP server describes. ``row`` finds the JSON of an action, if the manifest only lists it.
+    """Return the connector that an MCP server's manifest describes. ``row`` loads the JSON of an action that the manifest only names.
 
-    :raises DeclarationError: if it has a connection type that this package does not know.
+    :raises DeclarationError: if the manifest has a connection type that this package does not know.
     """
     return McpConnector(manifest, row)
 
@@ -73,7 +73,7 @@ def _action(row: Json, hint: str) -> Action:
 
 
 class ToolCall:
-    """Function of an action: one call of one tool in its accepted form."""
+    """Function of an action: one call of one tool, in the form that was accepted."""
 
     def __init__(self, row: Json, hint: str) -> None:
         about = row["mcp"]
@@ -103,7 +103,7 @@ class ToolCall:
         return found
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any]:
-        """Describe the message of a call, for a dry run."""
+        """Return the message of a call, for a dry run."""
         return _shown("tools/call", {"name": self._tool.name, "arguments": self._arguments(inputs)})
 
     def _arguments(self, inputs: BoundInputs) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class ResourceCall:
         return client.read(self._method, self._params(inputs), resource_of if self._method == READ else listed_of)
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any]:
-        """Describe the message of a call, for a dry run."""
+        """Return the message of a call, for a dry run."""
         return _shown(self._method, self._params(inputs))
 
     def _params(self, inputs: BoundInputs) -> dict[str, Any]:

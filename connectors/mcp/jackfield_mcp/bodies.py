@@ -1,5 +1,6 @@
-"""Answer to one message in a server's body, also in malformed ones. The message's ID, which no server can guess, identifies it: a write
-with a complete answer is not in doubt because of a formality.
+"""Search for the answer to one message in a server's body, including malformed bodies.
+
+The message's ID, which no server can guess, identifies the answer: a formality does not put an answered write in doubt.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ _MOST_EVENTS = 100
 _LARGEST_PAGE = 16 * 1024
 _LONGEST_WORDS = 160
 _MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
-"""Regular expression of an element that browsers do not display, a comment, and any other tag, also a truncated one."""
+"""Regular expression of an invisible element, a comment or any other tag, each possibly truncated."""
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
-    """Return the answer to a message in a body that is not JSON; None without one. The body may be events, a message in each line, or JSON
-    as Python writes it.
+    """Return the answer to a message in a body that is not one JSON value; None without an answer.
 
-    :raises TooCostly: if it has too many values.
+    The body may be a stream of events, a message per line, or JSON with NaN, Infinity or control characters.
+
+    :raises TooCostly: if the body has too many values.
     """
     content, reader = _in_utf8(content, charset), EventReader()
     events = (event.data for event in chain(reader.feed(content), reader.rest()))
@@ -43,9 +45,9 @@ def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
 
 
 def read_event(data: bytes, message: Message) -> Any:
-    """Return the JSON of an event; None if it is not JSON. JSON as Python writes it counts if it is the answer to ``message``.
+    """Return the JSON of an event; None if it is not JSON. Lenient JSON is accepted only as the answer to ``message``.
 
-    :raises TooCostly: if it has too many values.
+    :raises TooCostly: if the event has too many values.
     """
     try:
         return unwrapped(parsed(data), message)
@@ -56,17 +58,15 @@ def read_event(data: bytes, message: Message) -> Any:
 
 
 def unwrapped(found: Any, message: Message) -> Any:
-    """Return the answer in a JSON string, since some servers encode an answer twice; any other value unchanged.
+    """Return the answer inside a JSON string, since some servers encode JSON twice; any other value unchanged.
 
-    :raises TooCostly: if it has too many values.
+    :raises TooCostly: if the string has too many values.
     """
     return _answer(found.encode("utf-8", "replace"), message) or found if isinstance(found, str) else found
 
 
 def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
-    """Yield the events of a stream, also a last one without the empty line after it. A body that begins as JSON, not as an event, is one
-    event.
-    """
+    """Yield the events of a stream, including a last event without its empty line. A body that begins as JSON is one event."""
     pieces = iter(chunks)
     first = next(pieces, b"")
     if first.lstrip()[:1] in _BEGINS:
@@ -80,7 +80,7 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
 
 
 def refusal_body(content: bytes, content_type: str) -> Any:
-    """Return the body of a refusal, which may have each form of an answer: an event, or a batch; of a page, return the text.
+    """Return the body of a refusal as JSON or text: the error of an event stream or a batch, or the visible text of an HTML page.
 
     :raises ValueError: if a stream has too many values.
     """
@@ -94,7 +94,7 @@ def refusal_body(content: bytes, content_type: str) -> Any:
 
 
 def _in_events(content: bytes) -> Any:
-    """Return the first error in a stream of events, else its first message or text."""
+    """Return the first error in a stream of events, else the first event's JSON or text; None without events."""
     reader, others = EventReader(), list[Any]()
     for event in islice(filter(None, (one.data for one in chain(reader.feed(content), reader.rest()))), _MOST_EVENTS):
         try:
@@ -112,7 +112,7 @@ def _error_among(rows: list[Any]) -> Any:
 
 
 def _text_of_page(content: bytes, content_type: str) -> str | None:
-    """Return the text of a page, which may be a proxy's; None if it has no text."""
+    """Return the visible text of a page, which may come from a proxy; None if the page has no text."""
     pieces = _MARKUP.sub("\n", text_of(content[:_LARGEST_PAGE], content_type)).split("\n")
     words = [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
     text = one_line(" ".join(piece for piece, _ in groupby(words)), _LONGEST_WORDS)
@@ -120,7 +120,7 @@ def _text_of_page(content: bytes, content_type: str) -> str | None:
 
 
 def _in_utf8(content: bytes, charset: str | None) -> bytes:
-    """Return a body that is not UTF-8 in UTF-8, from its declared charset: many servers declare another charset, and send UTF-8."""
+    """Return a body in UTF-8. The declared charset counts only if the body is not UTF-8: many servers declare a wrong one."""
     codec = codec_of(charset)
     try:
         content.decode()
@@ -137,7 +137,10 @@ def _answer(piece: bytes, message: Message) -> Any:
 
 
 def _loosely(content: bytes) -> Any:
-    """Return lenient JSON, in which NaN, Infinity and control characters are valid; None if it is not even that."""
+    """Parse JSON in which NaN, Infinity and control characters are valid; None if the content is not even lenient JSON.
+
+    :raises TooCostly: if the content has too many values.
+    """
     nulled = False
 
     def strict(token: re.Match[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Client of an attempt: it negotiates, refreshes the list of tools, and calls a tool only in its accepted form."""
+"""Client of an attempt: it negotiates, refreshes the list of tools, and calls a tool only in the form that was accepted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ LARGEST_LIST = 16 * 1024 * 1024
 MOST_TOOLS, MOST_PAGES = 5_000, 200
 _LONGEST_CURSOR = 16 * 1024
 _LACKS = "-32021"
-"""Error code of a modern server that requires a capability of the client."""
+"""Error code of a modern server that requires a capability which the client lacks."""
 _UNKNOWN, _INVALID = "-32601", "-32602"
 _TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
@@ -71,20 +71,21 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """Accepted tool: its exact name, its digest and its members' digests, and the header fields that repeat arguments."""
+    """Accepted tool: its exact name, its digest, its members' digests, and the header fields that repeat arguments."""
 
     name: str
     digest: str
     parts: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
-    """Advice for the case that the server has changed the tool."""
+    """Advice for a tool that the server has changed."""
 
 
 class McpClient(SecretHolder):
-    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action. ``on_missing`` gets the
-    scopes that the server asks for beyond the sign-in's. ``declares``: sessions and lists, which many calls share, declare that the
-    client can answer questions.
+    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action.
+
+    ``on_missing`` receives the scopes that the server requires beyond the sign-in's. With ``declares``, sessions and lists, which many
+    calls share, declare that the client can answer questions.
     """
 
     def __init__(
@@ -125,9 +126,9 @@ class McpClient(SecretHolder):
         return self._url.host
 
     def session(self) -> Session:
-        """Return the session; the first call negotiates it for all.
+        """Return the session of the connection; the first call negotiates it for all calls.
 
-        :raises JackfieldError: if the server cannot be reached, or speaks no known revision.
+        :raises JackfieldError: if the server cannot be reached, or supports no known revision.
         """
         found = self._peer.session
         if found is None:
@@ -138,23 +139,24 @@ class McpClient(SecretHolder):
         return found
 
     def tools(self) -> list[Json]:
-        """Read the whole list of tools now.
+        """Read the whole list of tools from the server.
 
-        :raises JackfieldError: if it cannot be read, or is too large.
+        :raises JackfieldError: if the list cannot be read, or is too large.
         """
         return self._listed()[0]
 
     def ask(self, method: str, params: Json, offers: Json = _NOTHING) -> Json:
-        """Send a request that changes nothing, and return its result. It is repeated once if the session had ended."""
+        """Send a request that changes nothing, and return its result. Repeat the request once if the session has ended."""
         return self._asked(self._wire.quiet, method, params, _whole, offers)
 
     def call(self, tool: Tool, arguments: Json, into: Callable[[Json], T], *, safe: bool, takes_tasks: bool = False) -> T:
-        """Call a tool, if the server still lists its accepted form, and return the value of ``into`` for its result. ``safe``: the call
-        changes nothing. ``takes_tasks``: the result may be a task. Questions that the server asks a person are answered, if there is
-        someone to answer.
+        """Call a tool that the server still lists in its accepted form; return ``into`` of the result.
+
+        ``safe`` means that the call changes nothing, ``takes_tasks`` that the result may be a task. Questions to a person are answered if
+        an answer is available.
 
         :raises NotAllowed: if the server has changed or removed the tool. Nothing was sent.
-        :raises InputRequired: if it asks a person a question that cannot be answered. Nothing was done.
+        :raises InputRequired: if the server asks a person a question that cannot be answered. Nothing was done.
         :raises JackfieldError: for every other outcome but a result.
         """
         session = self._prepared(tool, Sent.NOTHING)
@@ -191,14 +193,14 @@ class McpClient(SecretHolder):
     def task(self, identifier: str) -> Json:
         """Return the present state of a server's task.
 
-        :raises JackfieldError: if it cannot be read.
+        :raises JackfieldError: if the state cannot be read.
         """
         return self.ask("tasks/get", {"taskId": identifier}, self._offers(takes_tasks=True))
 
     def cancel_task(self, identifier: str) -> None:
-        """Ask the server to cancel a task.
+        """Request that the server cancels a task.
 
-        :raises JackfieldError: if it refuses that, or cannot be reached.
+        :raises JackfieldError: if the server refuses, or cannot be reached.
         """
         self.ask("tasks/cancel", {"taskId": identifier}, self._offers(takes_tasks=True))
 
@@ -219,11 +221,14 @@ class McpClient(SecretHolder):
         return offered(takes_tasks=takes_tasks, answers=self._wire.questions is not None)
 
     def _shared_offers(self, *, takes_tasks: bool = False) -> Json:
-        """Return the capabilities that the calls of all callers share: a capability of a single caller is not among them."""
+        """Return the capabilities that all callers share, without capabilities of a single caller."""
         return offered(takes_tasks=takes_tasks, answers=self._declares)
 
     def _answers_to(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the members of a repeated request with answers: the server has done nothing yet."""
+        """Return the members that answer a server's questions in a repeated request; the refused request has done nothing.
+
+        :raises InputRequired: if a question has no answer.
+        """
         answers = {} if self._wire.questions is None else self._wire.questions.answered(asks)
         if answers.keys() != asks.requests.keys() or (asks.state is None and not answers):
             raise asks
@@ -261,8 +266,9 @@ class McpClient(SecretHolder):
         return self._prepared(tool, Sent.REFUSED)
 
     def _prepared(self, tool: Tool, sent: Sent) -> Session:
-        """Check the tool, and negotiate if needed: the list may come from an ended session. A failure states that no request of the call
-        ``sent`` was sent for this.
+        """Check the tool first, then return the session: a stale list may belong to an ended session.
+
+        A failure carries ``sent``, the state of the call's earlier requests.
         """
         try:
             self._require_pinned(tool)
@@ -286,7 +292,7 @@ class McpClient(SecretHolder):
         raise NotAllowed(text, hint=tool.hint, sent=Sent.NOTHING)
 
     def _fresh(self, *, refuses: bool = False) -> Tools:
-        """Return the server's listed tools, if the list is fresh; with ``refuses``, only a list that is recent enough to refuse a call."""
+        """Return the server's tools from a fresh list. With ``refuses``, the list must be recent enough to refuse a call."""
         found = self._kept(refuses=refuses)
         if found is None:
             with self._peer.alone(self._wire.seconds_left()):
@@ -301,8 +307,9 @@ class McpClient(SecretHolder):
         return None if found is None or now >= (found.refuses_until if refuses else found.until) else found
 
     def _listed(self, *, is_again: bool = False) -> tuple[list[Json], float]:
-        """Return the server's tools, and the seconds for which they count as fresh. If the server does not continue a list, for example
-        after a change, read it again once.
+        """Return the server's tools, and the seconds for which the list is fresh.
+
+        If the server refuses to continue a list, such as after a change, the list is read again once.
         """
         rows: list[Json] = []
         seen: set[str] = set()
@@ -336,7 +343,9 @@ class McpClient(SecretHolder):
         raise _bad_list(f"has more than {MOST_PAGES} pages")
 
     def _negotiated(self) -> Session:
-        """Return a session for the known version of the server, else probe the server. A tool is never called to find the version."""
+        """Return a session in the version that the server is known to support, else probe the server. No tool is called to detect the
+        version.
+        """
         probe: JackfieldError | None = None
         if not self._peer.is_older:
             found, probe = self._probed()
@@ -352,10 +361,11 @@ class McpClient(SecretHolder):
         return begun
 
     def _probed(self) -> tuple[Session | None, JackfieldError | None]:
-        """Return the session with a modern server; None for another server, with its answer. Only a sign-in, a limit and a code of a modern
-        server decide: servers that do not know the request fail in all ways, and some never answer it.
+        """Return the session with a modern server; else None and the server's error.
 
-        :raises JackfieldError: for a deciding answer.
+        Only a rejected sign-in, a rate limit or a code of a modern server decides: legacy servers fail in any way, and some never answer.
+
+        :raises JackfieldError: for such an error, or if nothing was sent.
         """
         try:
             return self._discovered(min(PROBE_WITHIN, self._wire.seconds_left() / 2)), None
@@ -369,7 +379,7 @@ class McpClient(SecretHolder):
             return None, error
 
     def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
-        """Return the session with a modern server that refuses ``initialize``: probe the server without a shorter limit.
+        """Probe a server that refuses ``initialize`` again, without the shorter limit, and return its modern session.
 
         :raises JackfieldError: if the probe fails: ``refused``, or the probe's error if the server does not know ``initialize`` and was
             probed before.
@@ -385,7 +395,7 @@ class McpClient(SecretHolder):
         return found
 
     def _discovered(self, within: float | None = None) -> Session | None:
-        """Probe the server's version; None if it is not the modern revision."""
+        """Return the session of a modern server after probing its version; None if the server does not support the modern revision."""
         message = Message.request("server/discover", {}, self._shared_offers())
         http = self._wire.quiet if within is None else self._wire.brief(within)
         found = self._wire.exchange(http, Session(MODERN), message, _whole, safe=True)
@@ -430,8 +440,9 @@ class McpClient(SecretHolder):
 
 
 def _older_revisions(refused: Rejected) -> Sequence[str]:
-    """Return the revisions to request next, if a server refuses the newest legacy one: the revisions that it names, else all older ones;
-    empty for other refusals.
+    """Return the revisions to try after a server has refused the newest: the ones that its error names, else all older ones.
+
+    The result is empty if the error is not about revisions.
     """
     words = (refused.provider.message if refused.provider is not None else None) or ""
     supported = refused.supported if isinstance(refused, VersionRefused) else ()
@@ -442,13 +453,13 @@ def _older_revisions(refused: Rejected) -> Sequence[str]:
 
 
 def _once(identifier: str | None) -> str | None:
-    """Return the ID of a session; a proxy may have repeated its header field."""
+    """Return the ID of a session once, although a proxy may have repeated its header field."""
     first = None if identifier is None else identifier.partition(",")[0].strip()
     return first if identifier is not None and {one.strip() for one in identifier.split(",")} == {first} else identifier
 
 
 def _note_refusal() -> None:
-    """Record that the call's last request has done nothing, before another one is sent."""
+    """Record that the call's last request has done nothing, before the next request is sent."""
     call = current_call()
     if call is not None:
         call.refused()
@@ -476,7 +487,7 @@ def _is_answer(error: JackfieldError) -> bool:
 
 
 def _tools_of(page: Json) -> list[Json]:
-    """Return the tools of a page. A row that is no object becomes a tool without a name, which only the report mentions."""
+    """Return the tools of a page. A row that is no object becomes a tool without a name, which the report lists as unusable."""
     listed = page.get("tools")
     if isinstance(listed, Mapping):  # by name
         listed = [{"name": name, **row} if isinstance(row, Mapping) else row for name, row in listed.items()]
@@ -489,7 +500,7 @@ def _tools_of(page: Json) -> list[Json]:
 
 
 def _is_end(cursor: object) -> bool:
-    """Return True for an omitted cursor, in the forms of other languages. Any other value continues the list, also 0 and an empty text."""
+    """Return whether a cursor counts as omitted, in the forms of several languages. Other values continue, even 0 and an empty string."""
     return cursor is None or cursor is False or cursor in ([], {})
 
 

@@ -1,4 +1,4 @@
-"""The command ``jackfield generate mcp``."""
+"""Command ``jackfield generate mcp``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DIFFERS = 1
 
 
 def command(argv: list[str]) -> int:
-    """Generate a connector from an MCP server with the arguments after the command's name; return 0, or 1 if ``--check`` finds a fault.
+    """Generate a connector from the MCP server that the arguments name; return 0, or 1 if ``--check`` finds a difference.
 
     :raises JackfieldError: if the server cannot be reached, or lists no usable tool.
     """

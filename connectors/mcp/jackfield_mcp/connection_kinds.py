@@ -14,7 +14,7 @@ KINDS: Mapping[str, type[McpConnection]] = {kind.key: kind for kind in (McpConne
 
 
 def connection_type(row: Json, manifest: Json, *, abroad: bool = False) -> type[McpConnection]:
-    """Return the connection type that a manifest describes. ``abroad``: it reaches public hosts only, even for an operator's connection."""
+    """Return the connection type that a manifest describes. With ``abroad``, even an operator's connection reaches public hosts only."""
     about = {
         "__doc__": row.get("description", ""), "key": row["key"], "title": row["title"], "auth": row["auth"], "setup": row.get("setup", ""),
         "servers": tuple(manifest.get("servers", ())), "abroad": abroad,

@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 
 class McpConnection(BoundConnection):
-    """MCP server over Streamable HTTP, without sign-in. The manifest's schema checks its values."""
+    """MCP server over Streamable HTTP, without sign-in. The manifest's schema validates its values."""
 
     own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"
@@ -43,7 +43,7 @@ class McpConnection(BoundConnection):
         return replace(super().settings(), errors=MCP_ERRORS, headers={})
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Negotiate and list the tools; none is called."""
+        """Negotiate and list the tools, without calling one; yield the steps of the test."""
         client = self.open(context)
         session = client.session()
         name = one_line(session.about.get("name"), 80) or client.host
@@ -51,7 +51,7 @@ class McpConnection(BoundConnection):
         yield Step("tools", "List the tools", passed=True, message=f"The server lists {len(client.tools()):,} tools.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return no credentials."""
+        """Return a sign-in without credentials."""
         return ANONYMOUS
 
 

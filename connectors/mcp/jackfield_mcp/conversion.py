@@ -1,4 +1,4 @@
-"""The manifest of a connector from the tools that a server lists, with a report of omitted parts and of values taken from texts."""
+"""Conversion of the tools that a server lists to a manifest, with a report of omitted parts and of guessed values."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Decisions for a generation: the connector's key and version, the server, whether its annotations count, the overlay by action, and
-    the keys of earlier generations by tool. ``accepted`` are the digests under which tools are accepted: an earlier version's digest
-    stays valid while it matches. ``is_live``: an overlay that does not fit a changed tool is no fault.
+    """Decisions for a generation: the connector's key and version, the server, and whether its annotations count.
+
+    They include the overlay by action and the keys of earlier generations by tool. ``accepted`` are the digests under which tools are
+    accepted: an earlier version's digest stays valid while it matches. With ``is_live``, an overlay that does not fit a changed tool is no
+    error.
     """
 
     key: str
@@ -88,7 +90,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
 
 
 def unusable(report: Json) -> tuple[str, list[str]]:
-    """Return a message about a server without any usable tool, and the reason of each tool."""
+    """Return a message about a server without any usable tool, and one reason per tool."""
     reasons = [f"'{row['tool']}' is left out: {row['reason']}" for row in report["leftOut"][:_MOST_LEFT_OUT]]
     if not reasons:
         return "the server lists no tools", []
@@ -96,7 +98,7 @@ def unusable(report: Json) -> tuple[str, list[str]]:
 
 
 def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
-    """Yield the tools with a unique name that plain calls can call."""
+    """Yield the tools that have a unique name and accept plain calls; add the others to ``left_out``."""
     seen = set[str]()
     for tool in tools:
         name = tool.get("name")
@@ -192,7 +194,7 @@ _SECRET: Json = {"type": "string", "minLength": 1, "writeOnly": True, "format": 
 
 
 def _platforms(title: str, description: str, **schema: Any) -> Json:
-    """Return the field of a value that the integrator of the server knows, not the person who signs in."""
+    """Return a field that the platform fills in, since the person who signs in does not know its value."""
     return {**schema, "title": title, "description": description, "x-jackfield": {"audience": "platform"}}
 
 

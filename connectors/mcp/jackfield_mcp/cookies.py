@@ -1,4 +1,4 @@
-"""Cookies of one session, by which a balancer in front of several servers recognises the server that has the session."""
+"""Cookies of one session, by which a load balancer finds the server that holds the session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield_http.urls import Url
 
 _NEXT = re.compile(r",\s*(?=[^\s;=,]+=)")
-"""Regular expression of the comma between two cookies, since fields of the same name are joined. The comma of a date precedes no name."""
+"""Regular expression of the comma between two cookies in joined header fields. A comma within a date precedes no name."""
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,4096}")
 _MOST = 20
@@ -30,8 +30,9 @@ class SessionCookies(ProcessLocal):
         self._lock = threading.Lock()
 
     def update(self, field: str, url: Url, now: float, reserved: Collection[str] = ()) -> None:
-        """Apply the values of ``Set-Cookie`` in a response of ``url``; ``now`` is the time in seconds since 1970. Ignore cookies for other
-        hosts or paths, and cookies whose names are ``reserved`` for the sign-in.
+        """Apply the values of ``Set-Cookie`` in a response of ``url``; ``now`` is the time in seconds since 1970.
+
+        Cookies for other hosts or paths are ignored, and cookies whose names are ``reserved`` for the sign-in.
         """
         for name, value in _cookies(field, url, now):
             with self._lock:
@@ -42,7 +43,7 @@ class SessionCookies(ProcessLocal):
                     self._values = left
 
     def header(self) -> str:
-        """Return the value of the field ``Cookie``; an empty text if there are no cookies."""
+        """Return the value of the field ``Cookie``; an empty string without cookies."""
         return "; ".join(f"{name}={value}" for name, value in self._values.items())
 
 
@@ -74,7 +75,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_over(about: dict[str, str], now: float) -> bool:
-    """Return whether a cookie has expired already: servers delete a cookie in this way."""
+    """Return whether a cookie has expired already, which is how servers delete cookies."""
     if _SECONDS.fullmatch(said := about.get("max-age", "")):
         return int(said) <= 0
     with suppress(ValueError, TypeError, OverflowError):

@@ -1,7 +1,6 @@
-"""Sign-in by discovery: the provider that a server's protected-resource metadata name (RFC 9728), and that provider's own metadata (RFC
-8414).
+"""Sign-in by discovery: the server's protected-resource metadata (RFC 9728) name a provider, which publishes metadata (RFC 8414).
 
-All of it comes from a server that may be hostile: providers are reached at public addresses only, over https, and never by a redirect.
+The server may be hostile: providers are reached at public addresses only, over https, and never by a redirect.
 """
 
 from __future__ import annotations
@@ -23,18 +22,19 @@ from jackfield_mcp.messages import MODERN, Message, Session
 from jackfield_mcp.texts import one_line
 
 _WITHIN = 5.0
-"""Seconds for fetching each document."""
+"""Timeout for fetching one document, in seconds."""
 _LARGEST = 256 * 1024
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY = (*range(200, 207), *range(300, 309), 400, 401, 403, 404, 405, 406, 410)
-"""Statuses of readable answers: redirects are not followed, and missing metadata are fetched from the next address."""
+"""Statuses of readable responses: redirects are not followed, and missing metadata are fetched from the next address."""
 _FOUND = 200
 _METADATA = re.compile(r'resource_metadata="([^"\\]{1,2000})"')
 _SCOPE = re.compile(r'(?:^|[\s,])scope="([^"\\]{1,2000})"')
 _HINT = "Use another connection type, with a token, or tell whoever runs the server."
 _METHODS = {"none": "none", "client_secret_post": "body", "client_secret_basic": "basic"}
-"""Authentication methods in the order of preference. The body precedes the header field: the Python SDK's servers list both, and refuse a
-form without an ID.
+"""Client authentication methods by their registered names, in order of preference.
+
+The body precedes the header field: servers of the Python SDK list both, and refuse a form without the client's ID.
 """
 _NOTHING: Mapping[str, tuple[str, ...]] = {}
 
@@ -45,8 +45,9 @@ Json = Mapping[str, Any]
 class Provider:
     """Provider that signs people in for an MCP server.
 
-    ``resource`` is the server's identifier as it publishes it; ``methods`` are clients' authentication methods, ``scopes`` the scopes to
-    ask for. ``names_issuer``: the provider's answers name their issuer; ``reads_documents``: clients may be URLs of their metadata.
+    ``resource`` is the server's identifier as it publishes it. ``methods`` are the authentication methods of clients, ``scopes`` the scopes
+    to request. With ``names_issuer``, the provider's answers name their issuer; with ``reads_documents``, a client's ID may be the URL of
+    its metadata.
     """
 
     resource: str
@@ -63,10 +64,11 @@ class Provider:
 def discovered(
     context: OpenContext, settings: ClientSettings, wanted: tuple[str, ...], further: Mapping[str, tuple[str, ...]] = _NOTHING
 ) -> Provider:
-    """Return the provider of sign-ins for a server; ``wanted`` are the scopes to ask for, by default the ones that the server names.
-    ``further`` are requested, too, by issuer: scopes of an earlier approval, and scopes that the server asked for since.
+    """Return the provider of sign-ins for a server. ``wanted`` are the scopes to request, by default the server's.
 
-    :raises InvalidConnection: if it cannot be found, or its metadata are inconsistent.
+    ``further`` are additional scopes by issuer: those of an earlier approval, and those that the server has required since.
+
+    :raises InvalidConnection: if the provider cannot be found, or its metadata are inconsistent.
     """
     server = _server(settings)
     about, challenged = _resource(context, settings, server)
@@ -92,8 +94,10 @@ def discovered(
 
 
 def client_of(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, Any]:
-    """Return the client for the connections to a server at its provider. It is this installation's document if the provider reads such
-    documents, else the client that was registered for the server before, else a new one.
+    """Return the client of this installation at a server's provider.
+
+    The client is this installation's document if the provider reads such documents, else an earlier registration for the server, else a new
+    one.
 
     :raises InvalidConnection: if the provider registers no clients.
     """
@@ -132,7 +136,7 @@ def registered(context: OpenContext, provider: Provider, server: Url, redirect_u
 
 
 def abroad(context: OpenContext, server: Url) -> Guard:
-    """Return the guard for hosts that a server names: it limits the operator's own connections like all others."""
+    """Return the guard for hosts that a server names: even the operator's connections get no wider access than other connections."""
     guard = context.guard
     if not guard.internal:
         return guard
@@ -162,7 +166,10 @@ def _resource(context: OpenContext, settings: ClientSettings, server: Url) -> tu
 
 
 def _own(address: str, server: Url) -> Url:
-    """Return the address of metadata, which must be on the server's own origin: it is read with the server's own guard."""
+    """Return the address of metadata, which are read with the server's own guard.
+
+    :raises InvalidConnection: if the address is not on the server's own origin.
+    """
     url = _url(address)
     if url.origin != server.origin:
         raise _refused(f"the server's metadata are on another host, '{one_line(url.host, 200)}'")
@@ -176,7 +183,10 @@ def _well_known(server: Url) -> list[Url]:
 
 
 def _metadata(context: OpenContext, guard: Guard, issuer: str, server: Url) -> Json:
-    """Return the metadata of a provider, whose ``issuer`` must equal ``issuer`` as text."""
+    """Return the metadata of a provider, after checking that their issuer equals ``issuer`` exactly.
+
+    :raises InvalidConnection: if it differs, or the metadata cannot be read.
+    """
     url = _safe(issuer, server)
     path = url.path.rstrip("/")
     places = [f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"]
@@ -205,7 +215,7 @@ def _document(context: OpenContext, settings: ClientSettings, url: Url, step: st
 
 
 def _holds(resource: str, server: Url) -> bool:
-    """Return whether a resource is the server, or a folder that contains it."""
+    """Return whether a resource identifies the server or a folder above it."""
     try:
         url = parse_url(resource)
     except UrlError:
@@ -222,7 +232,10 @@ def _endpoint(found: Json, name: str, server: Url) -> str:
 
 
 def _safe(address: str, server: Url) -> Url:
-    """Return a URL of the provider, which is https; http is accepted on this machine, if the server is there, too."""
+    """Return a URL of the provider, which must be https; http is accepted on this machine if the server is local, too.
+
+    :raises InvalidConnection: for any other URL.
+    """
     url = _url(address)
     if url.scheme != "https" and not (url.host in _LOCAL and server.host in _LOCAL):
         raise _refused(f"the provider's address '{one_line(url.host, 200)}' is not https")

@@ -1,4 +1,4 @@
-"""Examples of the actions of a package: from its overlay, else short values that the tools' schemas accept."""
+"""Examples of a package's actions: from its overlay, else short values that fit the tools' schemas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 
 def with_examples(manifest: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-    """Return a manifest whose actions have examples. A connector of more than 300 actions has only its overlay's examples."""
+    """Return a manifest whose actions have examples. Above 300 actions, only the overlay's examples are used."""
     makes = len(manifest["actions"]) <= MOST_ACTIONS
     actions = [_shown(action, manifest, overlay.get(action["key"], {}), makes=makes) for action in manifest["actions"]]
     return {**manifest, "actions": actions}
@@ -30,8 +30,9 @@ def _shown(action: Json, manifest: Json, said: Json, *, makes: bool) -> dict[str
 
 
 def _made(action: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return inputs and the result of a tool, whose content repeats the structured content as text, as the protocol requires; None without
-    short values.
+    """Return short inputs and a tool's result; None if no short values fit.
+
+    The result's content repeats the structured content as text, as the protocol requires.
     """
     found = minimal(dict(action), {}, dict(definitions))
     if found is None or _CONTENT not in action["output"]["properties"]:

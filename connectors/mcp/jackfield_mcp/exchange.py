@@ -1,4 +1,4 @@
-"""Exchanges with one server: a message and its answer, as JSON or on a stream of events, on which a server reports progress."""
+"""Exchanges with one server: a message and its answer, as JSON or on a stream of events with progress reports."""
 
 from __future__ import annotations
 
@@ -42,26 +42,22 @@ LARGEST = 32 * 1024 * 1024
 _MOST_MESSAGES = 10_000
 """Maximum number of messages on a stream before the answer."""
 _MOST_RESUMED = 3
-"""Maximum number of resumptions of a stream without a new event. A server of 2025-11-25 may close a stream after each event, and say when
-to resume it.
-"""
+"""Maximum number of resumptions of a stream without a new event. A server of 2025-11-25 may close a stream after each event."""
 _MOST_REPLIES = 20
-"""Maximum number of a server's requests on one stream that are answered, plus one for each second. Each answer costs a request; some
-servers ping for as long as a tool runs.
-"""
+"""Maximum number of replies to a server on one stream, plus one per second: some servers ping while a tool runs."""
 _LARGEST_SESSION = 1024 * 1024
-"""Maximum size of a server's self-description, which is stored for the connection, in bytes."""
+"""Maximum size of a server's self-description, in bytes; it is stored with the connection."""
 _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
-"""Minimum seconds before a stream that was resumed several times is resumed again, and the maximum for any stream."""
+"""Minimum wait in seconds before a stream that was resumed several times is resumed again, and maximum wait before any resumption."""
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
 _ENDPOINT_WITHIN = 3.0
 LONGEST_ID = 1_024
-"""Maximum number of characters of an ID that a server gives: of a session, a request, a task."""
+"""Maximum number of characters of an ID from a server: of a session, a request or a task."""
 _LONGEST_PROGRESS = 200
 _ACCEPTED = 202
 _MESSAGE_EVENTS = (None, "", "message")
-"""Types of the events that have messages."""
+"""Names of the events that carry messages."""
 _PROGRESS = "notifications/progress"
 _TOOLS_CHANGED = "notifications/tools/list_changed"
 _NO_MESSAGE = Message("", {}, None)
@@ -83,8 +79,10 @@ class _PutOff(Exception):
 
 
 class Exchanges:
-    """Exchanges with one server within one attempt. Exchanges of ``quiet`` change nothing, and do not count as requests of the action.
-    ``on_missing`` gets the scopes that the server asks for beyond the sign-in's; ``on_changed`` is called if the server's tools change."""
+    """Exchanges with one server within one attempt. Requests by ``quiet`` change nothing, and do not count as requests of the action.
+
+    ``on_missing`` receives the scopes that the server requires beyond the sign-in's; ``on_changed`` is called if the server's tools change.
+    """
 
     def __init__(
         self,
@@ -109,13 +107,13 @@ class Exchanges:
 
     @property
     def quiet(self) -> HttpClient:
-        """Client of requests that change nothing: most calls need none."""
+        """Client of requests that change nothing, made on first use: most calls need none."""
         if self._quiet is None:
             self._quiet = HttpClient(self._context, replace(self._settings, announces=False), self._sign_in)
         return self._quiet
 
     def brief(self, seconds: float) -> HttpClient:
-        """Return a client for requests that change nothing and together take at most ``seconds``."""
+        """Return a client for requests that change nothing and that take at most ``seconds`` together."""
         return HttpClient(self._context, replace(self._settings, announces=False, within=seconds), self._sign_in)
 
     def exchange(
@@ -128,10 +126,10 @@ class Exchanges:
         *,
         safe: bool,
     ) -> T:
-        """Send a request and return the value of ``into`` for its result. The result is checked before the request counts as successful.
+        """Send a request and return ``into`` of its result. The request counts as successful only if ``into`` accepts the result.
 
         :raises SessionEnded: if the server may no longer know the session, and did nothing.
-        :raises SessionDoubted: if it may not, and it is unknown whether it did anything.
+        :raises SessionDoubted: if the server may no longer know the session, and its effect is unknown.
         :raises JackfieldError: for every other outcome but a result.
         """
         try:
@@ -151,7 +149,7 @@ class Exchanges:
 
     @contextmanager
     def _awaiting(self, session: Session, message: Message) -> Iterator[None]:
-        """Within the block, accept the answer to a message also on the server's own stream, if the server has used that stream."""
+        """Accept the answer to a message on the server's own stream within the block; open that stream if the server has used it before."""
         if session.is_modern:
             yield
             return
@@ -160,7 +158,10 @@ class Exchanges:
             yield
 
     def _put_off(self, session: Session, message: Message) -> Any:
-        """Return the answer to an accepted message from the server's own stream."""
+        """Wait for the answer to an accepted message on the server's own stream, and return it.
+
+        :raises JackfieldError: if no answer comes.
+        """
         session.mailbox.is_used = True
         with self.listening(session):
             found = session.mailbox.wait(message, self.seconds_left())
@@ -187,13 +188,13 @@ class Exchanges:
             pass
 
     def cancel(self, session: Session, message: Message) -> None:
-        """Notify a legacy server that the caller has left; a failure changes nothing."""
+        """Notify a legacy server that the caller no longer waits; ignore a failure."""
         asked = {"requestId": message.id, "reason": "the deadline passed"}
         with suppress(JackfieldError):
             self.notify(session, "notifications/cancelled", asked, self.brief(_CANCEL_WITHIN))
 
     def names_endpoint(self) -> bool:
-        """Return True if the server's stream begins with the address for messages, as in the transport of 2024."""
+        """Return whether the server's stream begins with an ``endpoint`` event, as in the transport of 2024."""
         http, reader = self.brief(min(_ENDPOINT_WITHIN, self.seconds_left())), EventReader()
         headers = {"Accept": "text/event-stream"}
         with suppress(JackfieldError), http.stream("GET", self._url, headers=headers, expect=(200,), largest=LARGEST) as answer:
@@ -204,13 +205,12 @@ class Exchanges:
 
     @property
     def answers_at_once(self) -> bool:
-        """True if a plugin answers a server's questions while the server continues a call."""
+        """True if an installed package answers a server's questions while the call continues."""
         return self.questions is not None and self.questions.at_once
 
     @contextmanager
     def listening(self, session: Session) -> Iterator[None]:
-        """Within the block, read the stream of a server of an older revision: it asks questions there outside of a call's answer, if there
-        is someone to answer, or sends answers."""
+        """Read the stream of a legacy server within the block, if it may ask answerable questions or send answers there."""
         is_wanted = session.mailbox.is_used or (session.id is not None and self.answers_at_once)
         if session.is_modern or self._listens or not is_wanted:
             yield
@@ -223,7 +223,7 @@ class Exchanges:
             self._listens = False
 
     def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
-        """Read the server's own stream to its end, in a thread that has no call of its own."""
+        """Read the server's own stream to its end, in a thread without a call of its own."""
         headers, reader, replies = {**_NO_MESSAGE.headers(session), "Accept": "text/event-stream"}, EventReader(), 0
         began, is_open = self._context.clock.monotonic(), False
         with (
@@ -269,7 +269,7 @@ class Exchanges:
             cookies.update(field, answer.url, self._context.clock.time(), reserved)
 
     def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
-        """Return the answer to a message: the whole body, or the stream's event with the answer."""
+        """Return the answer to a message: the whole body, or the event with the answer."""
         media, charset = media_type(answer.headers), charset_of(answer.headers.get("content-type", ""))
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
@@ -306,8 +306,9 @@ class Exchanges:
         raise _Cut(reader, _unanswered(last))
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
-        """Continue reading after the last event, which executes nothing and reveals the outcome of the call. Only legacy servers with event
-        IDs support it.
+        """Read the stream on after the last event to get the answer; this executes nothing.
+
+        Only legacy servers with event IDs support it.
         """
         reader, pause, times, in_vain = cut.reader, 0.0, 0, 0
         while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
@@ -343,7 +344,7 @@ class Exchanges:
             self._context.clock.sleep(max(0.0, min(seconds, self.seconds_left())))
 
     def _heard(self, session: Session | None, found: Json, message: Message) -> int:
-        """Process a server's message before the answer. Return the number of replies that were sent."""
+        """Process a server's message that precedes the answer; return the number of replies sent."""
         method = found.get("method")
         if method == _PROGRESS:
             self._tell(found, message)
@@ -352,7 +353,7 @@ class Exchanges:
         return 0 if session is None else self._reply(session, found)
 
     def _tell(self, found: Json, message: Message) -> None:
-        """Report a server's progress to the follower of the call, in the server's own words."""
+        """Report a server's progress to the call's observer, in the server's own words."""
         told, params = self._call().progress, found.get("params")
         if told is None or not isinstance(params, Mapping) or not message.has_id(params.get("progressToken")):
             return
@@ -361,8 +362,9 @@ class Exchanges:
         told(part, one_line(params.get("message"), _LONGEST_PROGRESS))
 
     def _reply(self, session: Session, found: Json) -> int:
-        """Answer a request that a legacy server sends on the stream; otherwise its tool would wait for ever. Pings are answered, and
-        questions to a person if there is one; all other requests are unknown. Return the number of answers.
+        """Reply to a legacy server's request on the stream, since its tool waits for the reply; return the number of replies.
+
+        Pings are answered, and questions if a package answers them; every other method is refused as unknown.
         """
         if session.is_modern or "method" not in found or "id" not in found:
             return 0
@@ -394,7 +396,7 @@ def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
 
 
 def _has_data(event: Event) -> bool:
-    """Return False for an event that only has an ID: servers send it first so that the stream can be resumed."""
+    """Return whether an event has data; servers first send an event with only an ID, by which the stream can be resumed."""
     return bool(event.data)
 
 
@@ -409,8 +411,10 @@ def _messages(event: Event, message: Message) -> list[Json]:
 
 
 def _unanswered(last: Json) -> JackfieldError:
-    """Return the error for a stream that has ended without an answer. Even an error without a request's ID does not say whether anything
-    was done."""
+    """Return the error for a stream that ended without an answer.
+
+    The call stays in doubt even after an error without a request's ID.
+    """
     error = last.get("error")
     found = garbled("ended before it was whole")
     if isinstance(error, Mapping) and "id" not in last:

@@ -1,6 +1,4 @@
-"""Stream on which a server of an older revision asks questions outside of a call's answer, or sends the answer: it is read while the call
-runs.
-"""
+"""Stream of a legacy server for questions and answers outside of a call's response, read while the call continues."""
 
 from __future__ import annotations
 
@@ -15,15 +13,16 @@ if TYPE_CHECKING:
     from jackfield_mcp.messages import Message
 
 _OPENS_WITHIN = 2.0
-"""Maximum seconds to wait until the server has opened the stream: many servers have none."""
+"""Maximum wait for the server to open the stream, in seconds: many servers have none."""
 _ENDS_WITHIN = 1.0
 
 Json = Mapping[str, Any]
 
 
 class Mailbox:
-    """Answers on the stream of one session, for the exchanges that wait for them. Any open stream may carry the answer to any exchange.
-    ``is_used``: the server sends answers on its own stream, which must therefore be open before a message is sent.
+    """Answers on the streams of one session, for the exchanges that wait for them. Any open stream may bring any answer.
+
+    ``is_used`` means that the server sends answers there, so that a stream must be open before a message is sent.
     """
 
     def __init__(self) -> None:
@@ -65,7 +64,7 @@ class Mailbox:
                     return
 
     def wait(self, message: Message, seconds: float) -> Json | None:
-        """Return the answer to an awaited message; None if all streams have ended without the answer, or after ``seconds``."""
+        """Return the answer to an awaited message; None if all streams end without it, or after ``seconds``."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._awaited[message] is not None or not self._streams, min(max(0.0, seconds), threading.TIMEOUT_MAX)
@@ -74,7 +73,7 @@ class Mailbox:
 
 
 class Listener:
-    """Thread that reads the stream: ``open_stream`` opens the stream, passes it to its argument, and reads it to its end."""
+    """Thread that reads the stream. ``open_stream`` opens the stream, passes the response to its argument, and reads to the end."""
 
     def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None]) -> None:
         self._open_stream = open_stream

@@ -21,7 +21,7 @@ from jackfield_mcp.reaching import address, client_for
 Json = Mapping[str, Any]
 _KINDS = ("anonymous", "oauth2Discovered", "bearer", "headerKey")
 _SHARED = "mcp."  # not the prefix of keys: names of definitions
-"""Prefix of the definitions that all tools share."""
+"""Prefix of definitions that all tools share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class ToolPin:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """Manifest of a server's present tools, and the report of omitted ones. ``needs_sign_in``: it lists them only for signed-in clients."""
+    """Manifest of a server's present tools, and the report of omitted tools. With ``needs_sign_in``, only signed-in clients
+    get the list.
+    """
 
     manifest: dict[str, Any]
     report: dict[str, Any]
@@ -58,7 +60,7 @@ class McpServers:
         guard: Guard | None = None,
         client: McpClient | None = None,
     ) -> ServerDescription:
-        """Ask a server for its tools; nothing is called.
+        """Read a server's list of tools and describe it; no tool is called.
 
         :raises InvalidInput: if ``url`` is no URL of a server.
         :raises JackfieldError: if the server cannot be reached, or its list cannot be read.
@@ -88,11 +90,11 @@ class McpServers:
         return ServerDescription(found.manifest, found.report, needs_sign_in)
 
     def unusable(self, report: Json) -> tuple[str, list[str]]:
-        """Return a message about a server without any usable tool, and the reason of each tool."""
+        """Return a message about a server without any usable tool, and one reason per tool."""
         return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
-        """Return the stored manifest with the present form of ``tools``, without tools that the server no longer has."""
+        """Return the stored manifest with the present form of ``tools``, and without tools that the server has removed."""
         kept = [row for row in stored["actions"] if _name(row) not in tools]
         taken = [row for row in now["actions"] if _name(row) in tools]
         definitions = {**_definitions(stored, kept), **_definitions(now, taken)}
@@ -109,8 +111,7 @@ class McpServers:
         return {row["key"]: row["mcp"]["overlay"] for row in manifest["actions"] if "overlay" in row["mcp"]}
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the stored manifest with the operator's settings of tools, by the keys of their actions. An empty object removes the
-        settings of a tool.
+        """Return the stored manifest with the operator's settings of tools, by action key. An empty object removes a tool's settings.
 
         :raises InvalidInput: if a setting is unknown, or does not fit the tool.
         """
@@ -118,14 +119,15 @@ class McpServers:
         return {**stored, "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]]}
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
-        """Return the connector of a manifest. ``abroad``: the person who added it may reach public hosts only, and so may others'
-        connections.
+        """Return the connector of a manifest.
+
+        With ``abroad``, connections reach public hosts only, as the person who added the connector may.
         """
         return McpConnector(manifest.raw, hint=hint, abroad=abroad)
 
 
 def _name(row: Json) -> str:
-    """Return the name of the tool of an action; the request for resources is stored under its method."""
+    """Return the name of an action's tool; for a request for resources, its method."""
     about = row["mcp"]
     return str(about.get("tool") or about["method"])
 
@@ -142,7 +144,7 @@ def _overlaid(row: Json, overlay: Mapping[str, Json], *, trusts: bool) -> Json:
 
 
 def _given(credentials: tuple[str, str] | None) -> str:
-    """Return the key of the connection type for the credentials of a request to a server."""
+    """Return the key of the connection type for the given credentials of a request."""
     if credentials is None:
         return "anonymous"
     return "bearer" if credentials[0].lower() == "authorization" else "headerKey"

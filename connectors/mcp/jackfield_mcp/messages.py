@@ -17,7 +17,7 @@ from jackfield_mcp.listening import Mailbox
 from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"
-"""Revision without sessions: each request carries all data that it needs."""
+"""Revision without sessions: each request carries all its data."""
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Revisions that begin with ``initialize``, newest first."""
 CLIENT = {"name": "jackfield", "version": VERSION}
@@ -30,9 +30,9 @@ _NAMED_BY = {
     "tasks/cancel": "taskId",
     "tasks/update": "taskId",
 }
-"""Parameter that the field ``Mcp-Name`` repeats, by method."""
+"""Parameter whose value the field ``Mcp-Name`` repeats, by method."""
 _LEAST_ID = 10**13
-"""Lower bound of an ID. All IDs have 14 digits: some servers accept only numbers, as the SDKs send them, and Lua writes no more digits."""
+"""Lower bound of an ID, so that all IDs have 14 digits. Some servers accept only numbers, and Lua writes at most 14 digits."""
 _ID = re.compile(r'\s*"?([0-9]{14})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -43,7 +43,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Outcome of a negotiation with a server: the revision, its capabilities, and the session's ID where the server has sessions."""
+    """Outcome of a negotiation with a server: the revision, its capabilities, and the session's ID if the server uses sessions."""
 
     version: str
     id: str | None = None
@@ -65,7 +65,7 @@ class Session:
 
     @property
     def has_tasks(self) -> bool:
-        """True if the server declares the extension for tasks."""
+        """True if the server declares the tasks extension."""
         extensions = self.capabilities.get("extensions")
         return self.is_modern and isinstance(extensions, Mapping) and TASKS in present(extensions)
 
@@ -75,7 +75,7 @@ TASKS = f"{_META}tasks"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """One request: its method, its parameters, an ID that no server can guess (None for a notification), and the client's capabilities."""
+    """Request: its method, its parameters, the client's capabilities, and an ID that no server can guess; None for a notification."""
 
     method: str
     params: Json
@@ -84,7 +84,7 @@ class Message:
 
     @classmethod
     def request(cls, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
-        """Return a request with a new ID. ``follows``: it asks the server to report its progress, under that ID."""
+        """Return a request with a new ID. With ``follows``, the server is to report its progress under that ID."""
         identifier = secrets.randbelow(9 * _LEAST_ID) + _LEAST_ID
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
@@ -94,19 +94,21 @@ class Message:
         return Message.request(self.method, {**self.params}, self.offers)
 
     def is_answered_by(self, found: Json) -> bool:
-        """Return whether a message is the answer to this one: it has its ID, and a result or an error. No other message is an answer.
-        Some servers leave ``jsonrpc`` out, or write it as a number; such an answer must have no further members."""
+        """Return whether ``found`` answers this message: it has the message's ID, and a result or an error.
+
+        Some servers omit ``jsonrpc`` or write it as a number; such an answer must have no further members.
+        """
         is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
         return is_message and self.has_id(found.get("id")) and not {"result", "error"}.isdisjoint(found)
 
     def has_id(self, value: object) -> bool:
-        """Return whether a server's value is the ID of this request. Some servers write the number as text, or with a fraction of zero."""
+        """Return whether a server's value is this request's ID. Some servers write the number as a string, or with a fraction of zero."""
         if isinstance(value, str) and (number := _ID.fullmatch(value)) is not None:
             value = int(number[1])
         return self.id is not None and value == self.id
 
     def body(self, session: Session | None) -> dict[str, Any]:
-        """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
+        """Return the JSON body; a modern request carries the revision and the client's capabilities in ``_meta``."""
         params = dict(self.params)
         if session is not None and session.is_modern:
             about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": self.offers, f"{_META}clientInfo": CLIENT}
@@ -117,7 +119,7 @@ class Message:
         return made if self.id is None else {**made, "id": self.id}
 
     def headers(self, session: Session | None) -> dict[str, str]:
-        """Return the header fields of a request with the message."""
+        """Return the header fields that accompany the message."""
         found = {"Accept": "application/json, text/event-stream"}
         if session is None:
             return found
@@ -135,12 +137,12 @@ class Message:
 
 
 def present(found: Json) -> dict[str, Any]:
-    """Return an object without its null members. Many servers write null for omitted members: Go does so for an empty list."""
+    """Return an object without its null members. Many servers write null for an omitted member, such as Go for an empty list."""
     return {name: value for name, value in found.items() if value is not None}
 
 
 def amount(value: object) -> float | None:
-    """Return a number of a server; None if the value is no finite number."""
+    """Return a server's number as a float; None if the value is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -151,8 +153,9 @@ def amount(value: object) -> float | None:
 
 
 def messages_in(found: object) -> list[Json]:
-    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message. A null result,
-    which functions without a value return, counts as an empty object; an empty error next to a result is dropped.
+    """Return the messages in a server's JSON, one or a batch, without null members. Values other than objects are ignored.
+
+    A null result becomes an empty one, since functions without a value return null. An empty error beside a result is dropped.
     """
     rows = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
     return [present(_plain(one)) for one in rows]
@@ -166,14 +169,16 @@ def _plain(message: Json) -> Json:
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:
-    """Return the capabilities that a client declares: that it accepts a task as result, and that it can answer questions."""
+    """Return the capabilities that a client declares: tasks as results, and answers to questions."""
     found: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
     return {**found, "elicitation": {"form": {}}} if answers else found
 
 
 def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
-    """Return the fields ``Mcp-Param-…`` of a call; ``names`` are the fields' names, by JSON Pointer into the arguments. Omitted or null
-    arguments have no field."""
+    """Return the fields ``Mcp-Param-…`` of a call; ``names`` has the fields' names by JSON Pointer into the arguments.
+
+    Omitted or null arguments have no field.
+    """
     found = {}
     for place, name in names.items():
         value = at_pointer(arguments, place)
@@ -187,8 +192,10 @@ def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
 
 
 def header_value(text: str) -> str:
-    """Return a text as the value of a header field: encoded if it has other characters than printable ASCII, blanks at an end, or looks
-    encoded."""
+    """Return a string as the value of a header field.
+
+    It is encoded if it is not printable ASCII, has blanks at an end, or looks encoded.
+    """
     if _PLAIN.fullmatch(text) and not _LOOKS_ENCODED.fullmatch(text):
         return text
     return f"=?base64?{b64encode(text.encode('utf-8', 'surrogatepass')).decode('ascii')}?="

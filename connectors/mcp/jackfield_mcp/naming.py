@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 READ, LIST = "resources/read", "resources/list"
-"""Requests for a resource and for the list of resources, which are listed among the tools under their methods."""
+"""Methods that read a resource and list resources; the manifest lists them among the tools."""
 REQUESTS = {READ: "readResource", LIST: "listResources"}
 """Keys of the actions for ``READ`` and ``LIST``."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")
@@ -32,7 +32,7 @@ def keys_of(names: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_of(name: str) -> str:
-    """Return the key for a tool's name; keys of requests are fixed."""
+    """Return the key for a tool's name; the keys of ``READ`` and ``LIST`` are fixed."""
     if name in REQUESTS:
         return REQUESTS[name]
     words = [one.lower() for one in _WORD.findall(name)] if name.isascii() else []
@@ -50,7 +50,7 @@ def title_of(name: str) -> str:
 
 
 def connector_key(url: str) -> str:
-    """Return a connector's key from the host of its server: the part that names the service."""
+    """Return a connector's key from the part of its server's host that names the service."""
     host = urlsplit(url).hostname or ""
     parts = [part for part in host.split(".") if part not in ("www", "mcp", "api")] if not re.fullmatch(r"[0-9.]+|.*:.*", host) else []
     named = parts[-2] if len(parts) > 1 else parts[0] if parts else "mcp-server"

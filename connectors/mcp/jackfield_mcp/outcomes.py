@@ -36,18 +36,18 @@ _LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS, *range(400, 500)} - {408, 425, 499})
-"""Error codes, HTTP statuses among them, that prove that nothing was done; after any other code, that is unknown."""
+"""Error codes, including HTTP statuses, which prove that nothing was done; after any other code the effect is unknown."""
 _OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
-"""Statuses of HTTP that servers write as codes of JSON-RPC."""
+"""Errors of HTTP statuses that servers write as JSON-RPC codes."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
-"""Codes whose data have readers of their own."""
+"""Codes whose data are read separately."""
 _MOST_WORDS = 1_000
 _OK = 200
 _GONE = frozenset({400, 404, 410})
 _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
 """Codes with which servers refuse an unknown session; the codes have other meanings, too."""
 _OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
-"""Codes that are about a message, whatever its session."""
+"""Codes that concern a message, not its session."""
 _NO_SESSION = re.compile(
     r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:"
     r"(?:no|unknown|invalid|missing|expired|stale)(?: (?:or )?(?:valid|invalid|unknown|missing|expired|active))*[ -](?:mcp[ -])?session\b"
@@ -62,8 +62,9 @@ _OVER = re.compile(
     r"(?:is |was |has |has been )?(?:terminated|closed|ended)\b",
     re.IGNORECASE,
 )
-"""Regular expression of the beginnings of messages that a session is over. The message may mean another session, such as a browser's, in
-the middle of the call: only the status or the code proves that nothing was done.
+"""Regular expression of the beginnings of messages by which servers report an ended session.
+
+The message may mean another session, such as a browser's: only the status or the code proves that nothing was done.
 """
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
@@ -77,9 +78,7 @@ Json = Mapping[str, Any]
 
 
 class SessionEnded(Rejected):
-    """Refusal by a server that may no longer know the session: nothing was done. ``refusal`` is the error if a new session is refused as
-    well.
-    """
+    """Refusal by a server that may no longer know the session: nothing was done. ``refusal`` is raised if a new session is refused, too."""
 
     refusal: JackfieldError
 
@@ -89,25 +88,23 @@ class SessionDoubted(Unavailable):
 
 
 class VersionRefused(Rejected):
-    """Refusal by a server that does not speak the request's revision: nothing was done. ``supported`` are the server's revisions, as it
-    states.
-    """
+    """Refusal by a server that does not support the request's revision: nothing was done. ``supported`` has the revisions that it names."""
 
     supported: tuple[str, ...] = ()
 
 
 class HeaderMismatch(Rejected):
-    """Refusal of header fields that do not match the message by the server's view of the tool: nothing was done."""
+    """Refusal of header fields that contradict the message in the server's view of the tool: nothing was done."""
 
 
 class ScopesMissing(Forbidden):
-    """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the scopes that the server asks for."""
+    """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the scopes that the server requires."""
 
     scopes: tuple[str, ...] = ()
 
 
 class InputRequired(Forbidden):
-    """Refusal by a server that asks a person first: ``requests`` by their names, and the ``state`` that the answer must return."""
+    """Refusal by a server that asks a person first. ``requests`` has its questions by name; the answer must return ``state``."""
 
     requests: Mapping[str, Json] = {}
     state: str | None = None
@@ -118,7 +115,7 @@ class McpErrors(HttpErrors):
     """Meaning of HTTP statuses and the JSON-RPC errors that come with them."""
 
     def explain(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a response that is no success."""
+        """Return the error for an unsuccessful response."""
         body, status = refusal.body if isinstance(refusal.body, Mapping) else {}, refusal.status
         error = body.get("error")
         if error is None and body.get("jsonrpc") == "2.0" and body.get("result") is not None:
@@ -142,7 +139,7 @@ MCP_ERRORS = McpErrors(
 
 
 def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
-    """Return the server's own error without hidden characters; of a body that is no JSON, only its words about a session."""
+    """Return the server's own error without hidden characters. A body that is no JSON counts only if it is about a session."""
     found = said or Provider()
     words = plain(found.message, 1000) or one_line(refusal.content[:1000].decode("utf-8", "replace"), 200)
     told = words if found.message or _NO_SESSION.match(words) else None
@@ -187,7 +184,7 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
 
 
 def _words_of(error: Json) -> str:
-    """Return the message of an error, followed by the data that explain it."""
+    """Return the message of an error, followed by the error's data."""
     message, data = error.get("message"), error.get("data")
     words = plain(json.dumps(message, ensure_ascii=False) if isinstance(message, Mapping | list) else message, _MOST_WORDS)
     if not data or _code_of(error) in _WITH_DATA:
@@ -197,7 +194,7 @@ def _words_of(error: Json) -> str:
 
 
 def _code_of(error: Json) -> int | str | None:
-    """Return the code of an error; as an integer, too, where a server has written it as text or with a fraction of zero."""
+    """Return the code of an error, as an integer where possible: some servers write a string or a fraction of zero."""
     code = error.get("code")
     if isinstance(code, float) and code.is_integer():
         return int(code)
@@ -207,7 +204,7 @@ def _code_of(error: Json) -> int | str | None:
 
 
 def _lacking(data: object) -> str | None:
-    """Return advice about the capabilities that a server requires of its clients; None without any."""
+    """Return advice about the capabilities that a server requires of its clients; None if it names none."""
     wanted = data.get("requiredCapabilities") if isinstance(data, Mapping) else None
     names = [one_line(name, 40) for name in wanted][:5] if isinstance(wanted, Mapping) else []
     if names == ["elicitation"]:
@@ -216,16 +213,16 @@ def _lacking(data: object) -> str | None:
 
 
 class Garbled(Unavailable):
-    """Answer that was read and is malformed: reading on would not help."""
+    """Error for a malformed answer, which reading on would not complete."""
 
 
 def garbled(reason: str) -> Garbled:
-    """Return the error for a malformed answer: it is unknown what the server has done."""
+    """Return the error for a malformed answer, after which the effect is unknown."""
     return Garbled(f"the server's answer {reason}", hint="Report it to whoever runs the server.", sent=Sent.UNKNOWN)
 
 
 def asks_person(data: object, text: str = "") -> InputRequired:
-    """Return the error for a server that wants a person to do something first; nothing was done."""
+    """Return the error for a server that requires an action of a person first; nothing was done."""
     host, words = _host_in(data), _question_in(data)
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
@@ -258,12 +255,12 @@ def _asked_in(data: object) -> list[Json]:
 
 
 def _question_in(data: object) -> str:
-    """Return the first question that a server asks, in its words."""
+    """Return the first question of a server, in its own words; an empty string without one."""
     return next((words for params in _asked_in(data) if (words := plain(params.get("message"), 1000))), "")
 
 
 def _host_in(data: object) -> str:
-    """Return the host of the first URL in a server's questions."""
+    """Return the host of the first URL in a server's questions; an empty string without one."""
     for params in _asked_in(data):
         with suppress(UrlError):
             if isinstance(params.get("url"), str):
@@ -272,9 +269,9 @@ def _host_in(data: object) -> str:
 
 
 def result_of(found: object, message: Message) -> Json:
-    """Return the result in the answer to a message, which is alone or in a batch, without its null members.
+    """Return the result in a message's answer, alone or in a batch, without its null members.
 
-    :raises JackfieldError: if it is an error, or no answer to this message.
+    :raises JackfieldError: if the answer is an error, is malformed, or belongs to another message.
     """
     rows = messages_in(found)
     one = next(filter(message.is_answered_by, rows), rows[0] if len(rows) == 1 else {})
@@ -297,9 +294,9 @@ def result_of(found: object, message: Message) -> Json:
 
 
 def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
-    """Return the error of a request, or another error if the server may no longer know its session.
+    """Return the error of a request, or a session error if the server may no longer know its session.
 
-    Only the server's words distinguish an ambiguous code from a refusal, by which nothing was done.
+    Only the server's words distinguish such an error from a refusal with the same code.
     """
     said = error.provider
     if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):

@@ -1,7 +1,6 @@
-"""Overlays: an operator's settings of a tool, which override the server's: the effect, the key, the pages and the meaning of an error.
+"""Overlays: an operator's settings of a tool, which override the server's: effect, key, pagination and the meaning of an error.
 
-An overlay of a package is its file ``overlay.yaml``; for a live server, each tool's overlay is stored in the tool's action
-(``mcp.overlay``).
+A package's overlay is its file ``overlay.yaml``; a live server's is stored in each tool's action (``mcp.overlay``).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from jackfield.manifest.pagination import Pagination
 from jackfield.manifest.reading import ManifestError
 
 LIVE_MEMBERS = frozenset({"effect", "idempotencyKey", "toolError", "pagination"})
-"""Members about the meaning of a call: they can be set and removed without asking the server again."""
+"""Members about the effect and result of a call: they can be set and removed without a request to the server."""
 OVERLAID = LIVE_MEMBERS | {"title", "description", "keywords", "group", "rateLimit", "skip", "inputs", "examples"}
 """Members that the overlay of a package sets for an action."""
 _PAGES = frozenset({"tokenInput", "tokenOutput", "items", "more", "sizeInput", "maxSize", "furtherItems", "pageMembers"})
@@ -62,9 +61,9 @@ def _check_examples(key: str, rows: object) -> None:
 
 
 def described(key: str, inputs: Json, said: Mapping[str, Json]) -> dict[str, Any]:
-    """Return the schema of a tool's inputs with the titles and descriptions of an overlay in place of the server's.
+    """Return the schema of a tool's inputs with an overlay's titles and descriptions.
 
-    :raises InvalidInput: if it names an input that the tool does not have.
+    :raises InvalidInput: if the overlay names an input that the tool does not have.
     """
     for name in said:
         _require_input(key, inputs, str(name))
@@ -76,10 +75,9 @@ def described(key: str, inputs: Json, said: Mapping[str, Json]) -> dict[str, Any
 
 
 def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:
-    """Return the generated row of an action with the overlay's settings applied. ``trusts``: the server's annotations count where the
-    overlay has no setting.
+    """Return the row of an action with the overlay's settings. With ``trusts``, the server's annotations count where the overlay is silent.
 
-    :raises InvalidInput: if it names an input that the tool does not have.
+    :raises InvalidInput: if the overlay names an input that the tool does not have.
     """
     about, inputs = dict(row["mcp"]), row["inputs"]
     made = {**row, "effect": said.get("effect") or _effect(about.get("annotations", {}) if trusts else {}), "mcp": about}
@@ -95,8 +93,10 @@ def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str,
 
 
 def apply_fitting(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:
-    """Return the row of a live server's action with the fitting settings of its overlay, since the server may have changed the tool. A key
-    whose input is missing makes no call safe to repeat."""
+    """Return the row of a live server's action with the overlay's settings that still fit the tool.
+
+    A call is not safe to repeat if the input for its idempotency key is gone.
+    """
     kept, known = dict(said), row["inputs"].get("properties", {})
     if "idempotencyKey" in kept and kept["idempotencyKey"] not in known:
         del kept["idempotencyKey"]
@@ -142,7 +142,7 @@ def _is_structured(path: str) -> bool:
 
 
 def _paged(key: str, inputs: Json, said: Json) -> dict[str, Any]:
-    """Return the members of an action whose results page, with an input that asks for all pages."""
+    """Return the members of an action with paged results, including an input that requests all pages."""
     for name in (said["tokenInput"], said.get("sizeInput")):
         if name is not None:
             _require_input(key, inputs, name)

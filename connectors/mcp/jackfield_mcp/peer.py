@@ -13,19 +13,15 @@ from jackfield_mcp.messages import Session, amount
 from jackfield_mcp.pins import pins_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
-"""Minimum, default and maximum of the seconds for which a list of tools counts as fresh."""
+"""Minimum, default and maximum time for which a list of tools is fresh, in seconds."""
 REFUSES = 10.0
-"""Maximum age, in seconds, of a list that may refuse a call. An older list is read again first: the server, or the accepted tools, may have
-changed.
-"""
+"""Maximum age of a list that may refuse a call, in seconds. An older list is read again first, since the tools may have changed."""
 
 Json = Mapping[str, Any]
 
 
 class Tools:
-    """Digests of the tools that a server lists, and of their members. The list itself, of up to 16 MiB for each connection, is
-    not stored.
-    """
+    """Digests of a server's tools and of the tools' members. The list, of up to 16 MiB per connection, is not stored."""
 
     def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
         pins = {str(row.get("name")): pins_of(row) for row in reversed(rows)}
@@ -39,11 +35,11 @@ class Tools:
         """Time until which it may refuse a call."""
 
     def digests(self, name: str) -> tuple[str, ...]:
-        """Return the digests by which a tool may have been accepted; none if the list lacks it."""
+        """Return the digests under which a tool may have been accepted; empty if the list lacks the tool."""
         return self._digests.get(name, ())
 
     def parts(self, name: str) -> dict[str, set[str]]:
-        """Return the short digests of each member of a listed tool."""
+        """Return the short digests of a listed tool, by member."""
         found: dict[str, set[str]] = {}
         for part, _, short in (one.partition(":") for one in self._parts[name].split()):
             found.setdefault(part, set()).add(short)
@@ -51,7 +47,7 @@ class Tools:
 
 
 class Peer(ProcessLocal):
-    """State of one connection version. One thread negotiates or lists on behalf of all threads."""
+    """State of one connection version. One thread at a time negotiates or lists for all threads."""
 
     def __init__(self) -> None:
         self._begin_anew()
@@ -65,9 +61,9 @@ class Peer(ProcessLocal):
 
     @contextmanager
     def alone(self, seconds: float) -> Iterator[None]:
-        """Hold the exclusive right to negotiate and to list.
+        """Hold the exclusive right to negotiate and list within the block.
 
-        :raises TimedOut: if another thread holds it for longer than ``seconds``.
+        :raises TimedOut: if another thread holds the right for longer than ``seconds``.
         """
         if not self._lock.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
             raise TimedOut("the deadline passed while another call listed the server's tools")
@@ -81,12 +77,12 @@ class Peer(ProcessLocal):
         self.tools = None
 
     def forget(self, session: Session) -> None:
-        """Forget an ended session, unless another thread has begun a new one meanwhile."""
+        """Forget an ended session, unless another thread has begun a new session since."""
         if self.session is session:
             self.session = None
 
 
 def fresh_for(result: Json) -> float:
-    """Return the seconds for which a list counts as fresh."""
+    """Return the seconds for which a list is fresh."""
     said = amount(result.get("ttlMs"))
     return USUAL if said is None else min(max(said / 1000, LEAST), MOST)

@@ -1,8 +1,7 @@
 """Pins: the digest of a tool's accepted form, and the changes since.
 
-Names in a schema whose order means nothing are sorted before they are hashed: some servers list ``required`` in the order of a hash table,
-which differs from one start to the next. A pin of an earlier version, over the order as it was listed, is accepted as long as that order
-stays.
+Lists without an order are sorted before hashing: some servers list ``required`` in the order of a hash table, which differs at each start.
+A pin of an earlier version, over the unsorted list, is accepted as long as the order stays.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_mcp.messages import present
 
 MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution")
-"""Members of a tool that its digest covers; icons and ``_meta`` are free."""
+"""Members of a tool that its digest covers; icons and ``_meta`` may change."""
 _SCHEMAS = ("inputSchema", "outputSchema")
 _SETS = frozenset({"required", "type"})
 """Keywords whose list is an unordered set."""
 _SETS_BY_NAME = frozenset({"dependentRequired", "dependencies"})
 _BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
-"""Keywords that hold schemas by name: such a name is no keyword."""
+"""Keywords that hold schemas by name: their members are names, not keywords."""
 _VALUES = frozenset({"default", "examples", "enum", "const"})
 _SHORT = 16
 
@@ -31,15 +30,16 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """SHA-256 over a tool's members in canonical form (RFC 8785), and a short digest of each member, by which a change is located."""
+    """SHA-256 of a tool's members in canonical form (RFC 8785), and a short digest of each member, which locates a change."""
 
     whole: str
     parts: Mapping[str, str]
 
 
 def pins_of(tool: Json) -> list[Digests]:
-    """Return the digests by which a tool may have been accepted: over its members without nulls, with their sets sorted and, if it differs,
-    over the listed order, as earlier versions did.
+    """Return the digests under which a tool may have been accepted.
+
+    The first is the present form, without null members and with sorted sets; the others are of earlier versions, if they differ.
     """
     given = present(tool)
     members = {name: given[name] for name in MEMBERS if name in given}
@@ -54,12 +54,12 @@ def pin_of(tool: Json) -> Digests:
 
 
 def changed(pinned: Mapping[str, str], now: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the members whose pinned digest is none of the present ones."""
+    """Return the members whose pinned digest does not occur among the present ones."""
     return [name for name in MEMBERS if (name in now or name in pinned) and pinned.get(name) not in now.get(name, ())]
 
 
 def _sorted(schema: Any, keyword: str = "") -> Any:
-    """Return a schema whose sets are sorted; ``keyword`` is the keyword that contains it."""
+    """Return a schema with its sets sorted; ``keyword`` is the keyword that holds the schema."""
     if isinstance(schema, list):
         return _as_set(schema) if keyword in _SETS else [_sorted(one) for one in schema]
     if not isinstance(schema, Mapping):

@@ -38,9 +38,9 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def read_overlay(path: Path) -> dict[str, Json]:
-    """Return the settings of the project's overlay, by the key of an action; an empty object if there is no overlay.
+    """Return the settings of the project's overlay, by action key; an empty object without an overlay.
 
-    :raises InvalidInput: if it cannot be read, or has an unknown setting.
+    :raises InvalidInput: if the overlay cannot be read, or has an unknown setting.
     """
     try:
         found = parsed(path.read_bytes(), str(path))

@@ -1,4 +1,4 @@
-"""Questions that a server asks a person within a call, with answers from an installed package, or from the caller."""
+"""Questions of a server to a person within a call, answered by an installed package or by the caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = Mapping[str, Any]
 
 
 class Questions:
-    """Questions of one server within one attempt, answered by a package, else by the caller."""
+    """Questions of one server within one attempt, answered by a package, or else by the caller."""
 
     def __init__(self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None) -> None:
         self._context = context
@@ -34,17 +34,17 @@ class Questions:
 
     @classmethod
     def of(cls, context: OpenContext) -> Questions | None:
-        """Return the questions of an attempt; None if there is no one to answer."""
+        """Return the questions of an attempt; None if neither a package nor the caller can answer."""
         call = context.call
         return None if call.answer is None and call.ask_caller is None else cls(context, call.answer, call.ask_caller)
 
     @property
     def at_once(self) -> bool:
-        """True if a package answers. A caller answers by another call, and so never while the server continues this one."""
+        """True if a package answers. A caller answers in another call, so never during this one."""
         return self._answer is not None
 
     def answered(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the answers to a server's questions, by their names; fewer if one of them cannot be answered.
+        """Return the answers to a server's questions, by name; empty if a question is no form.
 
         :raises Forbidden: if the caller must answer.
         """
@@ -53,7 +53,7 @@ class Questions:
         return {name: self._found(name, row["params"]) for name, row in asks.requests.items()}
 
     def answer(self, params: Json) -> dict[str, Any]:
-        """Return the package's answer to a form, if it has one, completed by defaults."""
+        """Return the package's answer to a form, completed by the form's defaults; a cancellation if the package has no answer."""
         found = None if self._answer is None else self._answer(self._question(params))
         return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
 
@@ -84,8 +84,9 @@ class Questions:
 
 
 def declares_answers(context: OpenContext) -> bool:
-    """Return whether a package answers the questions of a connection's server. Sessions and lists of tools depend on it: some servers list
-    a tool with questions only for clients that can answer. Tests and reviews have no answers of their own, and list the tools of calls.
+    """Return whether a package answers the questions of a connection's server. Sessions and lists of tools depend on it.
+
+    Some servers list a tool that asks questions only for clients that answer. Tests and reviews list the same tools as calls.
     """
     if context.call.invocation_id:
         return context.call.answer is not None

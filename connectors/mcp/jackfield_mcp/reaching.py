@@ -1,4 +1,4 @@
-"""A client of a server for generation: without a runtime, a connection or a journal."""
+"""Client of a server for generation, without a runtime, a connection or a journal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STDIO = (
 def address(text: str) -> Url:
     """Return the URL of a server.
 
-    :raises InvalidInput: if the text is no URL: servers over stdio are not called.
+    :raises InvalidInput: if the string is no http URL; servers over stdio are not supported.
     """
     if not text.startswith(("http://", "https://")):
         raise InvalidInput(f"'{text[:200]}' is not the URL of an MCP server", hint=_STDIO)
@@ -41,8 +41,10 @@ def address(text: str) -> Url:
 def client_for(
     url: Url, sign_in: SignIn = ANONYMOUS, *, key: str, seconds: float = _SECONDS, guard: Guard | None = None
 ) -> Iterator[McpClient]:
-    """Yield a client of a server for the connector ``key``; its connections are closed at the end. A host with a public name is reached
-    only at public addresses, whatever the name resolves to later."""
+    """Yield a client of a server for the connector ``key``, and close its connections at the end.
+
+    A host with a public name is reached only at public addresses, whatever the name resolves to later.
+    """
     clock = SystemClock()
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
@@ -52,7 +54,7 @@ def client_for(
 
 
 class _NoLeases:
-    """Cache of one command: it leases nothing, and holds made objects until its end."""
+    """Cache of one command: it caches no leases, and holds other objects until it is closed."""
 
     def __init__(self) -> None:
         self._made: dict[object, Any] = {}
@@ -66,13 +68,13 @@ class _NoLeases:
         """Do nothing: no credential is stored."""
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return the object under ``key``."""
+        """Return the object under ``key``, made on first use."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
 
     def close(self) -> None:
-        """Close the client's pools of connections."""
+        """Close the client's connection pools."""
         for one in self._made.values():
             getattr(one, "close", tuple)()
         self._made.clear()

@@ -1,6 +1,4 @@
-"""Actions ``readResource`` and ``listResources``: one resource of a server by its URI, for example from a tool's link, and the list of the
-server's resources.
-"""
+"""Actions ``readResource`` and ``listResources``: read one resource of a server by its URI, and list its resources."""
 
 from __future__ import annotations
 
@@ -11,13 +9,13 @@ from jackfield_mcp.naming import LIST, READ, REQUESTS
 from jackfield_mcp.pins import pin_of
 
 DIGESTS = {name: pin_of({"name": name}).whole for name in REQUESTS}
-"""Pins of the requests, which no server describes: they never change."""
+"""Pins of the two requests. They never change, since no server describes the requests."""
 LONGEST_URI = 2_000
 """Maximum number of characters of a URI."""
 _LONGEST_CURSOR = 16_384
 _TEXT: dict[str, Any] = {"type": "string"}
 _CURSOR: dict[str, Any] = {"type": ["string", "integer"]}
-"""Schema of a cursor: a text by the standard; some servers send a number, and require a number back."""
+"""Schema of a cursor: the standard has strings; some servers send and require a number."""
 
 
 def request_action(name: str, key: str) -> dict[str, Any]:

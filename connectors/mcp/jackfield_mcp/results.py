@@ -26,7 +26,7 @@ _OF_URLS = str.maketrans("-_", "+/")
 _WORDS = 1_000
 _OWN_NAMES = {"is_error": "isError", "structured_content": "structuredContent"}
 _OLD_NAME = "toolResult"
-"""Member of a tool's whole result in the first revision, of 2024."""
+"""Member with a tool's whole result in the first revision, of 2024."""
 _ABOUT = frozenset({"_meta", "resultType", "isError", "error"})
 """Members of a result that are no content."""
 _FALSE = frozenset({"", "false", "no", "0", "none", "null"})
@@ -36,7 +36,7 @@ Json = Mapping[str, Any]
 
 
 class ToolOutput(Output):
-    """Output of a tool: the members ``structuredContent``, if it has one, and ``content``."""
+    """Output of a tool: ``content``, and ``structuredContent`` if the tool returns it."""
 
     model_config = ConfigDict(extra="allow")
     files: tuple[OutputFile, ...] = ()
@@ -51,7 +51,7 @@ class ToolOutput(Output):
 
     @property
     def body(self) -> dict[str, Any]:
-        """Content with its files as received."""
+        """Content with its files as received from the server."""
         return self._body
 
     def model_dump(self, **_options: Any) -> dict[str, Any]:
@@ -68,11 +68,11 @@ def _stored(value: Any) -> Any:
 
 
 def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
-    """Return the output of a result. ``is_unclear``: an error that the tool reports does not prove that the tool did nothing.
+    """Return the output of a result. With ``is_unclear``, a tool's error does not prove that nothing was done.
 
     :raises Rejected: if the tool reports an error.
     :raises Forbidden: if the server asks a person for something first.
-    :raises Unavailable: if it is no result of a tool.
+    :raises Unavailable: if it is no result of a tool, or an error whose effect is unknown.
     """
     kind = result.get("resultType", "complete")
     if kind == "input_required":
@@ -112,15 +112,15 @@ def _completed(result: Json) -> Json:
 
 
 def _is_error(flag: object) -> bool:
-    """Return whether a value of ``isError`` counts as true in any language, since some servers write the error itself there."""
+    """Return whether a value of ``isError`` means an error; some servers write a string, or the error itself."""
     return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
 
 
 def resource_of(result: Json) -> ToolOutput:
-    """Return the output of a resource that was read: its ``contents``.
+    """Return the output of a resource: its ``contents``.
 
     :raises Forbidden: if the server asks a person for something first.
-    :raises Unavailable: if it is no result of such a request.
+    :raises Unavailable: if the result has no readable contents.
     """
     if result.get("resultType", "complete") == "input_required":
         raise asks_person(result)
@@ -131,9 +131,9 @@ def resource_of(result: Json) -> ToolOutput:
 
 
 def listed_of(result: Json) -> ToolOutput:
-    """Return the output of a list of resources, without the host's metadata.
+    """Return the output of a list of resources, without the members ``_meta``.
 
-    :raises Unavailable: if it is no result of such a request.
+    :raises Unavailable: if the result has no readable list.
     """
     following = result.get("nextCursor")
     found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows_of(result, "resources")]}
@@ -142,9 +142,9 @@ def listed_of(result: Json) -> ToolOutput:
 
 
 def rows_of(result: Json, name: str) -> list[Json]:
-    """Return the objects in a list of a result, without null objects and null members; empty if the list is omitted.
+    """Return the objects in a result's list, without null members and null items; empty if the list is omitted.
 
-    :raises Garbled: if the value is no list of objects, or is too long.
+    :raises Garbled: if the member is no list of objects, or too long.
     """
     rows = result.get(name, [])
     if isinstance(rows, Mapping) and _has_holes(rows):
@@ -155,13 +155,14 @@ def rows_of(result: Json, name: str) -> list[Json]:
 
 
 def _has_holes(rows: Json) -> bool:
-    """Return whether an object is PHP's form of a list with missing indexes."""
+    """Return whether all names of an object are numbers, as PHP writes a list with missing indexes."""
     return bool(rows) and all(name.isdecimal() for name in rows)
 
 
 def _content(result: Json) -> list[Json]:
-    """Return the parts of a tool's content. Since the server has answered, a single part or a text is accepted for the list, and a text for
-    a part, with a warning.
+    """Return the parts of a tool's content. A single part or string is accepted in place of the list, and a string as a part.
+
+    A warning reports both: the server has answered, so the call must not fail.
     """
     found: Any = result.get("content")
     if isinstance(found, str) or (isinstance(found, Mapping) and not _has_holes(found)):
@@ -195,7 +196,7 @@ def _failed(content: list[Json], structured: Any, *, is_unclear: bool) -> Reject
 
 
 def _repeats(part: Json, structured: Any) -> bool:
-    """Return True for a text that only repeats the structured content."""
+    """Return whether a part is JSON that repeats the structured content."""
     text = part.get("text")
     if structured is None or part.get("type") != "text" or not isinstance(text, str) or text[:1] not in "{[":
         return False
@@ -207,7 +208,7 @@ def _repeats(part: Json, structured: Any) -> bool:
 
 
 def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
-    """Return a part of the content; its media, blob or long text is a file. Links stay data: nothing follows them."""
+    """Return a part of the content; its media, blob or long text becomes a file. Links are not followed."""
     found = {name: value for name, value in part.items() if name != "_meta"}
     kind, media = found.get("type"), found.get("mimeType")
     if kind in ("image", "audio") and isinstance(found.get("data"), str):
@@ -221,7 +222,7 @@ def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
 
 
 def _resource(resource: Json, files: list[OutputFile]) -> dict[str, Any]:
-    """Return a resource without the host's metadata; a blob or a long text is a file."""
+    """Return a resource without ``_meta``; its blob or long text becomes a file."""
     inner = _without(present(resource), "_meta")
     if isinstance(inner.get("blob"), str):
         return {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
@@ -236,8 +237,9 @@ def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict
 
 
 def _file(data: str, media: object, files: list[OutputFile]) -> OutputFile:
-    """Return a file from its base64, in the forms that servers write: in lines, with the characters of URLs, without padding, or as a data
-    URL. Since the server has answered, any other text is stored unchanged, with a warning.
+    """Decode a file from base64, including line breaks, URL-safe characters, missing padding and data URLs.
+
+    Any other string is stored unchanged, with a warning: the server has answered, so the call must not fail.
     """
     try:
         return _kept(b64decode(data, validate=True), media, files)

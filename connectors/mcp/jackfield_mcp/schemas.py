@@ -25,11 +25,11 @@ LARGEST = 128 * 1024
 MOST_SCHEMAS, DEEPEST = 4_000, 64
 """Maximum number of subschemas of a tool, and maximum depth of its JSON."""
 _MOST_NOTES = 20
-"""Maximum number of notes of a tool."""
+"""Maximum number of notes about a tool."""
 _MOST_JUDGED = 100
-"""Maximum number of a tool's defaults that are checked with its definitions; further defaults with references are dropped."""
+"""Maximum number of a tool's defaults that are validated with its definitions; further defaults with references are dropped."""
 _MOST_DIGITS = 308
-"""Maximum number of digits of a number in a manifest."""
+"""Maximum number of digits in a number of a manifest."""
 _TOO_LARGE = 10**_MOST_DIGITS
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_TYPES = frozenset({"string", "integer", "boolean"})
@@ -47,30 +47,32 @@ _VALUES = frozenset({"default", "examples", "enum", "const"})
 _FLAGS = frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})
 _LISTS = frozenset({"enum", "examples"})
 _NULLS = frozenset({"const", "default"})
-"""Keywords for which null is a value, and not an omission."""
+"""Keywords for which null is a value, not an omission."""
 _NAMED_BY = {"$anchor": "#", "$dynamicAnchor": "#", "$id": "", "id": ""}
-"""Keywords that give a place a name, and the prefix of references to it."""
+"""Keywords that name a place, and the prefix of references by that name."""
 _SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
-"""Keywords that work as references, in one schema whose names are unique."""
+"""Keywords that equal ``$ref`` in a single schema with unique names."""
 _INVERTS = frozenset({"not", "oneOf", "if", "contains"})
 """Keywords that refuse more values if their subschema refuses fewer."""
 _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
 """Keywords that apply to the members or items that another keyword does not cover: without the other, they refuse more."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
-"""Keywords whose schemas apply to the same value: a reference that returns through them alone never ends."""
+"""Keywords whose subschemas apply to the same value: a cycle of references through only these never ends."""
 
 Json = Mapping[str, Any]
 
 
 class Unfit(ValueError):
-    """Error of a tool that cannot become an action; the message gives the reason."""
+    """Error for a tool that cannot become an action; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """Schemas of one tool, converted: of its inputs and its structured content, the definitions that they refer to, and the header fields
-    that repeat inputs, by JSON Pointer. ``notes`` list dropped parts, each with its place."""
+    """Converted schemas of one tool: inputs, structured content, their definitions, and header fields that repeat inputs by JSON Pointer.
+
+    ``notes`` lists dropped parts, each with its place.
+    """
 
     inputs: dict[str, Any]
     structured: dict[str, Any] | None
@@ -82,7 +84,7 @@ class Schemas:
 def schemas_of(tool: Json, prefix: str) -> Schemas:
     """Return the schemas of a tool; the names of its definitions begin with ``prefix``.
 
-    :raises Unfit: if it is too large, or has a schema that cannot be used.
+    :raises Unfit: if the tool is too large, or has an unusable schema.
     """
     require_small(tool)
     notes: list[str] = []
@@ -119,8 +121,9 @@ def _read(schema: Any) -> Any:
 
 
 def _of_object(schema: Any, notes: list[str]) -> Json:
-    """Return a schema of inputs without a type other than object: arguments are always an object, and the server checks them. An omitted,
-    empty or true schema accepts all objects.
+    """Return the schema of a tool's inputs without a ``type`` that excludes objects, since arguments are always an object.
+
+    An omitted, empty or true schema accepts any arguments.
     """
     given = _read(schema)
     if not isinstance(given, Mapping):
@@ -135,15 +138,13 @@ def _of_object(schema: Any, notes: list[str]) -> Json:
 
 
 def _is_open(made: Json, given: Json) -> bool:
-    """Return whether a schema is open for inputs that it does not name: it describes inputs by more than ``properties``, or requires an
-    undescribed one.
-    """
+    """Return whether a schema may accept inputs that ``properties`` does not list."""
     open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
     return bool(open_by) or "properties" not in made or not made["properties"].keys() >= {*made.get("required", ())}
 
 
 def _bounded(notes: list[str]) -> tuple[str, ...]:
-    """Return the first notes as lines without duplicates, and the number of the others."""
+    """Return the first notes as distinct lines, and a line with the number of further notes."""
     found = list(dict.fromkeys(one_line(note, 300) for note in notes))
     return (*found[:_MOST_NOTES], *([f"and {len(found) - _MOST_NOTES:,} more"] if len(found) > _MOST_NOTES else []))
 
@@ -151,7 +152,7 @@ def _bounded(notes: list[str]) -> tuple[str, ...]:
 def require_small(tool: Json) -> None:
     """Check the size, the depth and the number of objects of a tool before any other step.
 
-    :raises Unfit: if one of them is too large.
+    :raises Unfit: if the tool exceeds a limit.
     """
     nodes: list[Any] = [tool]
     count = level = 0
@@ -189,7 +190,10 @@ class _Conversion:
         self.notes: list[str] = []
 
     def root(self) -> dict[str, Any]:
-        """Return the converted root."""
+        """Return the converted root.
+
+        :raises Unfit: if the schema or its references are too large or too deep.
+        """
         try:
             found = self._converted(self._schema, self._at)
             self._break_circles()
@@ -219,7 +223,7 @@ class _Conversion:
         self.notes.append(f"{place}: {reason}")
 
     def _reference(self, text: object, place: str) -> str | None:
-        """Return the reference to the definition that is made of a place of the schema."""
+        """Return the reference to the definition for the target of ``text``; None, with a note, if it has no target in the schema."""
         try:
             target = self._target(text)
             node = follow(self._schema, target)
@@ -238,9 +242,9 @@ class _Conversion:
         return f"#/$defs/{self._names[target]}"
 
     def _target(self, text: object) -> str:
-        """Return the place that a reference names as a JSON Pointer.
+        """Return the JSON Pointer of a reference's target.
 
-        :raises LookupError: if it is outside of the schema.
+        :raises LookupError: if the target is outside of the schema.
         """
         base, _, fragment = str(text).partition("#")
         if self._anchors is None:
@@ -251,7 +255,7 @@ class _Conversion:
         return f"{start}{fragment}" if fragment.startswith("/") else self._anchors[f"#{fragment}"]
 
     def _name(self, place: str) -> str:
-        """Return a new name for the definition that is made of a place."""
+        """Return an unused name for the definition of a place."""
         last = _NAME.sub("_", place.rpartition("/")[2])[:60].strip("._") or "Root"
         name, number = f"{self._prefix}.{last}", 2
         while name in self._names.values():
@@ -259,7 +263,7 @@ class _Conversion:
         return name
 
     def _converted(self, node: Any, place: str) -> Any:
-        """Return a schema in 2020-12; an open one for an invalid schema.
+        """Return a schema in JSON Schema 2020-12; an open schema for an invalid one.
 
         :raises Unfit: if references repeat too many parts.
         """
@@ -297,7 +301,7 @@ class _Conversion:
             self._left_off(child(place, name), "without what is left off beside it, it would refuse more than the server does")
 
     def _keyword(self, name: str, value: Any, place: str) -> Any:
-        """Return the value of a keyword in 2020-12; None for a dropped one."""
+        """Return the value of a keyword in JSON Schema 2020-12; None if the keyword is dropped."""
         if name == "$ref":
             return self._reference(value, place)
         if name in _ONE and value != [] and not isinstance(value, Mapping | bool):
@@ -380,7 +384,7 @@ class _Conversion:
         return list(dict.fromkeys(one for one in value if isinstance(one, str))) if isinstance(value, list) else None
 
     def _modern(self, node: Json) -> Json:
-        """Return a schema of an older draft with the keywords of 2020-12."""
+        """Return a schema of an older draft with the keywords of JSON Schema 2020-12."""
         found = {_SAME.get(name, name): value for name, value in node.items()}
         if (isinstance(found.get("items"), list) and found["items"]) or (self._is_old and "additionalItems" in found):
             items = found.pop("items", None)
@@ -402,9 +406,9 @@ class _Conversion:
         return found
 
     def _break_circles(self) -> None:
-        """Open the definitions that lead back to themselves without a step into the value: validation by them would never end.
+        """Open the definitions that refer to themselves for the same value: validation would never end.
 
-        :raises Unfit: if opening them could make others refuse more.
+        :raises Unfit: if an open definition could make other keywords refuse more.
         """
         ends: dict[str, bool] = {}
         names = {f"#/$defs/{name}": place for place, name in self._names.items()}
@@ -444,7 +448,7 @@ def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _dependent(dependencies: Any) -> dict[str, Any]:
-    """Return the keywords of 2020-12 for the keyword of older drafts with lists of names and schemas."""
+    """Return the 2020-12 keywords for ``dependencies`` of older drafts, with its lists of names and its schemas."""
     if not isinstance(dependencies, Mapping):
         return {}
     lists = {name: one for name, one in dependencies.items() if isinstance(one, list)}
@@ -453,22 +457,22 @@ def _dependent(dependencies: Any) -> dict[str, Any]:
 
 
 def _sized(value: Any) -> Any:
-    """Return a value with members; for another present value, a replacement with one member."""
+    """Return a value with members, or a replacement with one member; empty for an omitted value."""
     return () if value is None else value if isinstance(value, list | Mapping) else (value,)
 
 
 def _lower(value: Any) -> Any:
-    """Return a type in small letters: schemas for Gemini have capital ones."""
+    """Return a type in lower case: schemas for Gemini have upper case."""
     return value.lower() if isinstance(value, str) else value
 
 
 def _alone(value: Any) -> list[Any]:
-    """Return a list, or a list with a single other value."""
+    """Return a list, or a one-item list of any other value."""
     return value if isinstance(value, list) else [value]
 
 
 def _anchors(schema: Json) -> dict[str, str]:
-    """Return the places that have a name of their own: ``#NAME`` of an anchor, and the ``$id`` itself."""
+    """Return the named places of a schema: ``#NAME`` of an anchor, and each ``$id``."""
     found: dict[str, list[str]] = {}
     waiting: list[tuple[str, Any]] = [("", schema)]
     while waiting:
@@ -483,7 +487,7 @@ def _anchors(schema: Json) -> dict[str, str]:
 
 
 def _in_place(node: Any) -> Iterator[str]:
-    """Yield the references of a schema that apply to its own value."""
+    """Yield the references of a schema that apply to the same value."""
     waiting = [node]
     while waiting:
         one = waiting.pop()
@@ -499,7 +503,7 @@ def _in_place(node: Any) -> Iterator[str]:
 def _headers(schema: Json) -> dict[str, str]:
     """Return the names of header fields that repeat inputs, by JSON Pointer.
 
-    :raises Unfit: if one of them is not a valid name, occurs twice, or is in a place that no call can reach.
+    :raises Unfit: if a name is not valid or occurs twice, or its place cannot be in a call's arguments.
     """
     found: dict[str, str] = {}
     for place, node in _placed(schema):
@@ -515,7 +519,7 @@ def _headers(schema: Json) -> dict[str, str]:
 
 
 def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
-    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes; None where the input is uncertain."""
+    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes; None if the input is uncertain."""
     waiting: list[tuple[str | None, Any]] = [("", schema)]
     while waiting:
         place, node = waiting.pop()

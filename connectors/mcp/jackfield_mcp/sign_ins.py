@@ -1,4 +1,4 @@
-"""Connections that a person approves at the provider that the server names: OAuth 2.1 with discovery, registration and ``resource``."""
+"""Connections that a person approves at the server's provider: OAuth 2.1 with discovery, registration and ``resource``."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from jackfield_mcp.connections import McpConnection
 from jackfield_mcp.discovery import abroad, client_of, discovered
 
 ABOUT = "discovered"
-"""Member of a grant with the provider's data from the time of the approval: it is sealed with the tokens, and stays when they rotate."""
+"""Member of a grant with the provider's data at the time of the approval. It is sealed with the tokens, and stays when they rotate."""
 _NOT_SENT = "none"
 
 Json = Mapping[str, Any]
 
 
 def _public() -> Guard:
-    """Return the guard of a sign-in without further limits; a function, since pydantic would look up the signature of a class each time."""
+    """Return the guard of a sign-in without further limits.
+
+    This is a function, since pydantic would inspect the signature of a class at each call.
+    """
     return Guard()
 
 
 class _Account(OAuth2AuthorizationCode):
-    """Account at a provider that a server has named, which is reached as an untrusted host."""
+    """Account at a provider that a server has named; its hosts are reached as untrusted."""
 
     places: ClassVar[Mapping[str, str]] = dict.fromkeys(("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer"), "")
     _guard: Guard = PrivateAttr(default_factory=_public)
@@ -40,7 +43,7 @@ class _Account(OAuth2AuthorizationCode):
         return replace(super().settings(), guard=self._guard)
 
     def guarded(self, guard: Guard) -> _Account:
-        """Return this account with its guard."""
+        """Return this account with ``guard``."""
         self._guard = guard
         return self
 
@@ -64,7 +67,7 @@ class McpAccount(McpConnection):
         return self._account(context, about).sign_in(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
-        """Discover the provider for sign-ins, obtain a client there, and return the address at which a person approves."""
+        """Discover the provider, obtain a client there, and return the address at which a person approves."""
         server, values = self.url_of(0), self.__pydantic_extra__ or {}
         provider = discovered(context, self.settings(), tuple(values.get("scopes") or ()), _earlier(context, server))
         if values.get("clientId"):
@@ -81,7 +84,7 @@ class McpAccount(McpConnection):
         return replace(begun, kept={**begun.kept, ABOUT: about})
 
     def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
-        """Exchange the provider's code for tokens, at the endpoint that was discovered before the person approved."""
+        """Exchange the provider's code for tokens, at the endpoint that was discovered before the approval."""
         about = kept[ABOUT]
         if about["server"] != str(self.url_of(0)):
             raise InvalidConnection("the connection's server has changed since the person was asked", hint="Connect it again.")
@@ -110,9 +113,7 @@ class McpAccount(McpConnection):
 
 
 def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
-    """Return the scopes of an approval for this server, and the scopes that the server asked for since, by the issuer; empty without an
-    approval.
-    """
+    """Return the scopes of an earlier approval for this server, and scopes that it has required since, by issuer; empty without one."""
     try:
         about = {} if context.grants is None else context.grants.find().value.get(ABOUT, {})
     except InvalidConnection:
@@ -123,7 +124,7 @@ def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
 
 
 def _entered(values: Json, methods: tuple[str, ...]) -> str:
-    """Return the authentication method of an entered client at the provider."""
+    """Return the authentication method at the provider for a client that a person has entered."""
     if not values.get("clientSecret"):
         return "none"
     return "body" if "client_secret_post" in methods and "client_secret_basic" not in methods else "basic"

@@ -1,4 +1,4 @@
-"""Tasks of a server (``io.modelcontextprotocol/tasks``) as jobs: the runtime polls the task that a call has made, and cancels it."""
+"""Tasks of a server (``io.modelcontextprotocol/tasks``) as jobs: the runtime polls and cancels the task that a call has started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jackfield_mcp.results import ToolOutput, output_of
 from jackfield_mcp.texts import one_line, plain
 
 _SOONEST, _LATEST = 1.0, 60.0
-"""Minimum and maximum of the seconds between two polls, whatever the server requests."""
+"""Minimum and maximum seconds between two polls, whatever the server requests."""
 _LONGEST_TEXT = 200
 _IDENTIFIER = "taskId"
 
@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 
 def started_or_output(result: Json) -> Started | ToolOutput:
-    """Return the handle of the task with which a call was answered, or the output of an ended one.
+    """Return the handle of the task that a call has started, or the output if the result is complete.
 
     :raises JackfieldError: as ``output_of`` does.
     """
@@ -36,10 +36,10 @@ def started_or_output(result: Json) -> Started | ToolOutput:
 
 
 def poll(handle: Json, client: McpClient) -> PolledJob:
-    """Poll a task once; answer its questions, if there is someone to answer.
+    """Poll a task once; answer its questions if an answer is available.
 
-    :raises JobFailed: if it has ended without success.
-    :raises JackfieldError: if it cannot be polled, which does not end it.
+    :raises JobFailed: if the task has ended without success.
+    :raises JackfieldError: if the poll fails, which does not end the task.
     """
     found = client.task(handle[_IDENTIFIER])
     status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
@@ -57,13 +57,13 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
 
 
 def cancel(handle: Json, client: McpClient) -> NoOutput:
-    """Ask the server to cancel a task; the next poll shows the outcome."""
+    """Request that the server cancels a task; the next poll shows the outcome."""
     client.cancel_task(handle[_IDENTIFIER])
     return NoOutput()
 
 
 def _answered(identifier: str, asks: InputRequired, client: McpClient) -> str:
-    """Answer a task's questions, and return a message about them: without an answer, the task waits for an answer given at the server."""
+    """Answer a task's questions, and return a message about them. An unanswered task waits for an answer given at the server."""
     words = asks.provider.message if asks.provider is not None else None
     try:
         client.answer_task(identifier, asks)

@@ -1,11 +1,11 @@
-"""Texts of a server, made safe to display: short, without control characters, and without characters that hide or reorder others."""
+"""Strings of a server, made safe to display: short, without control characters, and without characters that hide or reorder others."""
 
 from __future__ import annotations
 
 from jackfield.kernel import hidden
 
 LONGEST = 4_096
-"""Maximum number of characters of a server's text."""
+"""Maximum number of characters of a server's string."""
 _KEPT = "\n\t"
 
 
@@ -17,10 +17,10 @@ def plain(text: object, longest: int = LONGEST) -> str:
 
 
 def one_line(text: object, longest: int) -> str:
-    """Return a text on one line."""
+    """Return a string on one line, without hidden characters."""
     return " ".join(plain(text, 4 * longest).split())[:longest].strip()
 
 
 def has_hidden(text: object) -> bool:
-    """Return True if a text has characters that ``plain`` leaves out."""
+    """Return whether a string has characters that ``plain`` removes."""
     return isinstance(text, str) and hidden.has_hidden(text, _KEPT)
