@@ -219,7 +219,7 @@ class _Question:
         return found if isinstance(found, Limits) else None
 
     def needed(self) -> list[str]:
-        """Return the permissions that the connection needs."""
+        """Return the subset of the given permissions that the connection needs."""
         return sorted(self.type().needed_permissions(*self._given))
 
     def adopted(self) -> Grant:

@@ -45,7 +45,7 @@ class _Provider:
     details: dict[str, Any] | None = None
 
     def found(self) -> Provider:
-        """Return the provider's error as jackfield's own type; ``errors`` imports no types that pydantic could read."""
+        """Return the error as a ``Provider``, whose annotations pydantic cannot resolve."""
         return Provider(self.code, self.message, self.http_status, self.request_id, self.details)
 
 

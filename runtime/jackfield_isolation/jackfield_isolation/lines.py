@@ -13,7 +13,7 @@ from jackfield.schema.wording import escaped
 _LOG = logging.getLogger("jackfield.isolation")
 _LINE = 2000
 _MASKED = 8000
-"""Number of characters of a line, and minimum of a block of lines, in which secrets are masked before lines are cut to ``_LINE``."""
+"""Number of bytes of a line in which secrets are masked, before the line is cut to ``_LINE``. A longer line is logged before its end."""
 _LINES, _WINDOW = 100, 10.0
 """Maximum number of lines that are logged, and the period in seconds."""
 _PAUSE = 0.005

@@ -225,7 +225,7 @@ class Supervisor(ProcessLocal):
 
     @property
     def described(self) -> Hello:
-        """Return the description of the connector by its first child.
+        """Return a child's description of the connector.
 
         :raises Ended: if no child has started yet.
         """

@@ -150,7 +150,7 @@ class RemoteConnection(SecretHolder):
     revoke = _asking(questions.REVOKE)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return the permissions that this connection needs, of ``permissions``."""
+        """Return the subset of ``permissions`` that this connection needs."""
         found: Collection[str] = self.channel.ask(questions.NEEDED, sorted(permissions), call=current_call(), kind=self)
         return found
 

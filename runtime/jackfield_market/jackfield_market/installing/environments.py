@@ -41,7 +41,7 @@ SECONDS = 600
 _LAST_LINES = 6
 _WITH_PYTHON = "Install jackfield with pip or uv, or take its container image, where this connector is needed."
 _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
-"""Distributions that are always the host's."""
+"""Distributions that always come from the host."""
 _PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
 _LINE = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#\n]*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")

@@ -101,7 +101,7 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _found(row: _List) -> _List:
-    """Return a list whose pages are undeclared with the first possible place of its tokens from which the action returns a token."""
+    """Complete an undeclared list with the first possible place of tokens from which the action returns a token; return the list."""
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:
         well = run_well(row.subject, row.action, row.example)

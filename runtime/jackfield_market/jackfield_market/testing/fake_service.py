@@ -1,4 +1,4 @@
-"""A fake of any provider, made from the manifest of its connector: it signs in by the manifest, and answers with the examples.
+"""A fake of any provider, made from the manifest of its connector: it checks sign-ins by the manifest, and answers with the examples.
 
 It proves that a connector is consistent, not that it is true: the fake repeats an error of the manifest.
 """

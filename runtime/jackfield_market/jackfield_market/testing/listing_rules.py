@@ -14,7 +14,7 @@ from jackfield_market.testing.subject import Rule, Subject
 
 _MONTH = timedelta(days=30.44)
 WARNED, LIMIT = 12, 18
-"""Months after which a fact seen on a page should be checked again, and must be."""
+"""Months after which a fact seen on a page should, and must, be checked again."""
 
 Json = Mapping[str, Any]
 

@@ -27,9 +27,9 @@ class RegistrationProvider:
 
     ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some paths; "" is the whole response.
     ``identifier`` is the pointer of the ID in a registration, ``address`` the pointer of its URL, if it differs from its place in the
-    request. ``told`` are the pointers of ID and secret in the answer to a new registration. ``declared`` is the registration that a
-    manifest declares, by whose requests all other requests are recognised. ``breaks`` is the number of the request after which the
-    connection is reset; the request was carried out.
+    request. ``told`` are the pointers of ID and secret in the answer to a new registration. ``declared`` is a registration that a manifest
+    declares; requests that match it are answered by it. ``breaks`` is the number of the request after which the connection is reset; the
+    request was carried out.
     """
 
     def __init__(

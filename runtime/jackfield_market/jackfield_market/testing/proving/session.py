@@ -53,7 +53,7 @@ def run(arguments: Namespace, output: Output) -> int:
 
 
 def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
-    """Prove all cases. Of several, a case that makes no write is reported and left out."""
+    """Prove all cases. If there are several, report and omit a case that makes no write."""
     refused: InvalidInvocation | None = None
     found = False
     for case in cases:

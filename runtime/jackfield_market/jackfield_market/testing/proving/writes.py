@@ -16,7 +16,7 @@ from jackfield_market.testing.loopback_provider import Request
 
 _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
-"""Methods whose repeated request changes nothing more, by HTTP."""
+"""HTTP methods that are idempotent: a repeated request changes nothing more."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
 """Header fields with which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
