@@ -211,6 +211,11 @@ def action() -> Json:
             "response": _response(),
             "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},
             "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
+            "idempotencyInput": closed(
+                {"input": _KEY, "longest": {"type": "integer", "minimum": 1, "description": "Characters of a key at most."}},
+                ["input"],
+                "Input that takes the invocation's idempotency key, where the caller leaves it out.",
+            ),
             "headers": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},

@@ -41,8 +41,9 @@ def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:
 
 
 @contextmanager
-def running(folder: Path, key: str, url: str) -> Iterator[Jackfield]:
-    """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of its first type."""
+def running(folder: Path, key: str, url: str, *, stores: bool = False) -> Iterator[Jackfield]:
+    """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of its first type; with ``stores``, it has a
+    journal."""
     manifest = json.loads(json.dumps(manifest_of(key)))
     for row in manifest["servers"]:
         row["url"] = url
@@ -50,7 +51,9 @@ def running(folder: Path, key: str, url: str) -> Iterator[Jackfield]:
     kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
     given = {name: url if name == "server" else "acme-secret-1" for name in kind["schema"].get("required", ())}
     connection = {"connections": {"main": {"type": f"{key}/{kind['key']}", "values": given}}}
-    with plugged(shelve(folder / "shelved", manifest)), Jackfield(connections=[connection], database_url="none") as found:
+    database, home = f"sqlite:///{folder}/j.db" if stores else "none", {"JACKFIELD_HOME": str(folder)}
+    shelved = shelve(folder / "shelved", manifest)
+    with plugged(shelved), Jackfield(connections=[connection], database_url=database, environment=home) as found:
         yield found
 
 

@@ -216,9 +216,7 @@ class Actions:
         binding["response"] = response.row
         if alternatives != [()]:
             binding["security"] = [list(one) for one in alternatives]
-        header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
-        if isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header):
-            binding["idempotencyHeader"] = header
+        binding |= _keyed(operation, parameters, body)
         for name in ("failed", "graphql", "file", "before", "job"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]
@@ -271,6 +269,27 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _keyed(operation: Operation, parameters: Drawn, body: RequestBody | None) -> Json:
+    """Return the header and the input that take the idempotency key.
+
+    :raises InvalidInput: if an overlay names an input that there is not, or in another form.
+    """
+    header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
+    named = isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header)
+    found: Json = {"idempotencyHeader": header} if named else {}
+    if "idempotencyInput" not in operation.extension:
+        return found
+    given = operation.extension["idempotencyInput"]
+    about: Json = given if isinstance(given, dict) else {}
+    members = {} if body is None else {name.removeprefix("/"): key for key, name in body.row.get("members", {}).items()}
+    known = {**members, **parameters.named}
+    longest = about.get("longest", 1)
+    if about.get("input") not in known or about.keys() - {"input", "longest"} or type(longest) is not int or longest < 1:
+        text = f"the 'idempotencyInput' of {operation.name} is not valid: 'input' names a parameter or a member of a flat body"
+        raise InvalidInput(text, hint="Write {input: NAME}, and 'longest', if the provider takes no longer key.")
+    return {**found, "idempotencyInput": {**about, "input": known[about["input"]]}}
 
 
 def _headers(operation: Operation) -> Json:

@@ -20,9 +20,9 @@ Json = dict[str, Any]
 
 
 CURATED = frozenset(
-    {"key", "title", "keywords", "effect", "pagination", "open", "flatten", "idempotencyHeader", "idempotentBy", "rateLimit", "failed",
-     "graphql", "files", "file", "place", "before", "job", "probe", "ignore", "marker", "evidence", "noEvidence", "permissions", "secret",
-     "handsOutCredentials", "examples", "headers", "atomic"}
+    {"key", "title", "keywords", "effect", "pagination", "open", "flatten", "idempotencyHeader", "idempotencyInput", "idempotentBy",
+     "rateLimit", "failed", "graphql", "files", "file", "place", "before", "job", "probe", "ignore", "marker", "evidence", "noEvidence",
+     "permissions", "secret", "handsOutCredentials", "examples", "headers", "atomic"}
 )  # fmt: skip
 """Members of an operation's ``x-jackfield``."""
 

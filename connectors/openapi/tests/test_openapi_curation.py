@@ -186,3 +186,13 @@ def test_an_effect_that_there_is_not_is_refused(effect: object) -> None:
     with pytest.raises(InvalidInput, match="the effect of POST /post is not valid") as refused:
         converted(slip, Choices())
     assert "'idempotent'" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("given", ["key", {}, {"input": "none"}, {"input": "key", "longest": 0}, {"input": "key", "more": 1}])
+def test_an_input_that_cannot_take_the_key_is_refused(given: Any) -> None:
+    """It names a parameter or a member of the body, and how long a key may be."""
+    parameters = [{"name": "key", "in": "query", "schema": {"type": "string"}}]
+    about = {"effect": "idempotent", "idempotentBy": "key", "idempotencyInput": given}
+    posted = operation(operationId="makeIt", parameters=parameters, **{"x-jackfield": about})
+    with pytest.raises(InvalidInput, match="idempotencyInput"):
+        converted(document({"/it": {"post": posted}}), Choices())

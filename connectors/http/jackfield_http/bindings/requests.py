@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,8 @@ _SPLIT = re.compile(r"^/|//")
 """Regular expression of slashes at which servers split a path although they are encoded. Values with such a slash are encoded twice where
 the provider says so.
 """
+_LONGEST_KEY = 255
+"""Characters of an idempotency key at most, if its provider says no other number."""
 _SEVERAL = re.compile(r"[,*]")
 """Regular expression of media types that name several types or any."""
 
@@ -103,6 +106,8 @@ def request_of(
     :raises InvalidInput: if a value does not fit into its place.
     """
     placed = _Placed()
+    if "idempotencyInput" in binding:
+        inputs = _keyed(binding["idempotencyInput"], inputs)
     for row in binding.get("parameters", ()):
         if inputs.get(row["input"]) is not None:
             placed.put(row, inputs[row["input"]])
@@ -124,6 +129,17 @@ def request_of(
     if "body" in binding:
         made.options = _options(binding["body"], inputs, files or Files())
     return made
+
+
+def _keyed(about: Json, inputs: Json) -> Json:
+    """Return the inputs with the idempotency key in the input that takes it, if the caller has left that out. A key that is longer than the
+    provider takes becomes its digest."""
+    call = current_call()
+    if call is None:
+        return inputs
+    key, longest = call.idempotency_key, about.get("longest", _LONGEST_KEY)
+    fitting = key if len(key) <= longest else sha256(key.encode()).hexdigest()[:longest]
+    return inputs if inputs.get(about["input"]) is not None else {**inputs, about["input"]: fitting}
 
 
 def described(made: Request, server: str | None = None) -> dict[str, Any]:
