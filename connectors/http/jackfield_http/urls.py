@@ -240,7 +240,7 @@ def climbs(path: str) -> bool:
 def owned_query(url: Url, own: str, signing: str) -> Url:
     """Return a URL with the query parameters of the connection's server.
 
-    :raises InvalidInput: if the URL has another parameter with the name of one of these, or of the sign-in's: servers may read either.
+    :raises InvalidInput: if the URL repeats the name of a server's or the sign-in's parameter: servers may read either.
     """
     pairs = _pairs(own)
     reserved = {name.lower() for name, _ in (*pairs, *_pairs(signing))}

@@ -55,7 +55,7 @@ _SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
 _INVERTS = frozenset({"not", "oneOf", "if", "contains"})
 """Keywords that refuse more values if their subschema refuses fewer."""
 _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
-"""Keywords that apply to the members or items that another keyword does not cover: without the other, they refuse more."""
+"""Keywords that apply to the members or items that another keyword does not cover: without that keyword, they refuse more."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose subschemas apply to the same value: a cycle of references through only these never ends."""

@@ -35,7 +35,7 @@ def encoded(value: Any) -> str:
 
 
 def unreserved(value: Any) -> str:
-    """Percent-encode a value of a parameter that may contain reserved characters, and leave those."""
+    """Percent-encode a value of a parameter that may contain reserved characters; leave these characters unencoded."""
     return quote(text(value).encode("utf-8", "replace"), safe=_RESERVED)
 
 

@@ -27,7 +27,7 @@ _NEWEST = "HEAD"
 _SECONDS = 600
 _USES = ("check", "source")
 _FREE = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC-BY-4.0"})
-"""Licences under which a document may be a source; documents under others are only compared with."""
+"""Licences under which a document may be a source; documents under other licences serve for comparison only."""
 _MEMBERS = frozenset({"package", "version", "integrity", "path", "paths", "licence", "use", "on"})
 
 Json = dict[str, Any]

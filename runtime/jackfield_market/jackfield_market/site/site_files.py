@@ -39,7 +39,7 @@ class Described:
 def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[str, bytes]:
     """Return the files of one connector by path; its wheels are in the site.
 
-    ``published`` is its last signed list, whose changes are reused.
+    ``published`` is the connector's last signed list, whose changes are reused.
     """
     releases, key = shelved.releases, shelved.newest.key
     history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))
