@@ -1,5 +1,6 @@
-"""HTTP/2 over httpcore2, the transport of httpx2: connections that a guard has checked, deadlines for every read and write, and the moment
-at which sending begins. No other module imports an HTTP library; the extra ``http2`` installs it.
+"""HTTP/2 over httpcore2, the transport of httpx2, with guarded connections, deadlines for every read and write, and the start of sending.
+
+No other module imports an HTTP library; the extra ``http2`` installs it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _CONNECTIONS = 100
 _READ = 65_536
 _LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
-"""Trace events of httpcore2 that show that a request is sent a second time."""
+"""Trace events of httpcore2 that occur again when a request is sent a second time."""
 _ENDED = getattr(select, "POLLRDHUP", 0)
 """Poll event for a peer that sends nothing more, even if some of its data is unread. POLLHUP and POLLERR are always reported."""
 _REFUSED_STREAM = 7
@@ -58,7 +59,7 @@ Limit = Callable[[], float]
 
 
 class Http2Reply:
-    """Response whose body can be read once."""
+    """HTTP/2 response whose body can be read once."""
 
     def __init__(self, response: Any, url: Url, limit: Limit, pieces: Iterable[bytes]) -> None:
         self._response = response
@@ -80,7 +81,7 @@ class Http2Reply:
             raise _explained(error, self._url, self._limit, begun=True) from error
 
     def abort(self) -> None:
-        """Leave the stream to the thread that reads it. It shares its connection with other streams and ends at its deadline."""
+        """Do nothing: the reading thread ends the stream at its deadline, and the connection serves other streams."""
 
     def close(self) -> None:
         """End the response without reading the rest of its body. A connection with excess data is not reused: the next request would read
@@ -92,8 +93,9 @@ class Http2Reply:
 
 
 class Http2Wire(ProcessLocal, SecretHolder):
-    """Pool of connections that offer HTTP/2 over TLS. ``plain`` sends requests in clear text, where a proxy may take them; these use no
-    HTTP/2. Thread-safe; closed with its last reference.
+    """Pool of connections that offer HTTP/2 over TLS. Thread-safe; closed with its last reference.
+
+    ``plain`` sends clear-text requests through a proxy, without HTTP/2.
     """
 
     def __init__(self, settings: WireSettings, plain: Any) -> None:
@@ -115,7 +117,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
     ) -> Any:
         """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
 
-        :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
+        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was sent.
         """
         settings = self._settings
         if url.scheme == "http" and settings.route is not None:
@@ -158,8 +160,9 @@ class Http2Wire(ProcessLocal, SecretHolder):
         return Http2Reply(response, url, limit, pieces)
 
     def _drop_stale(self) -> None:
-        """Close idle connections that the server has ended, or that have been idle for too long by either clock. For HTTP/2, httpcore2
-        reads one clock alone, and a request sent on a dead connection is in doubt.
+        """Close idle connections that the server has ended, or that are idle for too long by either clock.
+
+        httpcore2 reads only one clock for HTTP/2, and a request sent on a dead connection is in doubt.
         """
         for connection in self._pool.connections:
             stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)  # as in _left_over
@@ -168,7 +171,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
 
 
 class _Start:
-    """Progress of a request from httpcore2's trace. It holds the lock ``turn`` until its header has left."""
+    """Progress of a request from httpcore2's trace. It holds the lock ``turn`` until the request's header has been sent."""
 
     def __init__(self, url: Url, begin: Callable[[], None], turn: threading.Lock) -> None:
         self._url = url
@@ -189,7 +192,7 @@ class _Start:
         self.written = self.written or name.endswith("send_request_body.complete")
 
     def leave(self) -> None:
-        """Let the next request start."""
+        """Release the lock, so that the next request starts."""
         turn, self._turn = self._turn, None
         if turn is not None:
             turn.release()
@@ -206,23 +209,25 @@ def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
 
 
 def _left_over(response: Any) -> bool:
-    """Return True if bytes after the response have been read; httpcore2 passes them to the next request, and has no public way to query
-    them.
-    """
+    """Return whether bytes after the response have been read. httpcore2 would pass them to the next request, and offers no public query."""
     connection = getattr(getattr(response.stream, "_stream", None), "_connection", None)
     state = getattr(connection, "_h11_state", None)
     return state is not None and bool(state.trailing_data[0])
 
 
 def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
-    """Close the pool in the process that made it: in a forked child its lock may be held for ever, and its sockets are the parent's."""
+    """Close the pool, but only in the process that made it: a forked child may wait for its lock for ever, and shares the
+    parent's sockets.
+    """
     if os.getpid() == born_in:
         pool.close()
 
 
 def _is_unprocessed(error: Exception, stream: int) -> bool:
-    """Return True if the server declares a stream unprocessed: by GOAWAY with a lower stream ID (RFC 9113 §6.8), or by REFUSED_STREAM
-    (§8.7). A wait for another connection follows such a GOAWAY, too.
+    """Return whether the server declares a stream unprocessed: by GOAWAY with a lower stream ID (RFC 9113 §6.8), or by REFUSED_STREAM
+    (§8.7).
+
+    A request that waits for a new connection after such a GOAWAY is unprocessed, too.
     """
     event = error.args[0] if error.args else None
     last = getattr(event, "last_stream_id", None)
@@ -271,7 +276,7 @@ def _kind_before(names: set[str], found: list[BaseException]) -> str:
 
 
 def _kind_in_flight(names: set[str], found: list[BaseException]) -> str:
-    """Return the kind of a failure after the request had begun to leave: it is unknown how much of it the server has read."""
+    """Return the kind of a failure after sending has begun: the server may have read any part of the request."""
     if any(refuses_client(cause) for cause in found):
         return "client-certificate"
     return "late" if "TimeoutException" in names else "cut"
@@ -310,7 +315,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """TCP or TLS connection. ``timeout`` is a function, because a phase has many reads and writes that share one deadline."""
+    """TCP or TLS connection. ``timeout`` is a function, since the reads and writes of a phase share one deadline."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock

@@ -1,4 +1,4 @@
-"""Checks of OpenID Connect's ID tokens: the person who approved, the client, and the answered request."""
+"""Checks of OpenID Connect's ID tokens: their client, time, issuer and nonce."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 from jackfield.connector import InvalidConnection
 
 LEEWAY = 60.0
-"""Seconds by which the provider's clock may differ from this machine's."""
+"""Tolerance in seconds for a difference between the provider's clock and this machine's."""
 
 
 def check_id_token(text: object, *, client_id: str, issuer: str | None, nonce: str | None, now: float) -> Mapping[str, Any]:
-    """Return the claims of an ID token that came over TLS from the token endpoint: its signature need not be checked then (OpenID Connect
-    Core 3.1.3.7), its claims must. ``issuer`` and ``nonce`` are None if there is nothing to compare them with.
+    """Return the claims of an ID token from the token endpoint, after checking them.
 
-    :raises InvalidConnection: if it is not for this client, approval and time.
+    The token came over TLS, so its signature need not be checked (OpenID Connect Core 3.1.3.7). None for ``issuer`` or ``nonce`` skips that
+    comparison.
+
+    :raises InvalidConnection: if the token is not for this client, approval and time.
     """
     try:
         claims = _claims(text)
@@ -40,7 +42,7 @@ def _claims(text: object) -> Mapping[str, Any]:
 
 
 def _is_for(claims: Mapping[str, Any], client_id: str) -> bool:
-    """Return True if the token is for the client. A token that is also for others must name the client as the party that requested it."""
+    """Return whether the token is for the client. A token with several audiences must name the client as its authorized party."""
     given = claims["aud"]
     audience = given if isinstance(given, list) else [given]
     party = claims.get("azp")
@@ -48,6 +50,6 @@ def _is_for(claims: Mapping[str, Any], client_id: str) -> bool:
 
 
 def _is_of(claims: Mapping[str, Any], now: float) -> bool:
-    """Return True if the token is valid at a time."""
+    """Return whether the token is valid at ``now``, a time in seconds since 1970."""
     issued, expires, begins = float(claims["iat"]), float(claims["exp"]), float(claims.get("nbf", now))
     return issued <= now + LEEWAY and begins <= now + LEEWAY and expires > now - LEEWAY

@@ -12,9 +12,9 @@ from jackfield_http.client import HttpClient
 
 _GROWTH = 1.5
 _LEAST = 0.1
-"""Minimum seconds between two polls, even if the server says 0."""
+"""Minimum interval between two polls in seconds, even if the server requests 0."""
 _LAST = 0.5
-"""Seconds before the deadline at which waiting ends, so that its error can still be returned."""
+"""Time in seconds before the deadline at which waiting ends, so that its error can still be returned."""
 _DAY = 86_400.0
 ACCEPTED = 202
 """Status of a response about a running job, where responses have no state."""
@@ -46,14 +46,14 @@ class Job:
     percent: str | None = None
 
     def poll(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer | Progress:
-        """Poll once, and return the response if the job is done, else its progress; ``options`` are the options of ``HttpClient.request``.
+        """Poll once; return the response if the job is done, else its progress. ``options`` are the options of ``HttpClient.request``.
 
-        :raises JobFailed: if it has failed.
+        :raises JobFailed: if the job has failed.
         """
         return self.judged(api.get(path, values, **options))
 
     def judged(self, answer: Answer) -> Answer | Progress:
-        """Return a response to a poll if the job is done, else the progress in it.
+        """Return the response to a poll if the job is done, else the job's progress.
 
         :raises JobFailed: if the job has failed.
         """
@@ -69,8 +69,8 @@ class Job:
     def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
         """Poll until the job is done and return the last response; ``options`` are the options of ``HttpClient.request``.
 
-        :raises JobFailed: if it has failed.
-        :raises NotYet: if it has not ended shortly before the deadline.
+        :raises JobFailed: if the job has failed.
+        :raises NotYet: if the job has not ended shortly before the deadline.
         """
         pause = self.every
         while isinstance(found := self.poll(api, path, values, **options), Progress):

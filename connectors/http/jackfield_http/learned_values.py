@@ -43,7 +43,7 @@ class Learned:
     ) -> dict[str, str]:
         """Return the values of an approval, after at most one request with its token.
 
-        :raises InvalidConnection: if a value is missing, a server is on another host, or the connection must name its choice.
+        :raises InvalidConnection: if a value is missing, a server is on another host, or the connection names none of several choices.
         """
         found = {name: _text(find(body, place), name) for name, place in self.answer.items()}
         found |= {name: _text(answer.get(parameter), name) for name, parameter in self.callback.items()}
@@ -92,7 +92,7 @@ class Learned:
 
 
 NOTHING_LEARNED = Learned()
-"""Learned values of providers whose answers have the tokens only."""
+"""Declaration for providers whose answers have only the tokens."""
 
 
 def _text(value: Any, name: str) -> str:

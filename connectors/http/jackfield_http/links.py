@@ -1,4 +1,4 @@
-"""Scanner of the header field ``Link`` (RFC 8288 §3): targets in angle brackets, each with parameters whose values may be quoted."""
+"""Parser of the header field ``Link`` (RFC 8288 §3): targets in angle brackets, each with parameters whose values may be quoted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",])*,?")
 
 
 def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = None) -> str | None:
-    """Return the target of the first link with a relation, in ASCII; None if there is none.
+    """Return the target of the first link with the relation ``rel``, in ASCII; None without such a link.
 
-    A link with an ``anchor`` is about the resource there (§3.2): it counts only if ``is_own`` accepts the anchor, or the anchor is a
-    fragment of the response.
+    A link with an ``anchor`` describes the resource at the anchor (§3.2). It counts only if ``is_own`` accepts the anchor, or the anchor is
+    a fragment of the response.
     """
     for target, relations, anchor in _links(value):
         context = (anchor or "").partition("#")[0]
@@ -37,9 +37,10 @@ def octets_encoded(address: str) -> str:
 
 
 def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
-    """Yield the targets of a field with their relations and anchors; None for a malformed link. The first of repeated parameters counts.
+    """Yield each link's target with its relations and anchor; the target is None for a malformed link. The first of repeated parameters
+    counts.
 
-    Sentry links the next page on the last one, too, with ``results="false"``: such a link has no relation.
+    Sentry adds a link to the next page even on the last page, with ``results="false"``: such a link yields no relation.
     """
     at = 0
     while at < len(value):

@@ -1,4 +1,4 @@
-"""Refusals of a later page that end its list: by their status or, for an ambiguous status, also by the provider's code."""
+"""Refusals of a later page that end its list, identified by their status and, for an ambiguous status, by the provider's code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield_http.parsing import error_body
 End = int | tuple[int, str]
 """Error response that marks the end of a list: an HTTP status, or a status and the provider's code."""
 CLEAR = frozenset({404, 410, 416})
-"""Client errors that mean on their own that a page does not exist: any other client error needs a code."""
+"""Client errors whose status alone means that a page does not exist; any other client error needs a code."""
 NEEDS_CODE = (
     "name the code by which the provider says that there is no such page, as {status: 400, codes: [no_such_page]}: a status other than "
     "404, 410 and 416 has other reasons, too"
@@ -21,7 +21,7 @@ NEEDS_CODE = (
 
 
 def ends_of(given: Iterable[Any]) -> tuple[End, ...]:
-    """Return refusals from a manifest's form: statuses, or objects with ``status`` and ``codes``."""
+    """Return refusals from their form in a manifest: statuses, or objects with ``status`` and ``codes``."""
     return tuple(end for one in given for end in ([(one["status"], code) for code in one["codes"]] if isinstance(one, Mapping) else [one]))
 
 
@@ -43,6 +43,6 @@ def refusal_of(answer: Answer, errors: HttpErrors, *, safe: bool = True) -> Jack
 
 
 def is_named(answer: Answer, ends: tuple[End, ...], error: JackfieldError) -> bool:
-    """Return whether a response is one of these refusals."""
+    """Return whether a response is one of the refusals in ``ends``."""
     code = None if error.provider is None else error.provider.code
     return answer.status in ends or (answer.status, code) in ends

@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials: a leased token, which threads and processes share and one of them renews for all."""
+"""OAuth 2.0 client credentials: a leased token that threads and processes share, and that one of them renews for all."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from jackfield_http.urls import Url, server_url
 REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
 """Codes with which a server rejects a refresh token: RFC 6749, GitHub, Slack."""
 REFUSED_CLIENT = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
-"""Codes with which a server rejects the client, whoever has approved: RFC 6749, GitHub, Slack."""
+"""Codes with which a server rejects the client itself: RFC 6749, GitHub, Slack."""
 
 
 def _is_error(body: Any) -> bool:
-    """Return True for an error with status 200, the status of all errors of GitHub and Slack."""
+    """Return whether an answer with status 200 is an error, as all errors of GitHub and Slack are."""
     return isinstance(body, Mapping) and isinstance(body.get("error"), str) and "access_token" not in body
 
 
@@ -58,7 +58,7 @@ _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Assumed lifetime, in seconds, of a token without a stated one."""
 _LONGEST = 10 * 365 * 86_400.0
-"""Maximum accepted lifetime, in seconds: a moment beyond any calendar cannot be stored."""
+"""Maximum accepted lifetime in seconds: the end of a longer one may lie beyond the calendar."""
 
 
 _OWN = frozenset(
@@ -84,7 +84,7 @@ class TokenClient(SecretHolder):
     as_json: bool = False
 
     def request(self, form: Mapping[str, Any], *, extended: bool = True) -> tuple[dict[str, Any], SignIn]:
-        """Return the whole form of a request and its sign-in. Only a request for a token is ``extended`` by the parameters.
+        """Return the whole form of a request and its sign-in. With ``extended``, the form includes the client's parameters.
 
         :raises InvalidConnection: if the parameters have a member that the grant sets.
         """
@@ -103,7 +103,7 @@ class TokenClient(SecretHolder):
 def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], client: TokenClient) -> Minted:
     """Request a token from a token endpoint. ``Minted.value`` is an object with the member ``token``.
 
-    :raises JackfieldError: if there is none; the action's request was not sent then.
+    :raises JackfieldError: if the endpoint issues no token; the action's request was not sent then.
     """
     whole, sign_in = client.request(form)
     return minted(context, token_at(ask(context, settings, url, whole, sign_in, as_json=client.as_json), client.place))
@@ -120,9 +120,9 @@ def ask(
     expect: Collection[int] | None = None,
     as_json: bool = False,
 ) -> dict[str, Any]:
-    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, an empty object if the answer has no body.
+    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, or an empty object for an empty body.
 
-    :raises JackfieldError: for an error; it does not count as a request of the action.
+    :raises JackfieldError: for an error, which does not count as a request of the action.
     """
     api = HttpClient(context, replace(settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}), sign_in)
     given = {name: value for name, value in form.items() if value is not None}
@@ -145,7 +145,7 @@ def ask(
 def fetch_object(context: OpenContext, settings: ClientSettings, url: Url, *, step: str) -> dict[str, Any]:
     """Fetch a JSON object of an authorization server.
 
-    :raises JackfieldError: for an error; it does not count as a request of the action.
+    :raises JackfieldError: for an error, which does not count as a request of the action.
     """
     api = HttpClient(context, replace(settings, server=url, announces=False, largest=_LARGEST, headers={}))
     found = api.request("GET", url, step=step).json()
@@ -165,9 +165,9 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
 
 
 def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
-    """Return the access token of a token endpoint's answer as a credential.
+    """Return the access token in a token endpoint's answer as a credential.
 
-    :raises Unavailable: if the answer has none.
+    :raises Unavailable: if the answer has no access token.
     """
     token = found.get("access_token")
     if not isinstance(token, str) or not token.strip() or not is_bearer(found.get("token_type")):
@@ -188,8 +188,9 @@ def _expiry(context: OpenContext, seconds: Any) -> float:
 class OAuth2ClientCredentials(HttpConnection):
     """Client ID and client secret, exchanged for a token (RFC 6749 §4.4).
 
-    ``client_authentication`` is how the secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the ``body``, or
-    ``none``. ``parameters`` are further form fields. ``token_place`` is a JSON Pointer to the object with the token in the answer.
+    ``client_authentication`` is the place of the secret in token requests: ``basic`` (the header field, RFC 6749's first choice), the
+    ``body``, or ``none``. ``parameters`` are further form fields. ``token_place`` is a JSON Pointer to the object with the token in the
+    answer.
     """
 
     key: ClassVar[str] = "oauth2ClientCredentials"

@@ -55,7 +55,7 @@ _PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "s
 _PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)
 """Regular expression of messages of providers that throttle with other statuses, as Zoho does."""
 _USABLE = 60.0
-"""Minimum remaining lifetime in seconds of an exchanged access token that is used; else it is refreshed at once."""
+"""Minimum remaining lifetime in seconds of an access token from the code exchange; a shorter-lived token is refreshed at once."""
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 _METADATA = 5.0
 """Timeout in seconds for each of the provider's two metadata documents."""
@@ -67,18 +67,18 @@ _WORDS = 300
 
 
 class OAuth2AuthorizationCode(HttpConnection):
-    """Account of a person who approves at the provider. Connect the connection before its first use, and again whenever it says so.
+    """Account of a person who approves at the provider. The connection must be connected before its first use, and after an approval ends.
 
-    ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the
-    ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as ``access_type=offline``,
-    ``token_parameters`` further parameters of each token request. ``token_place`` is a JSON Pointer to the object with the token in the
-    provider's answer, such as ``/authed_user``. ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be
-    for this client and this approval. ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): an answer without it
-    is refused. It is also looked up in the metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints,
-    if their names differ from the ones here. ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` joins
-    scopes. ``pkce`` is False for providers that refuse unknown parameters. ``learned`` has the public values in the provider's answers.
-    ``refused_grants`` are the provider's codes for a refresh token that it no longer accepts, in addition to the usual ones. ``prefix``
-    precedes the token in requests. ``refresh_url`` renews tokens, if another endpoint issues them.
+    ``client_authentication`` is the place of the client's secret in token requests: ``basic`` (the header field, RFC 6749's first choice),
+    the ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as
+    ``access_type=offline``, ``token_parameters`` further parameters of each token request. ``token_place`` is a JSON Pointer to the object
+    with the token in the provider's answer, such as ``/authed_user``. With ``openid``, the provider is an OpenID Connect provider, whose ID
+    token must be for this client and this approval. With ``answers_issuer``, the provider's answers carry ``iss`` (RFC 9207), and an answer
+    without ``iss`` is refused; the metadata of the ``issuer`` may declare the same. ``places`` points at the connection values that name
+    the endpoints, if their names differ from the usual ones. With ``asks_in_json``, token requests are JSON. ``separator`` joins scopes.
+    ``pkce`` is False for providers that refuse unknown parameters. ``learned`` has the places of public values in the provider's answers.
+    ``refused_grants`` are further codes for a rejected refresh token. ``prefix`` precedes the token in requests. ``refresh_url`` is the
+    endpoint that refreshes tokens, if it differs from the token endpoint.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -126,7 +126,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         return self.token_targets
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Lease an access token for the grant. One process refreshes it for all.
+        """Lease an access token for the grant. One process refreshes the token for all.
 
         :raises InvalidConnection: if no person has approved, or the approval has ended.
         """
@@ -154,7 +154,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         """Exchange the provider's code for tokens.
 
         :raises Forbidden: if the person or the provider refused.
-        :raises InvalidConnection: if the answer is not this provider's, or its tokens are for another client or approval.
+        :raises InvalidConnection: if the answer comes from another provider, or the tokens are for another client or approval.
         """
         absent = None if kept.get("iss") else self.issuer
         if self.issuer is not None and answer.get("iss", absent) != self.issuer:
@@ -172,7 +172,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         return self._granted(context, self._ask(context, "tokenUrl", self.token_url, form), kept["nonce"], answer)
 
     def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
-        """Ask for a code that a person enters on another device.
+        """Request a code that a person enters on another device.
 
         :raises InvalidConnection: if the connection has no ``deviceUrl``.
         """
@@ -191,7 +191,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         return DeviceAuthorization(where, user_code, expires, max(1.0, interval), kept, str(complete) if complete else None)
 
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
-        """Ask for the tokens of a device's code; None until a person has approved it.
+        """Request the tokens for a device's code; return None until a person has approved.
 
         :raises RateLimited: if the server demands a longer interval.
         """
@@ -208,19 +208,22 @@ class OAuth2AuthorizationCode(HttpConnection):
         return self._granted(context, found, None)
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:
-        """Return the grant for tokens that a person approved elsewhere. If there is a refresh token, the access token is dropped and the
-        first call refreshes: from then on, no other holder has valid tokens of a provider that rotates them."""
+        """Return the grant for tokens that a person approved elsewhere.
+
+        With a refresh token, the access token is dropped and the first call refreshes. A provider that rotates tokens then invalidates
+        other holders' copies.
+        """
         refresh, first, scopes = tokens.get("refreshToken"), tokens.get("accessToken"), tuple(tokens.get("scopes") or self._scopes())
         if refresh:
             return Grant({"refreshToken": refresh}, scopes, (refresh,))
         return Grant({"accessToken": first}, scopes, (str(first),))
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account in the test's answer; else the person of the ID token, who approved."""
+        """Return the account in the test's answer, else the person in the approval's ID token."""
         return super().accounts(context, path, answer) or person_of(context)
 
     def revoke(self, context: OpenContext) -> bool:
-        """End the grant at the provider (RFC 7009); return False if the provider has no endpoint for that."""
+        """End the grant at the provider (RFC 7009); return False if the provider has no revocation endpoint."""
         if self.revocation_url is None:
             return False
         value = _grants(context).find().value
@@ -297,8 +300,10 @@ class OAuth2AuthorizationCode(HttpConnection):
         return ask(context, settings, server_url(url, place), given, login, step=step, as_json=as_json)
 
     def _announces_issuer(self, context: OpenContext, issuer: str) -> bool:
-        """Return whether the provider's metadata say that its answers carry ``iss`` (RFC 9207 §3). A provider without metadata, or whose
-        metadata cannot be read now, announces nothing."""
+        """Return whether the provider's metadata declare that its answers carry ``iss`` (RFC 9207 §3).
+
+        Missing or unreadable metadata declare nothing.
+        """
         place = self.places.get("issuer", "/issuer")
         for address in metadata_urls(issuer):
             settings = replace(self.settings(), guard_path=place, within=_METADATA)
@@ -351,13 +356,13 @@ class OpenIdConnect(OAuth2AuthorizationCode):
 
 
 def person_of(context: OpenContext) -> list[Account]:
-    """Return the person in the ID token of the approval; empty if it had no ID token."""
+    """Return the person in the approval's ID token; empty without an ID token."""
     known = None if context.grants is None else context.grants.find().value.get("account")
     return [] if known is None else [Account(*known)]
 
 
 def _beside(used: Grant, tokens: dict[str, Any]) -> dict[str, Any]:
-    """Return rotated tokens with the other members of the approval: public values, and findings about the provider."""
+    """Return rotated tokens with the approval's other members: public values, and data about the provider."""
     return {**tokens, **{name: used.value[name] for name in ("values", "discovered", "account") if name in used.value}}
 
 
@@ -371,7 +376,8 @@ def _grants(context: OpenContext) -> Grants:
 
 
 def _refuses_grant(error: JackfieldError) -> bool:
-    """Return whether a provider refused a refresh token explicitly, in whatever words: with a status of 4xx, or with an error in a success.
+    """Return whether a provider explicitly refused a refresh token: with a status of 4xx, or with an error in a success.
+
     Refusals of the client, timeouts and rate limits do not count.
     """
     said = error.provider
@@ -383,7 +389,7 @@ def _refuses_grant(error: JackfieldError) -> bool:
 
 
 def _scopes_of(said: str) -> tuple[str, ...]:
-    """Return the scopes of an answer: separated by spaces (RFC 6749 §3.3), or by commas, as GitHub and Slack do."""
+    """Return the scopes in an answer, separated by spaces (RFC 6749 §3.3) or by commas, as GitHub and Slack do."""
     return tuple(said.replace(",", " ").split())
 
 

@@ -1,4 +1,4 @@
-"""Answers with an outcome for each item: the refused items, and whether anything was carried out."""
+"""Responses with an outcome for each item: the refused items, and whether any item was carried out."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Items that a provider refused: ``entries`` for the caller, their ``faults`` in the provider's words, with code and message.
-    ``is_whole``: nothing else was carried out."""
+    """Items that a provider refused: ``entries`` for the caller, and ``faults`` with the provider's code and message.
+
+    ``is_whole`` means that no item was carried out.
+    """
 
     entries: tuple[FailedEntry, ...]
     faults: tuple[tuple[Any, tuple[Any, Any]], ...]
     is_whole: bool
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
-        """Return the error of the whole answer, with a detail for each item: preferably an error that a retry cannot mend."""
+        """Return the error of the whole answer, with a detail for each item; an error that a retry cannot mend is preferred."""
         known = list(errors)
         found = next((error for error in known if not error.retryable), known[0])
         found.details = tuple(entry.fault for entry in self.entries)
@@ -35,21 +37,20 @@ class Refused:
 
     @property
     def first(self) -> tuple[tuple[Any, tuple[Any, Any]], ...]:
-        """First faults of the items, by which the error of the whole answer is chosen."""
+        """First faults of the items, from which the error of the whole answer is chosen."""
         return self.faults[:_MOST_KINDS]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Place of each item's outcome in an answer, from the member ``failed`` of a manifest.
+    """Places of each item's outcome in an answer, from the member ``failed`` of a manifest.
 
     - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``member`` is the place within an item that
-      marks it as refused, by the value ``equals`` or, without one, by being present and not empty. Without ``member``, each item of the
-      list was refused.
-    - ``beside``: the place where the answer lists carried-out items, ``index``: the place of an item's position in the inputs. Either shows
-      for a list of refusals alone whether all items were refused.
+      marks it as refused: by the value ``equals``, or else by being present and not empty. Without ``member``, each item was refused.
+    - ``beside``: JSON Pointer of the list of carried-out items. ``index``: place of an item's position in the inputs. From either, a list
+      of only refusals shows whether all items were refused.
     - ``mixed``: statuses of refusals that also have such a list, if only some items were refused.
-    - ``input``: JSON Pointer of the list in the inputs that the items answer to. ``field``: the name of the field at fault within one.
+    - ``input``: JSON Pointer of the list in the inputs that the items answer. ``field``: name of the field at fault within an item.
     - ``only_warns``: an item with an error took effect, and only a side effect of it failed.
     """
 

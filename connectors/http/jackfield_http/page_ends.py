@@ -1,8 +1,8 @@
-"""Reading of a list's continuation, for every connector: the name of the next page, the sign of further pages, and the end of the list.
+"""Continuation of a list, for every connector: the name of the next page, the flag for further pages, and the end of the list.
 
 A list ends if its provider says so: ``more`` is false, ``last`` is true, a counted page is empty, or the status is 204. With
 ``empty_ends``, any empty page ends it. It also ends if there is no token, URL or ``rel=next``, and neither ``more`` nor ``last`` is
-declared. Anything else is an open end, with the reason.
+declared. Any other end is open: its reason is reported.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ from jackfield_http.urls import UrlError, plain
 
 _ERRORS = ("error", "errors", "fault")
 _LONGEST = 16
-"""Maximum number of digits of a number of items or pages: a hostile response could name more than can be read."""
+"""Maximum number of digits in a number of items or pages: a hostile response could send thousands."""
 
 
 class Declared(Protocol):
-    """Declaration of a list, ``jackfield_http.Pages``: its kind, and the places of the items, the next page and the sign of
-    further pages.
-    """
+    """Declaration of a list, such as ``jackfield_http.Pages``: its kind, and the places of the items, the next page and the flags."""
 
     @property
     def kind(self) -> str:
@@ -47,7 +45,7 @@ class Declared(Protocol):
 
     @property
     def last(self) -> str | None:
-        """JSON Pointer of the member that is true on the last page."""
+        """JSON Pointer of the member that is true on the last page only."""
 
     @property
     def header(self) -> str:
@@ -55,7 +53,7 @@ class Declared(Protocol):
 
     @property
     def empty_ends(self) -> bool:
-        """True if an empty page is the last, although it names a next one."""
+        """True if an empty page is the last, even if it names a next page."""
 
     @property
     def partial(self) -> str | None:
@@ -75,7 +73,7 @@ class Declared(Protocol):
 
     @property
     def last_header(self) -> str:
-        """Header field of a response with the number of the last page, or with "true" on the last page; empty if there is none."""
+        """Name of the response header field with the number of the last page, or with "true" on the last page; empty without one."""
 
     @property
     def most(self) -> int | None:
@@ -87,12 +85,12 @@ class Declared(Protocol):
 
     @property
     def is_assumed(self) -> bool:
-        """True if no declaration states that the API sends ``Link``."""
+        """True if the list is assumed, not declared, to be paged by ``Link``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Data in a response about the next page: the way to fetch it (None: no page), and the reason if the end is unknown."""
+    """Next page of a response: the way to fetch it (None without one), and the reason if the list's end is unknown."""
 
     next: str | None = None
     unknown: str | None = None
@@ -102,9 +100,9 @@ END = Following()
 
 
 def following(pages: Declared, answer: Answer, body: Any, position: int) -> Following:
-    """Return a response's data about the next page. ``position`` is the number or the offset of the response's own page.
+    """Return the next page of a response. ``position`` is the number or offset of the response's own page.
 
-    :raises Unavailable: if the place of the next page's name holds a value that cannot name it.
+    :raises Unavailable: if the place of the next page's name holds a value that cannot name a page.
     """
     in_header = _link(answer) if pages.kind == "linkHeader" else answer.headers.get(pages.header, "").strip() if pages.header else None
     has_ended = pages.empty_ends and find(body, pages.items) == []
@@ -124,8 +122,9 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
-    """Return the reason why a list is incomplete although each page was read; None if no page has one. A page states by a flag or in words
-    that it lacks items; the last page may state a higher total than the provider returns.
+    """Return the reason why a list is incomplete although each page was read; None without such a reason.
+
+    A page may state by a flag or in words that it lacks items. The last page may state a higher total than the provider returns.
     """
     said = None if pages.partial is None else find(body, pages.partial)
     if yes_or_no(said) or (isinstance(said, str) and said.strip() and yes_or_no(said) is None):
@@ -137,7 +136,7 @@ def lacking(pages: Declared, body: Any, found: Following) -> str | None:
 
 
 def page_token(value: Any) -> str | None:
-    """Return a token as text; None for null, false and empty values, which end a list.
+    """Return a token as a string; None for null, false and empty values, which end a list.
 
     :raises Unavailable: if the value is no token.
     """
@@ -151,7 +150,7 @@ def page_token(value: Any) -> str | None:
 def last_id(value: Any) -> str:
     """Return the ID of a page's last item as a token.
 
-    :raises Unavailable: if the item has none.
+    :raises Unavailable: if the item has no ID.
     """
     found = page_token(value)
     if found is None:
@@ -160,15 +159,16 @@ def last_id(value: Any) -> str:
 
 
 def is_absent(items: str, body: Any) -> bool:
-    """Return whether a response has no member at a JSON Pointer; a null counts as an empty list."""
+    """Return whether a response lacks the member at a JSON Pointer; a present null is not absent."""
     parent, _, name = items.rpartition("/")
     found = find(body, parent)
     return bool(items) and find(body, items) is None and not (isinstance(found, Mapping) and unescaped(name) in found)
 
 
 def _fault_of(pages: Declared, body: Any) -> str | None:
-    """Return the reason why a response is no page; None if it is one. An object without a list may be an empty page, as Google's are,
-    unless it has an error.
+    """Return the reason why a response is no page; None if it is a page.
+
+    An object without a list counts as an empty page, such as Google's, unless it has an error.
     """
     if not isinstance(body, Mapping | list):
         return "is neither an object nor a list"
@@ -177,7 +177,7 @@ def _fault_of(pages: Declared, body: Any) -> str | None:
 
 
 def _link(answer: Answer) -> str | None:
-    """Return the address of the next page in ``Link``."""
+    """Return the address of the next page in ``Link``; None without one."""
 
     def is_own(anchor: str) -> bool:
         try:
@@ -211,7 +211,7 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
 
 
 def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bool | None) -> Following:
-    """Read a page by number, by offset or by last ID: an empty page ends the list, a short page may only reach the server's limit.
+    """Return the next page of a list by number, by offset or by last ID. An empty page ends the list; a short page does not.
 
     An empty page does not end a list whose provider states the number of the last page, or the step of offsets that have gaps.
     """
@@ -239,25 +239,25 @@ def _step(pages: Declared, body: Any, count: int) -> int | None:
 
 
 def _is_last(pages: Declared, answer: Answer, position: int) -> bool | None:
-    """Return whether a response's header field marks the last page; None if the field says neither."""
+    """Return whether a response's header field marks the last page; None without a readable field."""
     said = answer.headers.get(pages.last_header, "").strip() if pages.last_header else ""
     return position - pages.first + 1 >= int(said) if _counts(said) else yes_or_no(said)
 
 
 def _counts(said: Any) -> bool:
-    """Return whether a value is a whole number from 0, as a number or as text."""
+    """Return whether a value is a whole number from 0, as a number or a string."""
     is_number = isinstance(said, int) and not isinstance(said, bool)
     return said >= 0 if is_number else isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _LONGEST
 
 
 def _has_all(pages: Declared, body: Any, count: int) -> bool:
-    """Return whether ``count`` items are the whole list, by the total in the response."""
+    """Return whether ``count`` items are the whole list, by the total that the response states."""
     said = find(body, pages.total or "")
     return _counts(said) and count - pages.first >= int(said)
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
-    """Return the open end of a response that neither names a next page nor declares the end, although it should."""
+    """Return an open end for a response that names no next page although a flag is declared; None without a declared flag."""
     flag = _flag(pages)
     if flag is None:
         return None
@@ -270,7 +270,7 @@ def _flag(pages: Declared) -> str | None:
 
 
 def _more(pages: Declared, body: Any) -> bool | None:
-    """Return whether a response announces further pages; None if it says neither."""
+    """Return whether a response announces further pages; None if it does not say."""
     flag = _flag(pages)
     said = None if flag is None else yes_or_no(find(body, flag))
     return said if said is None or pages.more is not None else not said
@@ -285,6 +285,6 @@ def _open(text: str) -> Following:
 
 
 def _endless(text: str) -> Unavailable:
-    """Return the error for a list whose end is unknown: ending it would silently lose the rest."""
+    """Return the error for a list whose end is unknown: treating it as the end could silently lose items."""
     hint = "Check how the pages of the list are declared: where a response names the next one."
     return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)

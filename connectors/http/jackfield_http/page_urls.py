@@ -1,4 +1,4 @@
-"""Addresses of pages: which tokens are addresses, and which addresses are followed, since a request there carries credentials.
+"""Addresses of pages: the tokens that are addresses, and the addresses that requests with credentials may follow.
 
 An address must be on the connection's own server. An address from the server in this invocation may lead anywhere below the connection's
 path. An address from a caller may lead only to the list itself, or below the declared ``under``.
@@ -18,13 +18,13 @@ _AFTER_PATH = re.compile(r"[?#]")
 
 
 class Elsewhere(Unavailable):
-    """Error of a next page whose address is not followed."""
+    """Error for a next page whose address must not be followed."""
 
     address = ""
 
 
 def is_address(token: object, own: Url) -> bool:
-    """Return whether a possible token is an address: a whole URL, or the list's own path. Any other text is a value."""
+    """Return whether a token is an address: a whole URL, or the list's own path. Any other string is a value."""
     return isinstance(token, str) and (is_whole(token) or _AFTER_PATH.split(token, maxsplit=1)[0] == own.path)
 
 
@@ -34,10 +34,10 @@ def is_whole(token: str) -> bool:
 
 
 def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
-    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path that must contain it.
+    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path that must contain the URL.
 
-    A provider behind a gateway names the list's own path without the gateway's, such as Confluence behind api.atlassian.com: only the query
-    of such an address is used.
+    A provider behind a gateway may name the list's path without the gateway's prefix, such as Confluence behind api.atlassian.com. Then
+    only the query of the address is used.
 
     :raises Elsewhere: if the URL is invalid, or would carry the credentials elsewhere.
     """
@@ -56,9 +56,9 @@ def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
 
 
 def followed(own: Url, token: str, server: Url, *, root: str, under: str | None) -> Url:
-    """Return the URL of a page whose address is a token. It may come from anyone, so it must not lead to another server or resource.
+    """Return the URL of a page whose address is a token. A caller may supply any token, so the URL must stay on this server and list.
 
-    :raises InvalidInput: if it does.
+    :raises InvalidInput: if the URL leads elsewhere.
     """
     try:
         url = own_scheme(own.joined(token), server)
@@ -79,7 +79,7 @@ def is_below(url: Url, root: str) -> bool:
 
 
 def refuse(text: str) -> NoReturn:
-    """Refuse a token from a caller.
+    """Refuse a caller's token with the message ``text``.
 
     :raises InvalidInput: always.
     """
@@ -88,9 +88,7 @@ def refuse(text: str) -> NoReturn:
 
 
 def own_scheme(found: Url, server: Url) -> Url:
-    """Return a URL with the scheme of the server. Behind a proxy that ends TLS, servers name themselves by http; no request is sent by
-    http.
-    """
+    """Return a URL with the scheme of the server: a server behind a proxy that ends TLS names itself by http, which is never requested."""
     if (server.scheme, found.scheme, found.host) != ("https", "http", server.host) or found.port not in {80, server.port}:
         return found
     return found if found.port == 80 and server.port not in {80, 443} else replace(found, scheme="https", port=server.port)

@@ -36,8 +36,9 @@ class PageInputs(Inputs):
 
 
 class NoList(Unavailable):
-    """Response with another value than a list where its items should be; ``lists`` are JSON Pointers of lists in it, None if it is no
-    object.
+    """Error for a response with another value in place of its list of items.
+
+    ``lists`` are JSON Pointers of the lists in the response; None if the response is no object.
     """
 
     def __init__(self, items: str, body: Any) -> None:
@@ -47,7 +48,7 @@ class NoList(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its items, the token of the next one (None after the last), and the response."""
+    """Page of a list: its items, the token of the next page (None after the last), and the response."""
 
     items: list[Any]
     next: str | None
@@ -60,14 +61,14 @@ class Pages:
 
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the page
     size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at a member that is true there.
-    ``header`` names the header field of a response with the token. ``ends`` are statuses of a page after the first that mean that the list
-    has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a
-    provider refuses to return more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
-    next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items
-    of the whole list, of which the provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number.
-    ``step`` points at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the header field with the
-    number of the last page, or with "true" on it: an empty page before it is not the last. ``under`` is the path that contains pages, if it
-    differs from the list's own. ``is_assumed``: no declaration says that the API sends ``Link``, so a response without it says nothing.
+    ``header`` names the response header field with the token. ``ends`` are statuses of a later page that end the list, with the provider's
+    code for an ambiguous status: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a provider refuses to return more of the
+    list, which is then incomplete. With ``empty_ends``, an empty page is the last, even if it names a next page. ``partial`` points at a
+    member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items of the whole list, of which the
+    provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points at the number by which
+    offsets grow, if a page may have fewer items. ``last_header`` names the header field with the number of the last page, or with "true" on
+    the last page: an earlier empty page does not end the list. ``under`` is the path that contains pages, if it differs from the list's
+    own. With ``is_assumed``, paging by ``Link`` is assumed, so a response without ``Link`` may not be the last.
     """
 
     kind: Kind
@@ -182,14 +183,14 @@ class Pages:
         query: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Page:
-        """Fetch the page in ``asked``; ``options`` are the options of ``HttpClient.request``.
+        """Fetch the page that ``asked`` selects; ``options`` are the options of ``HttpClient.request``.
 
-        :raises InvalidInput: if its token cannot come from this list.
+        :raises InvalidInput: if the token cannot come from this list.
         """
         return self.fetch_url(api, api.url(path, values), asked, query, **{"step": f"GET {path}", **options})
 
     def fetch_url(self, api: HttpClient, url: Url, asked: PageInputs, query: Mapping[str, Any] | None = None, **options: Any) -> Page:
-        """Fetch a page of the list at ``url``."""
+        """Fetch the page of the list at ``url`` that ``asked`` selects; ``options`` are the options of ``HttpClient.request``."""
         token, later = asked.next_token, self.later(options.get("expect"), asked.next_token)
         if later:
             options["expect"] = later
@@ -206,15 +207,18 @@ class Pages:
         return Page(items or [], self.token_after(api, answer, body, self._count(token) if self._is_counted else 0), answer)
 
     def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
-        """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must exist."""
+        """Return the statuses to expect of a page with a token, if some statuses end the list; None otherwise. The first page
+        must exist.
+        """
         over = statuses((*self.ends, *self.cuts))
         return None if not over or token is None else {*(expected or range(200, 300)), *over}
 
     def is_over(self, answer: Answer, errors: HttpErrors) -> bool:
-        """Return whether a page after the first is a refusal that ends the list. If the provider only refuses to return more, the caller
-        gets a warning.
+        """Return whether a later page's response is a refusal that ends the list.
 
-        :raises JackfieldError: if it is a refusal with the same status and another code.
+        If the provider only refuses to return more of the list, the caller gets a warning.
+
+        :raises JackfieldError: if the response has the same status with another code.
         """
         if answer.status not in statuses((*self.ends, *self.cuts)):
             return False
@@ -236,17 +240,16 @@ class Pages:
     def address(self, api: HttpClient, token: str, own: Url) -> Url:
         """Return the URL of the page that a token names.
 
-        :raises InvalidInput: if it leads to another server or resource.
+        :raises InvalidInput: if the URL leads to another server or resource.
         """
         under = None if self.under is None or api.server is None else api.server.under(fill(self.under, {})).path
         return page_urls.followed(own, token, api.server or own, root=_root(api), under=under)
 
     def token_after(self, api: HttpClient, answer: Answer, body: Any, position: int) -> str | None:
-        """Return the token of the page after a response, None after the last one. If it is unknown whether a page follows, the caller gets
-        a warning.
+        """Return the token of the page after a response; None after the last. If the list's end is unknown, the caller gets a warning.
 
         :raises Unavailable: if the next page's token is unusable.
-        :raises Elsewhere: if its address may not be followed.
+        :raises Elsewhere: if the next page's address must not be followed.
         """
         found = following(self, answer, body, position)
         call = current_call()
@@ -281,7 +284,7 @@ class Pages:
 
 
 def _pointer(path: str) -> str:
-    """Return a path of a manifest, which is a name or a JSON Pointer, as a JSON Pointer."""
+    """Return a manifest's path, which is a name or a JSON Pointer, as a JSON Pointer."""
     return path if path.startswith("/") else pointer(path)
 
 
@@ -290,7 +293,7 @@ def _root(api: HttpClient) -> str:
 
 
 def _lists(body: Any, place: str) -> Iterator[str]:
-    """Yield the JSON Pointers of the lists among the members of an object, and among their members."""
+    """Yield the JSON Pointers of the lists among an object's members and the members of its objects."""
     for name, value in body.items() if isinstance(body, Mapping) else ():
         own = place + pointer(name)
         if isinstance(value, list) and len(own) <= _LONGEST_PLACE:

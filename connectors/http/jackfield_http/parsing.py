@@ -25,9 +25,9 @@ Reading = Literal["json", "lines", "events"]
 MAX_DEPTH = 200
 """Maximum number of levels of JSON in a response."""
 MAX_ITEMS = 100_000
-"""Maximum number of items of a stream that is read whole."""
+"""Maximum number of items in a stream that is read into memory."""
 LONGEST_TEXT = 300
-"""Maximum number of characters of an error's text."""
+"""Maximum length of an error's message, in characters."""
 _LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson|json-stream)(?:\+json)?")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
@@ -37,11 +37,9 @@ _PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-
 """Regular expression of an escaped surrogate pair: an even number of backslashes before it are characters of their own."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _JSON_LINE = re.compile("[\x1e \t\r\n]*+([^\n]*)")
-"""Regular expression of a line with more than white space; matches are found one by one, since a list of all would take more memory than
-the body.
-"""
+"""Regular expression of a line with more than white space. Lines are matched one by one: a list of all would exceed the body's memory."""
 _DONE = b"[DONE]"
-"""Last event of streams in OpenAI's form; no data."""
+"""Last event of streams in OpenAI's form, which has no data."""
 _MOST_ELEMENTS = 1000
 _MOST_LEVELS = 50
 
@@ -54,7 +52,7 @@ WORDS = (
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a member without case and separators, in which providers differ."""
+    """Return the name of a member in lower case and without separators, in which providers differ."""
     return name.replace("_", "").replace("-", "").lower()
 
 
@@ -70,18 +68,18 @@ def is_json(media: str) -> bool:
 
 
 def stream_reading(media: str) -> Reading | None:
-    """Return the form in which a media type's items are read; None if it is no stream of items."""
+    """Return the form of a stream by its media type; None if the media type is no stream of items."""
     if media == "text/event-stream":
         return "events"
     return "lines" if _LINES.fullmatch(media) else None
 
 
 def parsed(content: bytes, reading: Reading = "json", charset: str | None = None) -> Any:
-    """Parse a body, in its declared charset. Half a surrogate pair, which is not a character, is replaced.
+    """Parse a body in its declared charset. Lone surrogates, which are no characters, are replaced by U+FFFD.
 
-    Items of a stream are a list: the values of JSON Lines, or an object for each event with its ``data`` as JSON, if it is JSON.
+    A stream becomes a list: the values of JSON Lines, or an object for each event with its ``data``, decoded if it is JSON.
 
-    :raises ValueError: if it is malformed, nested too deeply, or has too many items or values (``TooCostly``).
+    :raises ValueError: if the body is malformed, nested too deeply, or has too many items or values (``TooCostly``).
     """
     octets = _utf8(content, charset)
     check_price(octets, reading)
@@ -96,7 +94,7 @@ def parsed(content: bytes, reading: Reading = "json", charset: str | None = None
 def _utf8(content: bytes, charset: str | None) -> bytes:
     """Return a body in UTF-8, or unchanged if the JSON parser recognises its charset.
 
-    :raises ValueError: if it is not in its declared charset.
+    :raises ValueError: if the body is not in its declared charset.
     """
     codec = codec_of(charset)
     if codec is None or codec.startswith("utf-"):
@@ -126,7 +124,7 @@ def _json(content: bytes) -> Any:
 
 
 def _mended(found: Any) -> Any:
-    """Return parsed JSON with U+FFFD in place of each half of a surrogate pair."""
+    """Return parsed JSON with U+FFFD in place of each lone surrogate."""
     if isinstance(found, dict):
         return {whole(name): _mended(value) for name, value in found.items()}
     if isinstance(found, list):
@@ -143,7 +141,7 @@ def _lines(text: str) -> Iterator[Any]:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """Yield the events of a stream: ``data``, and ``event`` and ``id`` if present. Comments and the end mark are no events."""
+    """Yield the events of a stream: ``data``, and ``event`` and ``id`` if present. Comments and the end event are skipped."""
     reader = EventReader()
     found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
     for event in islice(found, MAX_ITEMS + 1):
@@ -160,24 +158,23 @@ def _data(content: bytes) -> Any:
 
 
 def whole(text: str) -> str:
-    """Replace lone surrogates by U+FFFD: they can be neither stored nor sent on."""
+    """Return a string with U+FFFD in place of lone surrogates, which can be neither stored nor sent."""
     return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
 def text_of(content: bytes, content_type: str) -> str:
-    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise.
+    """Return a body as a string, in the charset of its media type, by default UTF-8.
 
-    :raises Unavailable: if this process has no memory left for it.
+    :raises Unavailable: if the process has too little memory for the string.
     """
     check_price(content, "text")
     return whole(decoded_text(content, charset_of(content_type)))
 
 
 def error_body(content: bytes, content_type: str) -> Any:
-    """Return the body of an error: JSON, the element of an XML document with its message, or the beginning of a text; None for an HTML
-    page.
+    """Return the body of an error: JSON, the XML element with its message, or the first part of a text; None for an HTML page.
 
-    JSON is read as JSON whatever its media type says.
+    JSON is detected whatever the media type says.
     """
     media = content_type.partition(";")[0].strip().lower()
     try:
@@ -192,7 +189,7 @@ def error_body(content: bytes, content_type: str) -> Any:
 
 
 class _Elements:
-    """Parser target that holds the elements of an XML document that contain only text, by the element around them."""
+    """Target of the XML parser that collects elements with only text, by their parent element."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, str]] = [{}]
@@ -227,7 +224,7 @@ class _Elements:
 
 
 def _xml_words(content: bytes) -> Mapping[str, str] | None:
-    """Return the first element with a message in a child, as an object of its texts; None without one."""
+    """Return the first XML element with a message in a child, as an object of its children's texts; None without one."""
     seen = _Elements()
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = seen.start, seen.end, seen.add
@@ -244,8 +241,10 @@ def _local(name: str) -> str:
 
 
 def _is_deep(content: bytes, found: Any) -> bool:
-    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets repeatedly, as bytes, is ten times
-    faster than a walk through its values, which is done only if a text has a bracket.
+    """Return whether JSON is nested more deeply than an output may be.
+
+    Removing innermost brackets from the bytes is ten times faster than a walk through the values, which is needed only for brackets in
+    strings.
     """
     left = content.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
@@ -265,7 +264,7 @@ def _is_deep(content: bytes, found: Any) -> bool:
 
 
 def _number(text: str) -> float:
-    """Parse a number that is no integer, with all its digits."""
+    """Parse a number with a fraction or an exponent, without losing digits."""
     found = read_float(text)
     return found if isfinite(found) else _refuse(text)
 

@@ -1,6 +1,6 @@
-"""Rate limits in header fields: remaining requests, and seconds to wait, in the forms that providers send.
+"""Rate limits in header fields: remaining requests, and seconds to wait, in the forms that providers use.
 
-The forms, with their sources, are listed in docs/reference/rate-limits.md, which tests hold to this module.
+docs/reference/rate-limits.md lists the forms and their sources; tests compare it with this module.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from math import isfinite
 from jackfield_http.pointers import find as at_pointer
 
 LONGEST = 86_400.0
-"""Maximum plausible wait in seconds: windows of documented limits last a day at most. A longer value mostly has another unit, and would
-block an account permanently; a provider that means it gets one request a day.
+"""Maximum plausible wait in seconds: the windows of documented limits last at most a day.
+
+A longer value is mostly in another unit, and would block an account for ever.
 """
 Find = Callable[[str], str | None]
-"""Function that returns a header field by its lower-case name, repeated fields joined by commas; None if there is none."""
+"""Function that returns a header field by its lower-case name, with repeated fields joined by commas; None without the field."""
 
 _PREFIXES = (
     "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
@@ -32,27 +33,28 @@ _IN_BODY = tuple(
     for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions")
     for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds")
 )
-"""JSON Pointers of members that state a wait in seconds in a body. Some providers write milliseconds under ``retryAfter``."""
+"""JSON Pointers of members that state a wait in seconds in a body. Some providers write milliseconds in ``retryAfter``."""
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
-"""Lower bounds of numbers that are a time since 1970, each with its units per second: ns, µs, ms, s. A smaller number is
-seconds from now.
+"""Lower bounds of numbers that are a time since 1970, each with its units per second: ns, µs, ms, s.
+
+A smaller number is seconds from now.
 """
 _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
-"""Regular expression of a string in a field. An unterminated string takes the rest, so that no search begins again at each quote."""
+"""Regular expression of a quoted string in a field. An unterminated string takes the rest, so that the search stays linear."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _LONGEST_FIELD = 2000
 
 
 def retry_after(find: Find) -> float | None:
-    """Return the seconds to wait before a retry by ``Retry-After`` in its forms; None without the field."""
+    """Return the seconds to wait by ``Retry-After`` in any of its forms; None without the field."""
     for name in _IN_MILLISECONDS:
         found = _number((find(name) or "").partition(",")[0].strip())
         if found is not None:
@@ -61,7 +63,7 @@ def retry_after(find: Find) -> float | None:
 
 
 def told(value: object, now: str | None) -> float | None:
-    """Return the seconds to wait from a member of a body, in the forms of the header fields; None if it states none."""
+    """Return the seconds to wait that a body's member states, in the forms of the header fields; None if it states none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
@@ -69,13 +71,13 @@ def told(value: object, now: str | None) -> float | None:
 
 
 def told_in(body: object, now: str | None) -> float | None:
-    """Return the seconds to wait from the usual members of a throttle's body; None if they state none."""
+    """Return the seconds to wait from the usual members of an error's body; None if they state none."""
     values = (*(at_pointer(body, place) for place in _IN_BODY), *_delays(body))
     return next((found for value in values if (found := told(value, now)) is not None), None)
 
 
 def _delays(body: object) -> Iterator[object]:
-    """Yield the waits among the details that Google's APIs add to an error."""
+    """Yield the wait durations among the error details of Google's APIs."""
     details = at_pointer(body, "/error/details")
     for one in details if isinstance(details, list) else ():
         if isinstance(one, Mapping) and one.get("@type") == _RETRY_INFO:
@@ -83,14 +85,15 @@ def _delays(body: object) -> Iterator[object]:
 
 
 def remaining(find: Find) -> float | None:
-    """Return the remaining requests, of the policy with the fewest; None if no field states them."""
+    """Return the lowest number of remaining requests in any policy; None if no field states one."""
     counts = [left for left, _ in _policies(find) if left is not None]
     return min(counts) if counts else None
 
 
 def reset(find: Find) -> float | None:
-    """Return the seconds until the latest window of an exhausted limit ends; else the latest of a limit without a remainder, else the
-    earliest. None without any window.
+    """Return the seconds until the latest window of an exhausted limit ends; None if no field states a window.
+
+    Without an exhausted limit, the latest window of a limit without a remainder counts, else the earliest window.
     """
     found = [(left, seconds) for left, seconds in _policies(find) if seconds is not None]
     used_up = [seconds for left, seconds in found if left is not None and left < 1]
@@ -103,7 +106,7 @@ def reset(find: Find) -> float | None:
 def wait(find: Find, *, is_throttled: bool) -> float | None:
     """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an exhausted limit ends.
 
-    ``is_throttled``: the status reports an exhausted limit (429), even if the number of remaining requests is missing.
+    With ``is_throttled``, the limit counts as exhausted (status 429), even if no field states the remaining requests.
     """
     stated = retry_after(find)
     if stated is not None:
@@ -113,7 +116,7 @@ def wait(find: Find, *, is_throttled: bool) -> float | None:
 
 
 def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the remainder of each limit, and the seconds until its window ends."""
+    """Yield each limit's remaining requests, and the seconds until its window ends."""
     yield from _structured(find)
     for prefix in _PREFIXES:
         for scope in _SCOPES:
@@ -126,8 +129,9 @@ def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
 
 
 def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the limits of the field ``RateLimit``: a single limit of draft 07 (``limit=``, ``remaining=``, ``reset=``), or several policies
-    of later drafts."""
+    """Yield the limits in the field ``RateLimit``: one limit of draft 07 (``limit=``, ``remaining=``, ``reset=``), or policies of later
+    drafts.
+    """
     value = (find("ratelimit") or "")[:_LONGEST_FIELD]
     bare = _QUOTED.sub("", value)
     if _NAMED.search(bare):
@@ -166,7 +170,7 @@ def _latest(value: str | None, now: str | None) -> float | None:
 
 
 def _moments(value: str | None, now: str | None) -> Iterator[float]:
-    """Yield the seconds from now of each value of a field: seconds, a time since 1970, a date, an ISO 8601 time, or a duration."""
+    """Yield the seconds from now for each value of a field: seconds, a time since 1970, a date, an ISO 8601 time, or a duration."""
     for part in _DATE.findall((value or "")[:_LONGEST_FIELD]):
         found = _seconds(part.partition(";")[0].strip(' "'), now)
         if found is not None:
@@ -187,7 +191,7 @@ def _seconds(text: str, now: str | None) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Return the seconds of a duration such as ``6m0s`` or ``20ms``."""
+    """Return the seconds of a duration such as ``6m0s`` or ``20ms``; None for another string."""
     found = _DURATION.fullmatch(text)
     if found is None or not text:
         return None

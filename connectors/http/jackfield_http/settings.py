@@ -1,4 +1,4 @@
-"""Settings of a client: all data of a connection and its connector except the credentials."""
+"""Settings of a client: all data of a connection and its connector, except credentials."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from jackfield_http.bodies import Part, form_body, json_body, pairs_of
 from jackfield_http.urls import plain
 
 _LARGEST_SHOWN = 64 * 1024
-"""Maximum size of a body in the description of a request, in bytes."""
+"""Maximum size in bytes of a body in a request's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class ShownFile:
 
     @classmethod
     def of(cls, file: StreamedFile | File) -> ShownFile:
-        """Describe a file; a stored file also by its ID."""
+        """Return a file's description, with the ID of a stored file."""
         if isinstance(file, File):
             return cls({"bytes": len(file.content)})
         about = {"file": file.id, "bytes": file.size}
@@ -33,7 +33,7 @@ class ShownFile:
 def request_shown(
     method: str, path: str, query: str, headers: Mapping[str, str], options: Mapping[str, Any], server: str | None = None
 ) -> dict[str, Any]:
-    """Describe a request. ``options`` are the options of the client's ``request`` for its body, with ``ShownFile`` as content of files.
+    """Return a request's description as JSON. ``options`` are the client's options for its body, with ``ShownFile`` for files.
 
     ``server`` is present if it differs from the connection's.
     """
@@ -67,7 +67,7 @@ def _part(name: str, value: Any) -> dict[str, Any]:
 
 
 def _shown(content: Any, kind: str) -> Any:
-    """Describe a body: JSON and texts of up to 64 KiB unchanged, others by their size."""
+    """Return a body's description: JSON and strings of up to 64 KiB unchanged, other bodies by their size."""
     if isinstance(content, ShownFile):
         return dict(content.about)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content

@@ -1,4 +1,4 @@
-"""Ways to sign a request in: a header field, a query parameter, a cookie, a leased token, or several of them together."""
+"""Sign-ins of requests: a header field, a query parameter, a cookie, a leased token, or several together."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
 
 
 class SignIn(Protocol):
-    """Sign-in that adds credentials to requests to the connection's own server. Redirects to other servers never carry them."""
+    """Sign-in that adds credentials to requests to the connection's own server. Redirects to other servers drop the credentials."""
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields to add."""
 
     def query(self) -> str:
-        """Return the part to add to the query; mostly empty."""
+        """Return the credentials in the query; usually empty."""
 
     @property
     def renewable(self) -> bool:
@@ -38,8 +38,9 @@ class SignIn(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Fixed(SecretHolder):
-    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value in them, which follows
-    ``prefix``.
+    """Credentials that do not change: header fields, cookies and a query.
+
+    ``path`` points at the connection's value in them, which follows ``prefix``.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -51,7 +52,7 @@ class Fixed(SecretHolder):
     def __post_init__(self) -> None:
         """Build the header fields.
 
-        :raises InvalidConnection: if a value does not fit into a header.
+        :raises InvalidConnection: if a value is not valid in a header field.
         """
         for name, _ in self.headers:
             if folded(name) in FRAMING:
@@ -73,11 +74,11 @@ class Fixed(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """False: such credentials are the caller's to replace."""
+        """False: only the owner can replace fixed credentials."""
         return False
 
     def renew(self) -> None:
-        """Do nothing."""
+        """Do nothing: fixed credentials stay."""
 
 
 def _unfit(path: str, reason: str, hint: str | None = "Copy the value again, and nothing around it.") -> InvalidConnection:
@@ -85,7 +86,7 @@ def _unfit(path: str, reason: str, hint: str | None = "Copy the value again, and
 
 
 def _reason(value: str) -> str:
-    """Return the reason why a header cannot carry a value, which its owner does not see in a password field."""
+    """Return the reason why a header field cannot carry a value, since its owner does not see the value in a password field."""
     if set(value) <= _BULLETS:
         return "is what is shown in place of the key: copy the key itself"
     number, found = next((place, one) for place, one in enumerate(value, 1) if ord(one) > _LATIN or not is_fit(one))
@@ -94,14 +95,14 @@ def _reason(value: str) -> str:
 
 
 def in_header(name: str, value: str, path: str = "", prefix: str = "") -> Fixed:
-    """Sign in by a header field whose value is ``prefix`` and the connection's value."""
+    """Return the sign-in by a header field whose value is ``prefix`` and the connection's value."""
     return Fixed(headers=((name, prefix + trimmed(value)),), path=path, prefix=prefix)
 
 
 def bearer(token: str, path: str = "", prefix: str = "Bearer ") -> Fixed:
-    """Sign in by a token after its scheme (RFC 6750).
+    """Return the sign-in by a bearer token after its scheme (RFC 6750).
 
-    :raises InvalidConnection: if the token includes a scheme or a space: a valid token has none.
+    :raises InvalidConnection: if the token includes a scheme or a space.
     """
     text, scheme = trimmed(token), prefix.strip()
     if scheme and text.lower().startswith(f"{scheme.lower()} "):
@@ -112,30 +113,32 @@ def bearer(token: str, path: str = "", prefix: str = "Bearer ") -> Fixed:
 
 
 def in_query(name: str, value: str) -> Fixed:
-    """Sign in by a query parameter, which servers and proxies may log: for servers that offer nothing else."""
+    """Return the sign-in by a query parameter. Servers and proxies may log it, so use it only for servers without another sign-in."""
     return Fixed(parameters=((name, trimmed(value)),))
 
 
 def in_cookie(name: str, value: str, path: str = "") -> Fixed:
-    """Sign in by a cookie."""
+    """Return the sign-in by a cookie."""
     return Fixed(headers=(("Cookie", f"{name}={quote(trimmed(value), safe='')}"),), path=path)
 
 
 def basic(username: str, password: str, path: str = "") -> Fixed:
-    """Sign in by user name and password (RFC 7617), in UTF-8."""
+    """Return the sign-in by user name and password (RFC 7617), in UTF-8."""
     if ":" in username:
         raise InvalidConnection("the user name cannot be sent", details=[Detail("/username", "must not contain a colon")])
     return in_header("Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path)
 
 
 def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed:
-    """Return the credentials that ``make`` makes from its arguments, cached for the connection."""
+    """Return the credentials that ``make`` builds from ``given``, cached for the connection."""
     return context.cached((make, *given), lambda: make(*given))
 
 
 class LeasedToken(SecretHolder):
-    """Expiring token, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
-    ``OpenContext.lease``. ``prefix`` precedes the token in the header field."""
+    """Expiring token, leased by the runtime. Threads and processes share the token, and one of them renews it for all.
+
+    ``outlasts`` is the option of ``OpenContext.lease``. ``prefix`` precedes the token in the header field.
+    """
 
     def __init__(
         self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False, prefix: str = "Bearer "
@@ -154,7 +157,7 @@ class LeasedToken(SecretHolder):
         return in_header("Authorization", f"{self._prefix}{self._lease.value['token']}").fields()
 
     def query(self) -> str:
-        """Return nothing: a token does not belong in a URL."""
+        """Return an empty string: a token does not belong in a URL."""
         return ""
 
     @property
@@ -163,7 +166,7 @@ class LeasedToken(SecretHolder):
         return True
 
     def renew(self) -> None:
-        """Drop the token; the next request leases a new one, unless another caller has done so."""
+        """Drop the token, unless another caller has renewed it; the next request leases a new one."""
         used, self._lease = self._lease, None
         if used is not None:
             self._context.drop(self._key, used)
@@ -171,7 +174,7 @@ class LeasedToken(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Together:
-    """Combination of sign-ins, for servers that require all of them."""
+    """Combination of sign-ins, for servers that require several credentials."""
 
     parts: tuple[SignIn, ...]
 

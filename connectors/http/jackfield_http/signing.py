@@ -1,4 +1,4 @@
-"""Sign-ins that sign each request as a whole. The signers come from other packages, so that this library depends on none of them."""
+"""Sign-ins that sign each request as a whole. The signers come from other packages, on which this library does not depend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ GROUP = "jackfield.bindings"
 
 
 class Signer(Protocol):
-    """Signer of requests with one connection's credentials. Its arguments are plain values: it does not depend on this library."""
+    """Signer of requests with one connection's credentials. Its arguments are plain values, so that a signer needs no import of this
+    library.
+    """
 
     def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
         """Return the header fields to add to a request with these header fields.
@@ -49,7 +51,7 @@ class Outgoing:
     body: Body | None
 
     def digest(self) -> str | None:
-        """Return the SHA-256 of the body; None if it can be read only once. A file is read through, and read again when it is sent."""
+        """Return the SHA-256 of the body; None if the body can be read only once. A file is read here and again when it is sent."""
         if self.body is None:
             return sha256(b"").hexdigest()
         if self.body.once:
@@ -67,11 +69,11 @@ class SignedRequests(SecretHolder):
         self._signer = signer
 
     def fields(self) -> list[tuple[bytes, bytes]]:
-        """Return nothing: the signature is added by ``sign``."""
+        """Return an empty list: ``sign`` adds the signature."""
         return []
 
     def query(self) -> str:
-        """Return nothing: the signature is in header fields."""
+        """Return an empty string: the signature is in header fields."""
         return ""
 
     def sign(self, request: Outgoing) -> list[tuple[bytes, bytes]]:
@@ -93,16 +95,16 @@ class SignedRequests(SecretHolder):
 def signatures(
     sign_in: SignIn, method: str, url: Url, fields: Sequence[tuple[bytes, bytes]], body: Body | None
 ) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of all signatures of a sign-in; the request already has its other credentials."""
+    """Return the header fields of all signatures of a sign-in. ``fields`` already has the other credentials."""
     if isinstance(sign_in, Together):
         return [one for part in sign_in.parts for one in signatures(part, method, url, fields, body)]
     return sign_in.sign(Outgoing(method, url, fields, body)) if isinstance(sign_in, SignedRequests) else []
 
 
 def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer]:
-    """Return the function that makes signers of this name.
+    """Return the function that makes signers of the type ``name``.
 
-    :raises InvalidConnection: if no installed package has it; ``package`` names a package that has it.
+    :raises InvalidConnection: if no installed package provides it; the error recommends ``package``.
     """
     found = _load(name)
     if found is None:

@@ -12,8 +12,10 @@ from jackfield.wire.tls import client_context
 
 
 class DefaultContext:
-    """Context that verifies the server by the machine's certificate authorities. They are loaded when the first connection needs them:
-    that takes 25 ms, and a server without TLS needs none."""
+    """TLS context that verifies the server by the machine's certificate authorities.
+
+    They are loaded for the first TLS connection, since loading takes 25 ms and other servers do not need them.
+    """
 
     __slots__ = ("_loaded",)
     _loaded: ssl.SSLContext
@@ -26,9 +28,9 @@ class DefaultContext:
 
 
 def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
-    """Make a context that verifies the server, from PEM texts.
+    """Return a TLS context that verifies the server, from PEM strings.
 
-    :raises InvalidConnection: if one of them is not PEM, or the key does not belong to the certificate.
+    :raises InvalidConnection: if a string is not PEM, or the key does not belong to the certificate.
     """
     if authority is None and certificate is None:
         return cast("ssl.SSLContext", DefaultContext())
@@ -44,7 +46,9 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
 
 
 def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
-    """Load a client certificate. The ssl module reads it only from a file, which exists during the load and only for this user."""
+    """Load a client certificate. The ssl module reads only files, so a temporary file exists during the load, readable by this
+    user only.
+    """
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         file = Path(folder) / "client.pem"
         file.touch(mode=0o600)

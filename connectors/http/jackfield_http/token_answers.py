@@ -25,9 +25,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.:/-]{1,80}")
 
 
 def read_answer(content: bytes, content_type: str) -> Any:
-    """Return the value of an answer. An error becomes its member ``error`` with ``error_description``, wherever the provider has put it.
+    """Return the value of an answer. An error becomes the members ``error`` and ``error_description``, wherever the provider puts it.
 
-    :raises ValueError: if it is neither JSON nor a form.
+    :raises ValueError: if the answer is neither JSON nor a form.
     """
     text = _text(content, content_type)
     if not text.strip():
@@ -39,7 +39,7 @@ def read_answer(content: bytes, content_type: str) -> Any:
 def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> Mapping[str, Any]:
     """Return the object with the token at ``place``, a JSON Pointer.
 
-    A renewed token may be at the top instead, as Slack's is. A first token may not: the token at the top belongs to another account.
+    A renewed token may be at the top level instead, as Slack's is. A first token at the top level belongs to another account.
     """
     inner = find(found, place) if place else found
     if isinstance(inner, Mapping) and (not renewed or isinstance(inner.get("access_token"), str)):
@@ -48,7 +48,7 @@ def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> 
 
 
 def is_bearer(token_type: Any) -> bool:
-    """Return whether a token is a bearer token. A type that is null, empty or blank counts as missing; a token without a type is one."""
+    """Return whether a token type means a bearer token; a missing, empty or blank type does."""
     return token_type is None or (isinstance(token_type, str) and token_type.strip().lower() in {"", *_BEARER})
 
 

@@ -9,10 +9,10 @@ MAX_KEPT = 1024 * 1024
 
 
 class Unreadable(Unavailable):
-    """Response whose body is complete, and cannot be read.
+    """Error for a response whose body is complete but unreadable.
 
-    ``by_coding``: the reason is its charset or its content coding, not its content. ``content``: the body as received; None if it is too
-    large to be stored.
+    ``by_coding`` means that the charset or content coding is the reason. ``content`` is the body as received; None if it is too large to
+    store.
     """
 
     def __init__(self, message: str, *, hint: str, by_coding: bool = False, content: bytes | None = None) -> None:

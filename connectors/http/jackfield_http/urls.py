@@ -26,15 +26,15 @@ _DECODINGS = 5
 _SEPARATORS = re.compile(r"[/\\]")
 _PARAMETERS = re.compile("[&;]")
 _WIDE = re.compile(r"%u00([0-9A-Fa-f]{2})")
-"""Regular expression of an encoding that some servers of Microsoft decode."""
+"""Regular expression of the percent-encoding ``%u00XX``, which some Microsoft servers decode."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TRIMMED = " \t\r\n\0"
 _LONGEST = 16_384
-"""Maximum length of a URL's path and query, in characters; servers accept about half of it."""
+"""Maximum length of a URL's path and query, in characters; most servers accept about half as much."""
 
 
 class UrlError(ValueError):
-    """Error of a text that is not an absolute http or https URL; the message completes "the URL …"."""
+    """Error for a string that is not an absolute http or https URL; its message completes the sentence "the URL …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Url:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: where credentials may be sent."""
+        """Scheme, host and port, to which credentials are limited."""
         return self.scheme, self.host, self.port
 
     @property
@@ -67,7 +67,7 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def under(self, path: str, query: str = "") -> Url:
-        """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query stays."""
+        """Return the URL of ``path`` below this URL, whose own path is the prefix and whose own query stays."""
         whole = f"{self.query}&{query}" if self.query and query else self.query or query
         return Url(self.scheme, self.host, self.port, self.path.rstrip("/") + path, whole)
 
@@ -78,9 +78,9 @@ class Url:
         return Url(self.scheme, self.host, self.port, self.path, f"{self.query}&{query}" if self.query else query)
 
     def joined(self, reference: str) -> Url:
-        """Resolve a reference from a response: a URL, a path or a query.
+        """Resolve a reference in a response: a URL, a path or a query.
 
-        :raises UrlError: if it is not http or https, or ambiguous.
+        :raises UrlError: if the result is not http or https, or ambiguous.
         """
         if reference.startswith("?"):
             return parse_url(f"{replace(self, query='')}{reference}")
@@ -95,9 +95,9 @@ class Url:
 
 
 def parse_url(text: str) -> Url:
-    """Parse an absolute URL strictly: two parsers must not read different hosts in it.
+    """Parse an absolute URL strictly: two parsers must not find different hosts.
 
-    :raises UrlError: if it is not one, has a user name, or contains spaces, backslashes, control characters or dot segments.
+    :raises UrlError: if the string is no such URL, has a user name, or contains spaces, backslashes, control characters or dot segments.
     """
     _check_characters(text)
     try:
@@ -115,9 +115,9 @@ def parse_url(text: str) -> Url:
 
 
 def parse_target(text: str) -> tuple[str, str]:
-    """Parse a path, which begins with one slash, and perhaps a query, as strictly as ``parse_url`` does. Return both, encoded.
+    """Parse a path with an optional query, as strictly as ``parse_url``; return both, encoded. The path begins with exactly one slash.
 
-    :raises UrlError: if it has spaces, backslashes, control characters or dot segments.
+    :raises UrlError: if the string has spaces, backslashes, control characters or dot segments.
     """
     _check_characters(text)
     path, _, query = text.partition("?")
@@ -141,7 +141,7 @@ def _encoded_target(path: str, query: str) -> tuple[str, str]:
 def server_url(text: str, path: str = "/server") -> Url:
     """Parse the server's URL of a connection; ``path`` points at the connection value.
 
-    :raises InvalidConnection: if it is not a URL.
+    :raises InvalidConnection: if the string is not a URL.
     """
     try:
         return parse_url(text.strip())
@@ -172,8 +172,8 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 def segment(value: object, name: str) -> str:
     """Percent-encode one path segment.
 
-    :raises InvalidInput: if it is empty, has control characters, or contains ``.`` or ``..`` as a segment in any encoding: servers would
-        climb to another resource.
+    :raises InvalidInput: if it is empty, has control characters, or contains a segment ``.`` or ``..`` in any encoding, by which servers
+        would select another resource.
     """
     text = "" if value is None else plain(value)
     if not text or climbs(text) or any(ord(character) < 32 or ord(character) == 127 for character in text):
@@ -182,7 +182,7 @@ def segment(value: object, name: str) -> str:
 
 
 def query_string(parameters: Mapping[str, Any]) -> str:
-    """Encode query parameters: None is left out, a list repeats its name, true and false are in lower case."""
+    """Encode query parameters: None is omitted, a list repeats its name, and booleans are ``true`` and ``false``."""
     pairs = []
     for name, value in parameters.items():
         many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
@@ -191,22 +191,22 @@ def query_string(parameters: Mapping[str, Any]) -> str:
 
 
 def without(query: str, signing: str) -> str:
-    """Remove a sign-in's parameters from a query: responses repeat the request's URL in the URL of the next page."""
+    """Return a query without a sign-in's parameters: a response may repeat the request's URL in the next page's."""
     names = {unquote_plus(part.partition("=")[0]) for part in signing.split("&") if part}
     return "&".join(part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in names)
 
 
 def plain(value: object) -> str:
-    """Return a parameter's value as text: lists and objects within it as JSON."""
+    """Return a parameter's value as a string; lists and objects become JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return compact(value) if isinstance(value, dict | list | tuple | float) else str(value)
 
 
 def compact(value: object) -> str:
-    """Return a value as JSON without spaces, its numbers with all their digits.
+    """Return a value as compact JSON, with all digits of its numbers.
 
-    :raises TypeError, ValueError, RecursionError: if it is not JSON (NaN, for instance).
+    :raises TypeError, ValueError, RecursionError: if the value is not JSON, such as NaN.
     """
     return result_json(value, _COMPACT)
 
@@ -216,13 +216,15 @@ def _quoted(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encode characters outside ASCII; encoded characters stay unchanged."""
+    """Percent-encode characters outside ASCII; existing percent-encodings stay."""
     return text if text.isascii() else "".join(one if one.isascii() else quote(one, safe="") for one in text)
 
 
 def climbs(path: str) -> bool:
-    """Return whether a server or proxy could read ``.`` or ``..`` as a segment of a path. It may decode it several times, split it at
-    encoded slashes or backslashes, or drop the part after a semicolon."""
+    """Return whether a server or proxy could find the segment ``.`` or ``..`` in a path.
+
+    It may decode the path several times, split it at encoded slashes or backslashes, or drop the part after a semicolon.
+    """
     if "." not in path and "%" not in path:
         return False
     text = path
@@ -253,7 +255,7 @@ def owned_query(url: Url, own: str, signing: str) -> Url:
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    """Return the decoded names and values of a query; some servers split it at semicolons, too."""
+    """Return the decoded names and values of a query, also split at semicolons, as some servers do."""
     parts = (part.partition("=") for part in _PARAMETERS.split(query) if part)
     return [(unquote_plus(name), unquote_plus(value)) for name, _, value in parts]
 

@@ -18,7 +18,7 @@ Limit = Callable[[], float]
 
 
 class Reply(Protocol):
-    """Response whose body is still to be read, once. Close it: its connection then returns to the pool, or is closed."""
+    """Response whose body can be read once. Closing it returns the connection to the pool or closes the connection."""
 
     status: int
     fields: list[tuple[bytes, bytes]]
@@ -30,10 +30,10 @@ class Reply(Protocol):
         """
 
     def abort(self) -> None:
-        """End the response while another thread reads it, where that is possible."""
+        """End the response while another thread reads it, if the transport supports this."""
 
     def close(self) -> None:
-        """End the response; the rest of the body is not read."""
+        """End the response without reading the rest of its body."""
 
 
 class Sender(Protocol):
@@ -50,7 +50,7 @@ class Sender(Protocol):
     ) -> Reply:
         """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
 
-        :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
+        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was sent.
         """
 
 
@@ -73,7 +73,7 @@ def open_wire(settings: WireSettings, *, http2: bool) -> Sender:
 
 
 class Wire:
-    """``Sender`` over HTTP/1.1."""
+    """Pool of connections for HTTP/1.1."""
 
     def __init__(self, settings: WireSettings) -> None:
         self._wire = ConnectorWire(settings)
@@ -97,7 +97,7 @@ class Wire:
 
 
 class Http1Reply:
-    """``Reply`` of the wire."""
+    """Response over HTTP/1.1."""
 
     __slots__ = ("_limit", "_reply", "_url", "abort", "close", "fields", "status")
 
@@ -111,7 +111,7 @@ class Http1Reply:
         self.abort: Any = reply.abort
 
     def raw(self) -> Iterator[bytes]:
-        """Yield the body."""
+        """Yield the body as sent, without the transport's framing."""
         try:
             yield from self._reply.raw()
         except WireFault as fault:

@@ -33,7 +33,7 @@ _BOTH: dict[str, Any] = {"dependentRequired": {**_PAIRS, "certificate": ["privat
 
 
 class _Tested(HttpConnection):
-    """Connection whose test sends a request to the server, if its values name a path for it."""
+    """Connection whose test sends a request to the server, if the connection names a path for the test."""
 
     own_wire: ClassVar[bool] = True
 
@@ -56,7 +56,7 @@ class _Tested(HttpConnection):
         return replace(super().settings(), fresh_writes=self.fresh_connections)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """GET the path of the test; nothing is changed."""
+        """Test the connection by a GET of its test path."""
         client = self.open(context)
         if self.test_path is None or client.server is None:
             yield self.opened("The values were accepted; nothing was sent without a test path.")
@@ -68,8 +68,7 @@ class _Tested(HttpConnection):
 
 
 class _Headed(_Tested):
-    """Connection with the place of the account in the test's answer, and with an optional further header field, for servers that require
-    two credentials."""
+    """Connection that names the place of the account in the test's answer, and may have a second credential in a header field."""
 
     account_id_place: str | None = Field(
         None, title="Place of the Account's ID", schema=_PLACE, audience="platform",
@@ -97,7 +96,7 @@ class _Headed(_Tested):
     )
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account that the answer names at the connection's places, or at the usual ones."""
+        """Return the account in the test's answer, at the places that the connection names or at the usual ones."""
         if self.account_id_place is None or answer is None:
             return super().accounts(context, path, answer)
         labels = [self.account_label_place] if self.account_label_place is not None else []
@@ -105,7 +104,7 @@ class _Headed(_Tested):
         return [] if found is None else [found]
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the credentials of the type, together with the further header."""
+        """Return the credentials of the connection type and those of the further header field."""
         found = super().sign_in(context)
         if self.header_name is None or self.header_value is None:
             return found

@@ -67,7 +67,7 @@ connector = Connector(
 
 
 def _described(asked: RequestInputs) -> Mapping[str, Any] | None:
-    """Describe the request for a dry run; None for a page whose address the server gave."""
+    """Return the request's description for a dry run; None for a page whose address the server supplied."""
     pages = None if asked.pages is None else asked.pages.declared()
     if pages is not None and asked.next_token is not None and pages.kind in {"url", "linkHeader"}:
         return None
@@ -85,7 +85,7 @@ def _described(asked: RequestInputs) -> Mapping[str, Any] | None:
 
 
 def _described_graphql(asked: GraphqlInputs) -> Mapping[str, Any] | None:
-    """Describe the request for a dry run."""
+    """Return the request's description for a dry run."""
     return _described(RequestInputs(method="POST", url=asked.url, headers=_GRAPHQL, json_body=_document(asked)))
 
 
@@ -266,6 +266,8 @@ def _shown(headers: Headers) -> dict[str, str]:
 
 
 def _step(method: str, given: str, url: Url) -> str:
-    """Name a request in errors: by its path on the connection's server, without the query. A whole URL is named by its host, since its path
-    may be a secret, as for webhooks."""
+    """Return a request's name in errors: its path on the connection's server, or the host of a whole URL.
+
+    The path of a whole URL may be a secret, as for webhooks.
+    """
     return f"{method} {given.partition('?')[0][:200] if given.startswith('/') else url.host}"

@@ -128,7 +128,7 @@ class _Chosen:
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
 
-        :raises Forged: if its signature does not match the inputs.
+        :raises Forged: if the request's signature does not match the inputs.
         """
         hook.inputs.scheme(request, hook)
 
@@ -138,7 +138,7 @@ class _Chosen:
         return found
 
     def shown(self, secret: str, inputs: Mapping[str, Any]) -> str:
-        """Return a secret in the form in which it is entered at the sender."""
+        """Return a secret in the form in which a person enters it at the sender."""
         return WebhookInputs.model_validate(dict(inputs)).scheme.shown(secret)
 
 
@@ -157,7 +157,7 @@ webhook = connector.webhook(
 
 @webhook.handshake
 def answer(request: HookRequest, hook: Hook) -> Received | None:
-    """Answer the handshake that the subscription describes, if it is not signed."""
+    """Answer the handshake that the subscription describes, if the handshake is not signed; None for other requests."""
     handshake: Challenge | None = hook.inputs.handshake
     return None if handshake is None else handshake.before(request, hook)
 
