@@ -87,7 +87,7 @@ class HttpClient(SecretHolder):
         return f"{type(self).__name__}(server={None if server is None else f'{server.scheme}://{server.authority}'!r})"
 
     def of(self, _number: int) -> HttpClient:
-        """Return this client, which is the one for the only server."""
+        """Return this client, since the connection has only one server."""
         return self
 
     @_to_programs

@@ -226,7 +226,7 @@ def _without(path: str, reason: str) -> InvalidConnection:
 
 
 def url_fault(text: str) -> str | None:
-    """Return the fault of a URL; None if it is valid."""
+    """Return the fault of a URL; None for a valid URL."""
     try:
         parse_url(text)
     except UrlError as error:

@@ -32,7 +32,7 @@ class Headers(Mapping[str, str]):
         return self._fields[name.lower()]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a field; ``default`` if it is missing. ``Mapping.get`` would raise and catch an exception for that."""
+        """Return the value of a field; ``default`` if the field is missing. ``Mapping.get`` would raise and catch an exception for that."""
         return self._fields.get(name.lower(), default)
 
     def items(self) -> ItemsView[str, str]:

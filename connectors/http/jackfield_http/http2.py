@@ -376,7 +376,7 @@ class _Stream(httpcore2.NetworkStream):
         return bool(poll.poll(0))
 
     def is_stale(self, idle: float) -> bool:
-        """Return True if nothing was read or written for ``idle`` seconds, or the other side has ended the connection."""
+        """Return whether nothing was read or written for ``idle`` seconds, or the peer has ended the connection."""
         if self._sock.fileno() < 0 or elapsed(*self._used) >= idle:
             return True
         poll = select.poll()

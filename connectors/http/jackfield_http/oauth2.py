@@ -58,7 +58,7 @@ _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Assumed lifetime, in seconds, of a token without a stated one."""
 _LONGEST = 10 * 365 * 86_400.0
-"""Maximum accepted lifetime in seconds: the end of a longer one may lie beyond the calendar."""
+"""Maximum accepted lifetime in seconds: a longer lifetime may end beyond the calendar, which cannot be stored."""
 
 
 _OWN = frozenset(

@@ -97,7 +97,7 @@ class Outcomes:
         return found is self.equals if isinstance(self.equals, bool) else bool(found == self.equals)
 
     def _place(self, listed: list[Any], number: int, count: int | None) -> int | None:
-        """Return the position of an item's input; None if it is unknown."""
+        """Return the position of an item's input; None for an unknown position."""
         if self.index is not None:
             found = find(listed[number], self.index)
             is_place = type(found) is int and found >= 0 and (count is None or found < count)

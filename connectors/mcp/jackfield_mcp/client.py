@@ -440,7 +440,7 @@ class McpClient(SecretHolder):
 
 
 def _older_revisions(refused: Rejected) -> Sequence[str]:
-    """Return the revisions to try after a server has refused the newest: the ones that its error names, else all older ones.
+    """Return the revisions to try after a server has refused the newest: the revisions that its error names, else all older ones.
 
     The result is empty if the error is not about revisions.
     """

@@ -194,7 +194,7 @@ def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
 def header_value(text: str) -> str:
     """Return a string as the value of a header field.
 
-    It is encoded if it is not printable ASCII, has blanks at an end, or looks encoded.
+    The string is encoded if it is not printable ASCII, has blanks at an end, or looks encoded.
     """
     if _PLAIN.fullmatch(text) and not _LOOKS_ENCODED.fullmatch(text):
         return text

@@ -1,4 +1,4 @@
-"""Keys of actions from names of tools: camelCase, kept stable by the lock, and unique."""
+"""Keys of actions from names of tools: unique, in camelCase, and stable by the lock."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ MCP_ERRORS = McpErrors(
 
 
 def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
-    """Return the server's own error without hidden characters. A body that is no JSON counts only if it is about a session."""
+    """Return the server's own error without hidden characters. A body that is not JSON counts only if it reports a lost session."""
     found = said or Provider()
     words = plain(found.message, 1000) or one_line(refusal.content[:1000].decode("utf-8", "replace"), 200)
     told = words if found.message or _NO_SESSION.match(words) else None

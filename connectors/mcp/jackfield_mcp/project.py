@@ -1,4 +1,4 @@
-"""The frozen connector as files: manifest, lock of digests, project file and report."""
+"""Files of a frozen connector: manifest, lock of digests, project file and report."""
 
 from __future__ import annotations
 

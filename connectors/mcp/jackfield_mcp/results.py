@@ -72,7 +72,7 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
 
     :raises Rejected: if the tool reports an error.
     :raises Forbidden: if the server asks a person for something first.
-    :raises Unavailable: if it is no result of a tool, or an error whose effect is unknown.
+    :raises Unavailable: if the result is not a tool's, or reports an error whose effect is unknown.
     """
     kind = result.get("resultType", "complete")
     if kind == "input_required":
@@ -99,7 +99,10 @@ def _named(result: Json) -> Json:
 
 
 def _completed(result: Json) -> Json:
-    """Return a result with structured content: the other members of one that has no content by the protocol's names."""
+    """Return a result that has neither ``content`` nor ``structuredContent`` with its other members as structured content.
+
+    :raises Garbled: if the result is a task that no request allowed.
+    """
     others = {name: value for name, value in result.items() if name not in _ABOUT}
     if not others or not result.keys().isdisjoint({"content", "structuredContent"}):
         return result

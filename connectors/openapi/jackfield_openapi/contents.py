@@ -150,9 +150,9 @@ class Contents:
         self._composition = Composition(pointing)
 
     def request(self, operation: Operation) -> RequestBody | None:
-        """Return the body of an operation; None if it has none.
+        """Return the body of an operation; None without one.
 
-        :raises LookupError: if none of its media types can be sent; the message says why.
+        :raises LookupError: if none of the body's media types can be sent; the message names them.
         """
         if "requestBody" not in operation.raw:
             return None
@@ -405,8 +405,8 @@ def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], co
 
 
 def _twin(operation: Operation, members: Json) -> str | None:
-    """Return the first member whose input name a parameter, an earlier member or a reserved input already has; None without
-    such a member.
+    """Return the first member whose input name is already taken: by a parameter, an earlier member or a reserved input; None
+    without one.
     """
     taken = {input_name(parameter["name"]) for parameter, _ in operation.parameters} | (RESERVED - {"body"})
     for name, about in members.items():

@@ -61,7 +61,7 @@ class Converted:
 def converted(document: Json, choices: Choices) -> Converted:
     """Convert a document to which all overlays have been applied.
 
-    :raises InvalidInput: if it is not OpenAPI 3.0, 3.1 or Swagger 2.0.
+    :raises InvalidInput: if the document is not OpenAPI 3.0, 3.1 or Swagger 2.0.
     """
     version = str(document.get("openapi") or document.get("swagger") or "")
     is_old = version.startswith("2.")

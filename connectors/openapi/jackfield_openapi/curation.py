@@ -195,7 +195,7 @@ def shortened(value: Any) -> Any:
 def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     """Apply the document's ``x-jackfield`` to a manifest, and complete the examples of its actions.
 
-    :raises InvalidInput: if it has an unknown member or a value that is not valid.
+    :raises InvalidInput: if ``x-jackfield`` has an unknown member or a value that is not valid.
     """
     given = extension if isinstance(extension, dict) else {}
     known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence"}

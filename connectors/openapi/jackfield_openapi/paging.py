@@ -265,7 +265,7 @@ class Pages:
         self._composition = composition
 
     def of(self, operation: Operation, drawn: Drawn, response: Response) -> Paging | None:
-        """Return the pagination of an operation that reads a list; None if it has none."""
+        """Return the pagination of an operation that reads a list; None without pagination."""
         given = operation.extension.get("pagination")
         if given is False or (operation.method != "get" and not isinstance(given, dict)):
             return None

@@ -1,4 +1,4 @@
-"""The connector as files: manifest, project file, lock and report, and the changes that a new generation would make."""
+"""Files of a generated connector: manifest, project file, lock and report, and the changes that a new generation would make."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
 def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
     """Yield the actions whose schemas ``fault_of`` accepts, mostly by their cost.
 
-    An action with refused inputs is left out; a refused output schema becomes one that accepts any object. All schemas are checked together
-    first, which costs a hundredth of separate checks.
+    An action with refused inputs is left out; a refused output schema is replaced by a schema for any object. All schemas are checked
+    together first, which costs a hundredth of separate checks.
     """
     schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
     if fault_of({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:

@@ -24,7 +24,7 @@ Alternative = tuple[str, ...]
 
 
 def parts_of(scheme: Json, about: str) -> list[Part]:
-    """Return the ways to satisfy a scheme, the preferred one first; empty if it is not supported."""
+    """Return the credentials that satisfy a scheme, the preferred first; empty if the scheme is not supported."""
     kind = scheme.get("type")
     if kind == "apiKey":
         return _of_key(scheme, about)

@@ -11,7 +11,7 @@ _COUNT = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 _MANY = 2_000
 """Maximum length of a text."""
 _MOST_PLACES = 100
-"""Maximum number of a pattern's repetitions that are tried, one after the other, to make a text longer."""
+"""Maximum number of repetitions that are tried in turn to lengthen a string."""
 _DEEPEST = 40
 _ANY = "a"
 _KINDS = {

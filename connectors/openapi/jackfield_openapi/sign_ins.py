@@ -1,4 +1,4 @@
-"""Ways to satisfy a security scheme: the connection's fields for each way, and the values that the document fixes."""
+"""Credentials for a security scheme: the connection's fields for each kind, and the values that the document fixes."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _URLS = {
 
 
 def _endpoints(flow: Json, names: tuple[str, ...]) -> tuple[Json, Json, list[str]]:
-    """Return the endpoints that the document fixes, and required fields for the others, with their names."""
+    """Return the endpoints that the document fixes, required fields for the other endpoints, and those fields' names."""
     fixed = {name: flow[name] for name in names if isinstance(flow.get(name), str) and flow[name].startswith("https://")}
     fields = {name: _url_field(*_URLS[name]) for name in names if name not in fixed}
     return fixed, fields, list(fields)

@@ -67,7 +67,7 @@ def _is_public(url: str) -> bool:
 def fetched(url: str, guard: Guard) -> bytes:
     """Return the content of a URL.
 
-    :raises InvalidInput: if it cannot be fetched.
+    :raises InvalidInput: if the URL cannot be fetched.
     """
     wire = Wire(WireSettings(guard=guard, tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)))
     try:

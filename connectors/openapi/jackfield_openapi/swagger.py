@@ -172,7 +172,7 @@ def _schemas(definitions: Any) -> Json:
 
 
 def _schema(old: Any) -> Any:
-    """Copy a schema, with the parts converted that 3.0 expresses in another way."""
+    """Copy a schema with the parts converted that OpenAPI 3.0 expresses differently."""
     if isinstance(old, list):
         return [_schema(item) for item in old]
     if not isinstance(old, dict):

@@ -115,8 +115,8 @@ class Triggers:
         return row
 
     def _event(self, key: str, polled: Json | None, poll: Json | None) -> Json:
-        """Return the schema of an event: of the document's requests, else of a list's item; empty, for any object, if it is unknown or too
-        costly.
+        """Return the schema of an event: of the document's requests, else of a list's item. An unknown or too costly schema accepts any
+        object.
         """
         found, definitions = self._events[key], self._schemas.definitions
         if not found and polled is not None and poll is not None:

@@ -80,7 +80,7 @@ class BoundAccount(BoundConnection):
     authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # as its base
-        """Return the clients of an attempt. Their server is the one that the provider named at the approval, if it named one."""
+        """Return the clients of an attempt. Their server is the server that the provider named at the approval, if any."""
         row = next(row for row in self.credentials if row["kind"] in ACCOUNTS)
         if not learns(row) or context.grants is None:
             return super().open(context)

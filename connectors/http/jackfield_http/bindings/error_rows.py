@@ -25,7 +25,7 @@ KINDS: Mapping[str, type[JackfieldError]] = {
 }
 """Errors that a row can name, by their codes."""
 SENT: Mapping[str, Sent] = {"nothing": Sent.NOTHING, "refused": Sent.REFUSED, "unknown": Sent.UNKNOWN}
-"""Statements on what was carried out that a row can make, by their names."""
+"""Values of ``sent`` that a row can declare, by name."""
 
 _PLACES = {"code", "message"}
 

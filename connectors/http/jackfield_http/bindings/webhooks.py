@@ -81,7 +81,7 @@ _TOLD = ("marker", "reference", "account")
 def _check_reading(key: str, about: Json, scheme: Scheme) -> None:
     """Check that the signature covers the parts of a request from which the event is made.
 
-    :raises DeclarationError: if it does not.
+    :raises DeclarationError: if the signature does not cover them.
     """
     signed = scheme.signed if isinstance(scheme, Signature) else ""
     if isinstance(about.get("marker"), Mapping) and "{url}" not in signed:

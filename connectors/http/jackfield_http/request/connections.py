@@ -104,7 +104,7 @@ class _Headed(_Tested):
         return [] if found is None else [found]
 
     def sign_in(self, context: OpenContext) -> SignIn:
-        """Return the credentials of the connection type and those of the further header field."""
+        """Return the credentials of the connection type, combined with the further header field."""
         found = super().sign_in(context)
         if self.header_name is None or self.header_value is None:
             return found
@@ -151,7 +151,7 @@ class AnyBearer(_Headed, Certified, BearerToken, json_schema_extra=_BOTH):
 
 
 class _TokenSettings(HttpConnection):
-    """Form of the authorization server's token requests and answers."""
+    """Connection that sets the form of the authorization server's token requests and answers."""
 
     authentication: ClientAuthentication = Field(
         "basic", alias="clientAuthentication", title="Client Authentication", audience="platform",

@@ -196,7 +196,7 @@ def _check_told(file: Path, about: Json, paths: Json) -> None:
 def _check_servers(file: Path, document: Json) -> None:
     """Check that no variable of a server's address has an invented default, which could send credentials to someone else's host.
 
-    A default from an enumeration is allowed, and one that is a whole host without ``example``.
+    A default from an enumeration is allowed, and a whole host as default without ``example`` in its name.
 
     :raises InvalidInput: for an invented default.
     """
@@ -227,7 +227,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
 def _check_cursor(file: Path, operation: Json) -> None:
     """Check that a list by its last item's ID has no input for the opposite direction: providers refuse both or return other pages.
 
-    :raises InvalidInput: if it has one.
+    :raises InvalidInput: if the list has such an input.
     """
     paging = operation.get("x-jackfield", {}).get("pagination")
     names = {one.get("name") for one in operation.get("parameters", ())}
@@ -291,7 +291,7 @@ def _schema(document: Json, schema: Any) -> Json:
 def _check_versions(file: Path, document: Json) -> None:
     """Check that an operation which requires a version is a ``write``: its repeat would be refused, since the version is outdated.
 
-    :raises InvalidInput: if it is ``idempotent``.
+    :raises InvalidInput: if such an operation is ``idempotent``.
     """
     for method, one in ((name, one) for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS):
         bodies = one.get("requestBody", {}).get("content", {}).values()
@@ -359,7 +359,7 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
 def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
     """Check that the page behind a sign-in's endpoints is among the published facts in ``seen``.
 
-    :raises InvalidInput: if it is not.
+    :raises InvalidInput: if the page is missing there.
     """
     pages = [fact["url"] for fact in about.get("seen", ())]
     for name, one in sign_ins.items():
@@ -370,7 +370,7 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
 def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
     """Check that a Google service uses the error table ``google``: a rate limit and a missing right share the status 403.
 
-    :raises InvalidInput: if it does not.
+    :raises InvalidInput: if the service uses another table.
     """
     is_google = any(one.get("family") == "google" for one in sign_ins.values())
     errors = about.get("errors")
