@@ -219,12 +219,16 @@ class HttpErrors:
             f"{text}: {message or code}" if message or code else text,
             hint=row.hint,
             provider=said,
-            sent=row.sent or _sent(refusal.status),
+            sent=row.sent or (Sent.REFUSED if self._is_throttling_code(refusal, row) else _sent(refusal.status)),
             retry_after=_wait(refusal, row, message),
             repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
         )
         error.done_before = any(one.fits(refusal, code, message) for one in self.done_before)
         return error
+
+    def _is_throttling_code(self, refusal: Refusal, row: Row) -> bool:
+        """Return whether the answer itself says that a rate limit refused the request, whatever the status: not the status alone."""
+        return row.kind is RateLimited and row is not self.rows.get(_status_of(refusal))
 
     def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
         status, known = _status_of(refusal), self.rows

@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from jackfield_http.answers import StreamedAnswer
-
-if TYPE_CHECKING:
-    from jackfield_mcp.messages import Message
 
 _OPENS_WITHIN = 2.0
 """Maximum wait for the server to open the stream, in seconds: many servers have none."""
 _ENDS_WITHIN = 1.0
 
 Json = Mapping[str, Any]
+
+
+class Awaited(Protocol):
+    """Message that a server answers on any stream of the session."""
+
+    def is_answered_by(self, found: Json) -> bool:
+        """Return whether ``found`` is the answer to this message."""
 
 
 class Mailbox:
@@ -28,11 +32,11 @@ class Mailbox:
     def __init__(self) -> None:
         self.is_used = False
         self._changed = threading.Condition()
-        self._awaited: dict[Message, Json | None] = {}
+        self._awaited: dict[Awaited, Json | None] = {}
         self._streams = 0
 
     @contextmanager
-    def awaiting(self, message: Message) -> Iterator[None]:
+    def awaiting(self, message: Awaited) -> Iterator[None]:
         """Accept the answer to a message within the block."""
         with self._changed:
             self._awaited[message] = None
@@ -63,7 +67,7 @@ class Mailbox:
                     self._changed.notify_all()
                     return
 
-    def wait(self, message: Message, seconds: float) -> Json | None:
+    def wait(self, message: Awaited, seconds: float) -> Json | None:
         """Return the answer to an awaited message; None if all streams end without it, or after ``seconds``."""
         with self._changed:
             self._changed.wait_for(

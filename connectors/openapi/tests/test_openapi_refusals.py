@@ -26,6 +26,8 @@ _ROWS: list[Json] = [
     {"status": 429, "message": "per month", "error": "quota_exceeded"},
     {"status": 429, "error": "rate_limited", "wait": {"member": "/parameters/retry_after", "seconds": 30}},
     {"codes": ["LOCKED"], "error": "rate_limited"},
+    {"status": 530, "error": "rate_limited"},
+    {"status": 502, "when": {"member": "/slow", "equals": True}, "error": "rate_limited"},
     {"codes": ["BUSY"], "status": 400, "error": "rate_limited", "wait": {"member": "/wait"}},
     {"status": 420, "when": {"member": "/fatal", "equals": True}, "error": "forbidden"},
 ]
@@ -69,6 +71,24 @@ def _called(folder: Path, action: str, *answers: Any, source: Json | None = None
 def _limit(status: int = 429, **members: Any) -> Answer:
     headers = members.pop("headers", {})
     return Answer(members, status, headers)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [_limit(503, code="LOCKED"), _limit(500, code="LOCKED"), _limit(529, code="LOCKED"), _limit(502, slow=True)],
+    ids=["503", "500", "529", "member"],
+)
+def test_a_throttling_code_is_a_refusal_whatever_its_status(tmp_path: Path, answer: Answer) -> None:
+    """A write whose answer names a limit by its code or a member was not carried out: the write is repeated."""
+    result, provider, _ = _called(tmp_path, "makeThing", answer, Answer({"id": 1}))
+    assert (result.status, len(provider.requests)) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("answer", [_limit(530), _limit(503, code="OTHER"), _limit(503), _limit(502, slow=False)])
+def test_a_failure_of_the_server_alone_leaves_a_write_in_doubt(tmp_path: Path, answer: Answer) -> None:
+    """A status from 500 without such a code leaves open whether the write was carried out, also if a row calls the status a limit."""
+    result, provider, _ = _called(tmp_path, "makeThing", answer, Answer({"id": 1}))
+    assert (result.status, len(provider.requests)) == ("in_doubt", 1)
 
 
 WAITS: dict[str, tuple[Answer, float]] = {
