@@ -22,8 +22,8 @@ ACCEPTED = 202
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Way to poll a job: ``state`` points at its state in a response, ``done`` and ``failed`` are its final states. Without ``state``,
-    status 202 means that the job is still running, and any other success that it is done.
+    """Declaration of a job's polls: ``state`` points at the job's state in a response, ``done`` and ``failed`` are its final states.
+    Without ``state``, status 202 means that the job is still running, and any other success that it is done.
 
     ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
     takes precedence. A queued invocation is run again for at most ``within`` seconds.
@@ -32,8 +32,8 @@ class Job:
     100.
 
     ``wait`` is for any other action. Such an action, which starts a job and waits for it, accepts the handle as an optional input, too.
-    After a deadline, the error names the handle, as a member of the response that started the job. The caller passes it to wait for the
-    rest.
+    After a deadline, the error names the handle, as a member of the response that started the job. The caller passes the handle to continue
+    waiting.
     """
 
     state: str | None = None

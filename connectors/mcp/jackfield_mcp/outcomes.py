@@ -213,7 +213,7 @@ def _lacking(data: object) -> str | None:
 
 
 class Garbled(Unavailable):
-    """Error for a malformed answer, which reading on would not complete."""
+    """Error for an answer that was read and is malformed, so that a resumed stream cannot mend it."""
 
 
 def garbled(reason: str) -> Garbled:

@@ -31,7 +31,7 @@ _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
 _CHOOSE_NOTHING = frozenset({"accept", "accept-language", "content-language", "content-type", "idempotency-key", "prefer", "traceparent",
                              "tracestate", "user-agent", "x-correlation-id", "x-request-id"})  # fmt: skip
-"""Header fields that do not select an account: with any other field, a read without it may search another account."""
+"""Header fields that do not select an account. Any other field may select one, so a read without this field may search another account."""
 _MAP = {"maxProperties": 200}
 _FEW = {"maxProperties": 20}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
