@@ -1,5 +1,5 @@
-"""Warnings for operators about a process's settings (a jackfield plugin, hook ``warn``). A module of its own, since no call
-needs pluggy.
+"""Warnings for operators about a process's settings (a jackfield plugin, hook ``warn``). A separate module, so that calls do not import
+pluggy.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Flagging(Inputs):
 
 
 class Moving(Inputs):
-    """Messages, and where they go."""
+    """Messages to move, and their target mailbox."""
 
     mailbox: str = mailbox_field()
     uids: tuple[int, ...] = uids_field("to move")

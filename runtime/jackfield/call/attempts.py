@@ -366,7 +366,7 @@ class Attempts(SecretHolder):
         return Cancelled(f"{_STOPPED} before it ended", sent=sent)
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
-        """Store the request ID, and for the first hundred attempts a line about this attempt for the journal."""
+        """Store the request ID and, for one of the first hundred attempts, a line about the attempt for the journal."""
         self.since = None
         if call.request_id is not None:
             redactor = self.redactor

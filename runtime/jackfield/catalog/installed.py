@@ -263,7 +263,7 @@ class Catalog(ProcessLocal):
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest. The manifest of a broken connector is None; this result is not cached."""
+        """Return a connector's row and its manifest, None for a broken connector. A manifest read by this method is not cached."""
         try:
             point = self._default(key)
             manifest = self._manifests.get(point) or self._load_manifest(point)

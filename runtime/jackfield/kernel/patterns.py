@@ -60,8 +60,8 @@ class Pattern:
 
 
 def dear_patterns(patterns: Iterable[str]) -> str | None:
-    """Return the pattern at which the patterns exceed the limits of slow ones, since compiling them takes too long; None if they do not.
-    Only patterns that take at most a millisecond are compiled.
+    """Return the first pattern at which the slow patterns exceed their limit, None if they do not. Compiling more would take too long. Only
+    patterns that take at most a millisecond are compiled.
 
     A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took a minute to verify.
     """

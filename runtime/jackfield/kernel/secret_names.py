@@ -34,7 +34,7 @@ _PLURALS = frozenset(
 )
 """Last words of names of arrays of credentials."""
 _FORMS = _set("again base64 confirm confirmation der hash new old pem plain plaintext raw repeat salt string text value")
-"""Last words that name the form of a credential."""
+"""Last words of a credential's name that do not change its meaning, as in ``password_confirm``."""
 _ABOUT_PAGES = _set("cont continuation continue cursor delta next page paging pagination prev previous resume scroll skip start sync")
 _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad separator special stop unk unknown")
 """Words that make a token a page token, an idempotency token, or a token of a text."""

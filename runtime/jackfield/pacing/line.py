@@ -18,7 +18,7 @@ _LEASED_FROM = 20.0
 _FILL = 0.96
 """Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a slot and the arrival of its request."""
 _FIRST_RATE = 10.0
-"""Calls per second after the first throttle if the limit is unknown."""
+"""Minimum calls per second right after the first throttle, while the limit is unknown."""
 _MAX_RATE = 1000.0
 """Maximum calls per second if the limit is unknown."""
 _MIN_RATE, _MIN_LEARNED = 0.5, 0.2

@@ -35,7 +35,9 @@ _DISCONNECT_WITHIN = 5.0
 
 
 class CeleryEngine(ProcessLocal):
-    """Engine of one process: a dispatcher, one of which works at a time in all processes, and a Celery worker if it has ``slots``."""
+    """Engine of one process: a dispatcher, and a Celery worker if ``slots`` is not 0. Of all processes' dispatchers, one works
+    at a time.
+    """
 
     check = staticmethod(check)
     warning = staticmethod(warning)

@@ -84,7 +84,7 @@ def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
 
 
 def asked(check: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield the findings of ``check``; if DNS does not answer, yield a finding about that instead of the rest."""
+    """Yield the findings of ``check``. If DNS does not answer, yield one finding that says so in place of the remaining findings."""
     try:
         yield from check
     except DnsUnavailable as error:

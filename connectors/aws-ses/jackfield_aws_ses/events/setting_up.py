@@ -100,7 +100,7 @@ class Wanted:
             passing(EXISTS, aws, region, "create_configuration_set", named)
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
-        """Create or correct the event destination. Enabling is its last step."""
+        """Create or correct the event destination, and enable it last."""
         region, target = region_of(aws, self), self.target(topic_arn)
         known = self.destination(aws)
         named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}

@@ -99,7 +99,7 @@ class _Judge:
         self._sources = sources
 
     def of(self, error: Exception, before: str | None) -> JackfieldError:
-        """Return the error for an exception of a source."""
+        """Return the error for an exception of a credential source."""
         found = self._own(error, before) or self._hidden(error)
         if found is not None:
             return found

@@ -53,7 +53,7 @@ class Epoch(Protocol):
         """Read the epoch for the block that ``held`` began, if the block has no reading yet, without blocking the event loop."""
 
     def recent(self, seconds: float) -> int | None:
-        """Return a server's reading that is at most ``seconds`` old; None if there is none, or no server."""
+        """Return a reading of the database server that is at most ``seconds`` old; None without such a reading, or without a server."""
 
     def close(self) -> None:
         """Release the epoch's resources."""

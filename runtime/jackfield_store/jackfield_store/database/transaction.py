@@ -283,7 +283,7 @@ class Dialect(ABC):
         return False
 
     def sync(self) -> None:  # noqa: B027 (a server does it by itself)
-        """Sync commits that have not waited for the disk, if nothing else does so within a second; raise nothing."""
+        """Write earlier commits to the disk that did not wait for it, unless the database server does so within a second. Raise nothing."""
 
     def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
         """Do work after large changes in this thread, which a later commit would otherwise do while others wait."""

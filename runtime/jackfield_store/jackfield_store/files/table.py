@@ -155,7 +155,8 @@ class FileTable:
     def list(
         self, workspace: str, now: float, caller: str | None, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[StoredFile], str | None]:
-        """List files, newest first, and the cursor of the next page; only those of ``caller``, if given.
+        """Return files, newest first, and the cursor of the next page, None on the last page. With ``caller``, return only the caller's
+        files.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """

@@ -33,7 +33,7 @@ Listener = Callable[[Report], object]
 
 
 class DoubtReports:
-    """Listeners of one process to the outcomes of a database's doubts."""
+    """Listeners of one process to the looks and the settled doubts of a database."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()

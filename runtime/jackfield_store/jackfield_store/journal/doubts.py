@@ -87,7 +87,7 @@ def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[s
 
 
 def expect(transaction: Transaction, workspace: str, identifier: str, facts: bytes) -> None:
-    """Store the facts of a call that begins, in the transaction of its begin."""
+    """Store the facts of a call in the transaction that records its start."""
     transaction.change(_EXPECT, {"workspace": workspace, "id": identifier, "facts": facts})
 
 

@@ -23,7 +23,7 @@ from jackfield_store.journal.pages import EntryPosition
 KEPT = 30 * 24 * 3600.0
 """Default retention of a finished entry, in seconds."""
 KEY_KEPT = 24 * 3600.0
-"""Seconds for which a finished key replays its Result, counted from the last change: outcome, resolution or correction."""
+"""Default seconds for which the key of an ended invocation replays its Result, counted from the last outcome, resolution or correction."""
 _MINUTES = 2 * 3600.0
 """Age in seconds at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
 _HOURS = 9 * 86_400.0

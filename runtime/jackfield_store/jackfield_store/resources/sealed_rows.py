@@ -58,6 +58,6 @@ STORE_ROWS = (
         lambda vault, row: vault.require_key(row.workspace, row.sealed), ("connection_id",),
     ),
 )  # fmt: skip
-"""Sealed rows of the store. A grant moved to another connection of its workspace is not reported: it equals a grant whose connection has
-changed.
+"""Tables of the store with sealed rows. ``db check`` cannot detect a grant that was moved to another connection of its workspace: the grant
+looks like one whose connection has changed.
 """

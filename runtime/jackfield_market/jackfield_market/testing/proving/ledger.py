@@ -101,7 +101,7 @@ class Ledger:
         self._turn = threading.Lock()
 
     def end(self) -> None:
-        """Release all waiting requests."""
+        """Release the requests that wait for a late or silent answer."""
         self._over.set()
 
     def script_of(self, run: int) -> Script:

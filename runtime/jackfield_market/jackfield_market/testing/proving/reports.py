@@ -205,7 +205,7 @@ def junit(proof: Proof) -> str:
 
 
 def html(proof: Proof) -> str:
-    """Return an HTML page that loads nothing."""
+    """Return the report as an HTML page without external resources."""
     head = _H.head(
         _H.meta(charset="utf-8"),
         _H.meta(name="viewport", content="width=device-width,initial-scale=1"),

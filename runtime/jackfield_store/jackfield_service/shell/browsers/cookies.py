@@ -17,7 +17,7 @@ from jackfield_service.shell.requests.prefix import current_prefix
 _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _APPROVES = 3600
-"""Seconds for which a browser that has opened a start link is recognised."""
+"""Seconds for which browsers store the cookies of an approval: of its start, and of the return from the provider."""
 _OUTLASTS = 86_400
 """Seconds after the end of a connect session for which its browser still gets the message that it has ended."""
 _BEGUN = 600

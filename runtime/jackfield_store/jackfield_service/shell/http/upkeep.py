@@ -22,7 +22,7 @@ class Upkeep:
         self._notices = Notices({}) if multiprocessing.parent_process() is not None else Notices()  # a worker's parent speaks for it
 
     async def tick(self) -> None:
-        """Reload changed files."""
+        """Reload all files after a SIGHUP, or certificates that changed, and notify systemd that the process is alive."""
         if self._renewing is not None and not self._renewing.done():
             self._notices.alive()
             return

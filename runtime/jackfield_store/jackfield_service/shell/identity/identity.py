@@ -84,7 +84,9 @@ class Identity:
         return self.caller_as("operator" if self.kind == "link" or self.operates else "tenant")
 
     def caller_as(self, audience: Audience) -> Caller:
-        """Return the caller as a member of an audience, which has its own offers of connectors and actions."""
+        """Return the caller with the connectors and actions that are offered to ``audience``: an operator, a tenant or a client such as
+        MCP.
+        """
         token = self.id if self.kind == "token" else None
         return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience, person=self.person)
 

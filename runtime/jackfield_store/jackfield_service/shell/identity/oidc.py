@@ -53,7 +53,9 @@ _PUBLIC_ERRORS = frozenset({"login_required", "interaction_required", "consent_r
 
 
 class ProviderAway(Exception):
-    """The provider cannot be reached, or its discovery document is unusable. The message is for the operator's log."""
+    """Error for an identity provider that cannot be reached, or whose discovery document is unusable. The message is for the operator's
+    log.
+    """
 
 
 class Refused(Exception):

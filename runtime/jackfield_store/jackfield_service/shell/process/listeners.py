@@ -113,7 +113,7 @@ def port_of(listener: socket.socket) -> int:
 
 
 def forget(host: str) -> None:
-    """Remove the file of a Unix socket without a listener."""
+    """Remove the file of a Unix socket whose listener is closed; do nothing for another host."""
     if host.startswith(UNIX):
         with contextlib.suppress(OSError):
             os.unlink(host.removeprefix(UNIX))

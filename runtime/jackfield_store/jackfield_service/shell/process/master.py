@@ -80,9 +80,10 @@ class Master:
         return sum(slot.ready for slot in self._slots), len(self._slots)
 
     def run(self, began: Callable[[], None]) -> int:
-        """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes at once.
+        """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes at once. Call this in the main thread
+        only.
 
-        ``began`` is called once signals no longer end this process itself. It runs in the main thread only.
+        ``began`` is called once the signal handlers are installed.
         """
         waking, woken = socket.socketpair()
         with waking, woken, self._selector:

@@ -89,7 +89,9 @@ class Access:
         return {field: wanted.values[field] for field in generated_fields(kind.schema) if wanted.values.get(field)}
 
     def external_id(self, found: ConnectSession) -> str | None:
-        """Return the External ID that the owner of the account has to require; None if the type has none."""
+        """Return the External ID that the owner of the account has to require; None if the type has none, or the connection
+        cannot be read.
+        """
         if found.generated or found.task == "add":
             return next(iter(found.generated.values()), None)
         try:

@@ -1,7 +1,6 @@
-"""Records that connect sessions store with their connections: the platform's words, its planned calls, and its user.
+"""Records that connect sessions store with their connections: the platform's labels, its planned calls, the role and the user.
 
-Later sessions that connect the connection again, list it or disconnect it use the same words and role, without repeating them in the
-request.
+Later sessions that connect, list or disconnect the connection reuse the labels and the role without repeating them in the request.
 """
 
 from __future__ import annotations

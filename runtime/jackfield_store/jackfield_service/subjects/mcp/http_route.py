@@ -375,8 +375,8 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
 
 
 async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[StatelessResponse]]) -> Response:
-    """Return the answer of ``begin``; or a stream that ends with it, if a message comes before it, or nothing for 15 seconds. The call is
-    cancelled when the client disconnects.
+    """Return the answer of ``begin``. If a message precedes the answer, or 15 seconds pass without one, return an event stream that ends
+    with the answer. The call is cancelled when the client disconnects.
     """
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     with ExitStack() as watching:

@@ -68,7 +68,9 @@ def counted(timing: Timing, first: float, now: float) -> tuple[float, int]:
 
 
 def chosen(slots: tuple[float, ...], missed: Missed, late: float) -> tuple[float, ...]:
-    """Choose the slots to run among the due ones. All were missed, except the newest if it is at most ``late`` seconds old."""
+    """Return the slots to run: with ``missed`` ``all`` every due slot, otherwise at most the newest. With ``skip``, the newest runs only if
+    its time is at most ``GRACE`` seconds before the time ``late``.
+    """
     if missed == "all" or not slots:
         return slots
     newest = slots[-1:]

@@ -144,8 +144,8 @@ def still_in_doubt(request: PageRequest, identifier: str) -> bool:
 
 
 def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
-    """Return the recorded ``inputs`` of an earlier invocation, and its ``connection`` by ``connection_to_begin``; an unknown ID gives an
-    empty mapping.
+    """Return the recorded ``inputs`` of an earlier invocation without files, and the ``connection`` to preselect; empty for an
+    unknown ID.
     """
     try:
         entry = request.journal.find(identifier)

@@ -191,8 +191,8 @@ def _started(request: PageRequest, places: Mapping[str, Any], address: str) -> R
 
 
 def places_of(request: PageRequest, name: str, trigger: TriggerManifest, subscription: str | None = None) -> dict[str, Any]:
-    """Return the places of the trigger's events, with values of the newest received events: of the subscription, or, for a new one, of
-    others with the same trigger.
+    """Return the paths in the trigger's events, each with a sample value. The values are those of the newest events of ``subscription`` or,
+    without one, of other subscriptions to the trigger.
     """
     others = [] if subscription is not None else subscriptions_of(request).page(None, _OTHERS)[0]
     named = [subscription] if subscription is not None else [item["name"] for item in others if item["trigger"] == name]
