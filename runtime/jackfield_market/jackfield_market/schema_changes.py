@@ -90,7 +90,7 @@ class _Comparison:
 
         The side whose values must stay accepted has to be the only one that lists values. Each value is validated, so the answer is exact.
         """
-        listed = [_listed(side) for side in (one, two)]
+        listed = [_allowed_values(side) for side in (one, two)]
         if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):
             return None
         values, rule = (listed[0], two) if self._role == "inputs" else (listed[1], one)
@@ -313,7 +313,7 @@ def _kinds(node: Mapping[str, Any]) -> frozenset[str]:
     return kinds | {"integer"} if "number" in kinds else kinds
 
 
-def _listed(node: Mapping[str, Any]) -> list[Any] | None:
+def _allowed_values(node: Mapping[str, Any]) -> list[Any] | None:
     return [node["const"]] if "const" in node else _list(node["enum"]) if "enum" in node else None
 
 

@@ -158,7 +158,7 @@ class _Reading:
     def wheel(self, content: bytes) -> Wheel:
         if len(content) > MAX_BYTES:
             raise self.refused("size", f"it has more than {MAX_BYTES:,} bytes")
-        name, version, tags = self._named()
+        name, version, tags = self._name_parts()
         files = self._unpacked(content)
         info = self._dist_info(files, name, version)
         self._check_sizes(files, info)
@@ -172,7 +172,7 @@ class _Reading:
         digest = hashlib.sha256(content).hexdigest()
         return Wheel(self.file, digest, len(content), name, str(version), package, info, manifest, metadata, points, files)
 
-    def _named(self) -> tuple[str, Any, frozenset[Any]]:
+    def _name_parts(self) -> tuple[str, Any, frozenset[Any]]:
         if not self.file.endswith(".whl"):
             raise self.refused("wheel-only", "it is not a .whl file; source distributions run code when they are installed")
         try:

@@ -48,7 +48,7 @@ class Policy:
         :raises NotInstalled: if the policy does not list it.
         """
         if self.sources is not None and url not in {source.rstrip("/") for source in self.sources}:
-            raise self._refused(f"the source {url} is not among its 'sources'")
+            raise self._refusal(f"the source {url} is not among its 'sources'")
 
     def check(self, release: Release) -> None:
         """Check a release by the statements of the signed metadata.
@@ -57,20 +57,20 @@ class Policy:
         """
         name, data = f"'{release.key}' {release.version}", release.data
         if self.connectors is not None and not _fits(release.key, self.connectors):
-            raise self._refused(f"{name} is not among its 'connectors'")
+            raise self._refusal(f"{name} is not among its 'connectors'")
         key_id = str(release.publisher["keyId"])
         if self.publishers is not None and key_id not in self.publishers:
-            raise self._refused(
+            raise self._refusal(
                 f"{name} is published by '{release.publisher['publisher']}' ({key_id}), which is not among its 'publishers'"
             )
         if self.licences is not None and data.get("licence") not in self.licences:
-            raise self._refused(f"{name} has the licence {data.get('licence') or 'none'}, which is not among its 'licences'")
+            raise self._refusal(f"{name} has the licence {data.get('licence') or 'none'}, which is not among its 'licences'")
         grade = data.get("grade")
         if self.minimum_grade is not None and _rank(grade) < _rank(self.minimum_grade):
-            raise self._refused(f"{name} has the grade {grade or 'none'}; its 'minimumGrade' is {self.minimum_grade}")
+            raise self._refusal(f"{name} has the grade {grade or 'none'}; its 'minimumGrade' is {self.minimum_grade}")
         excess = next((host for host in data.get("hosts", ()) if self.hosts is not None and not _fits(host, self.hosts)), None)
         if excess is not None:
-            raise self._refused(f"{name} connects to {excess}, which is not among its 'hosts'")
+            raise self._refusal(f"{name} connects to {excess}, which is not among its 'hosts'")
         if self.permissions is not None:
             self._check_permissions(name, data.get("permissions", {}), self.permissions)
 
@@ -78,9 +78,9 @@ class Policy:
         for system, permissions in wanted.items():
             excess = [item for item in permissions if not _fits(item, allowed.get(system, ()))]
             if excess:
-                raise self._refused(f"{name} needs the permission {excess[0]} ({system}), which its 'permissions' do not allow")
+                raise self._refusal(f"{name} needs the permission {excess[0]} ({system}), which its 'permissions' do not allow")
 
-    def _refused(self, reason: str) -> NotInstalled:
+    def _refusal(self, reason: str) -> NotInstalled:
         return NotInstalled("policy", f"the policy '{self.path}' forbids it: {reason}", _CHANGE)
 
 

@@ -106,10 +106,10 @@ def section(report: VersionReport) -> Markup:
 def _tier(tier: str, rules: list[RuleResult]) -> Markup:
     held = sum(rule.passed for rule in rules)
     heading = h.summary(f"{tier}: {held} of {len(rules)} rules hold")
-    return h.details(heading, h.ul([h.li(*_shown(rule)) for rule in rules]), open=held < len(rules))
+    return h.details(heading, h.ul([h.li(*_rule_markup(rule)) for rule in rules]), open=held < len(rules))
 
 
-def _shown(rule: RuleResult) -> Iterator[Markup | str]:
+def _rule_markup(rule: RuleResult) -> Iterator[Markup | str]:
     yield h.span("holds" if rule.passed else "fails", class_="badge" if rule.passed else "breaking")
     yield from (" ", h.code(rule.name), f" {rule.reason}")
     for line in rule.evidence[:_LINES]:

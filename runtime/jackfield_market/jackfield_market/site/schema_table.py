@@ -58,10 +58,10 @@ def _kind(field: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
             return " or ".join(found) or "value"
     stated = field.get("type", "value")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else [str(stated)]
-    return " or ".join(_named(kind, field, root, depth) for kind in kinds)
+    return " or ".join(_kind_name(kind, field, root, depth) for kind in kinds)
 
 
-def _named(kind: str, field: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
+def _kind_name(kind: str, field: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
     if kind == "array" and "items" in field:
         return f"list of {_kind(_node(field['items'], root), root, depth + 1)}"
     if kind == "string" and field.get("writeOnly"):

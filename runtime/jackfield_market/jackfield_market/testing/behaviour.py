@@ -63,7 +63,7 @@ def _each(judge: Judge, subject: Subject) -> Iterator[str]:
         yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
 
 
-def _answered(subject: Subject, action: Action, example: Mapping[str, Any], status: int) -> Drive:
+def _run_with_status(subject: Subject, action: Action, example: Mapping[str, Any], status: int) -> Drive:
     """Run the action against a provider that answers every request with an error status."""
     answer = Answer({"message": "no"}, status, {"Retry-After": str(_RETRY_AFTER)} if status == 429 else {})
     return once(subject, action, f"status {status}", lambda: drive(subject, action, example, _constant(answer)))
@@ -181,7 +181,7 @@ def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str,
     masks = Redactor([SECRET])
     if not isinstance(found.answer, Raised) and masks.holds(json.dumps(found.answer, ensure_ascii=False)):
         yield "returns a secret of its connection in its output"
-    refused = _answered(subject, action, example, 401).error
+    refused = _run_with_status(subject, action, example, 401).error
     if refused is not None and masks.holds(f"{refused.message} {refused.hint or ''} {refused.details}"):
         yield "shows a secret of its connection in the error for a 401"
 
@@ -205,7 +205,7 @@ def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, 
 
 def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     given = (subject, action, example)
-    for what, found in {"a 500": _answered(*given, 500), "a 429": _answered(*given, 429), "a reset": _reset(*given)}.items():
+    for what, found in {"a 500": _run_with_status(*given, 500), "a 429": _run_with_status(*given, 429), "a reset": _reset(*given)}.items():
         if len(found.requests) - found.opened > 1:
             yield f"retries its request after {what}: only the runtime may retry"
             return
@@ -213,7 +213,7 @@ def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]
 
 def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status, code in _REFUSALS.items():
-        found = _answered(subject, action, example, status)
+        found = _run_with_status(subject, action, example, status)
         error = found.error
         yield from _explained(found, f"a {status}", {Sent.REFUSED})
         others = _SAID_BY_403 if status == 403 else ()
@@ -223,7 +223,7 @@ def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[s
 
 def _failures_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status in _FAILURES:
-        yield from _explained(_answered(subject, action, example, status), f"a {status}", {Sent.UNKNOWN})
+        yield from _explained(_run_with_status(subject, action, example, status), f"a {status}", {Sent.UNKNOWN})
 
 
 def _broken_connections_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -284,7 +284,7 @@ def _overrun(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
 
 
 def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    error = _answered(subject, action, example, 429).error
+    error = _run_with_status(subject, action, example, 429).error
     if error is not None and error.retry_after != _RETRY_AFTER:
         yield "does not pass on the Retry-After of a 429"
 

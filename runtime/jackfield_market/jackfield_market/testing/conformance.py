@@ -46,11 +46,11 @@ class Conformance:
         """Return the connector under test. All rules share one object, and with it the attempts that several rules examine."""
         subjects = config.stash.setdefault(_SUBJECTS, {})
         if cls not in subjects:
-            subjects[cls] = cls._found()
+            subjects[cls] = cls._load_subject()
         return subjects[cls]
 
     @classmethod
-    def _found(cls) -> Subject:
+    def _load_subject(cls) -> Subject:
         if cls.key:
             about = {
                 "values": cls.values,

@@ -88,7 +88,7 @@ def _lists(subject: Subject) -> Iterator[_List]:
         elif bound is None and wire is not None and wire["kind"] not in COUNTED:
             yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
         elif bound is None and wire is None:
-            yield _found(_List(*given, lambda answer, _token, _empty: answer))
+            yield _with_turn(_List(*given, lambda answer, _token, _empty: answer))
 
 
 def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -100,7 +100,7 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: around + value if name in _PLACES else value for name, value in found.items()}
 
 
-def _found(row: _List) -> _List:
+def _with_turn(row: _List) -> _List:
     """Complete an undeclared list with the first possible place of tokens from which the action returns a token; return the list."""
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:

@@ -191,7 +191,7 @@ class FakeService:
             self._throttled -= 1
             return Answer({"message": "too many requests"}, 429, {"Retry-After": "0"})
         if not self._is_signed_in(request, path):
-            return self._refused()
+            return self._refusal()
         found = self._find_action(request, path)
         given = dict(parse_qsl(query, keep_blank_values=True))
         if found is None:
@@ -202,7 +202,7 @@ class FakeService:
         unknown = [] if _takes_any(found) else [name for name in given if name.partition("[")[0] not in known and name not in known]
         if unknown:
             return Answer({"message": f"unknown parameter {unknown[0]}"}, 400)
-        return self._answered(found, request, given)
+        return self._answer(found, request, given)
 
     def _find_action(self, request: Request, path: str) -> Json | None:
         """Return the action that a request calls; None if no action matches.
@@ -218,7 +218,7 @@ class FakeService:
         known = [(len(query), action) for query, action in fixed if query <= given]
         return min(known, key=lambda one: (one[1]["http"]["path"].count("{"), -one[0]), default=(0, None))[1]
 
-    def _answered(self, action: Json, request: Request, given: Json) -> Answer:
+    def _answer(self, action: Json, request: Request, given: Json) -> Answer:
         example: Json = next((one for one in action.get("examples", ())), {})
         output = deepcopy(example.get("result", {}).get("output", {}))
         body = output if action["http"]["response"]["read"] != "bytes" else {}
@@ -309,7 +309,7 @@ class FakeService:
         template = part.get("fixed", {}).get(name, f"{{{name}}}")
         return _VALUE.sub(lambda found: _secret_of(_name(part, found[1])), template)
 
-    def _refused(self) -> Answer:
+    def _refusal(self) -> Answer:
         """Return the provider's error for wrong credentials, in the form that the error map reads."""
         about = self._given.get("http", {}).get("errors", {})
         row: Json = next((one for one in about.get("rows", ()) if one["error"] == "unauthenticated" and one.get("codes")), {})

@@ -298,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _request(self) -> Request | None:
         if self.provider.authority is not None and not self.origin and self.connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
-            return self._named(self.provider.authority)
+            return self._read_over_tls(self.provider.authority)
         self.raw_requestline = self.rfile.readline(65537)
         if self.raw_requestline and not self.is_counted:
             self.is_counted = True
@@ -317,7 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(_TUNNEL)
         return self._secured(authority.serving(host))
 
-    def _named(self, authority: Certifying) -> Request | None:
+    def _read_over_tls(self, authority: Certifying) -> Request | None:
         """Read the request of a client that begins with TLS and names the host in its handshake; None if it rejects the certificate."""
         context = authority.serving("127.0.0.1")
 

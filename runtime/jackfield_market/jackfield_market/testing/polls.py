@@ -222,7 +222,7 @@ def _miss_nothing(one: _Watching) -> Iterator[str]:
         one.source.add(one.source.chance.below(2 * _PAGE))
         raised = one.poll()
         if raised is not None or one.fault:
-            yield one.fault or f"fails: {_said(raised)}"
+            yield one.fault or f"fails: {_error_text(raised)}"
             return
     one.source.grows = False
     for _ in range(2):
@@ -272,7 +272,7 @@ def _hold_nothing(one: _Watching) -> Iterator[str]:
     with Provider(one.source) as provider:
         first, second = one.page(provider.url), one.page(provider.url)
     if isinstance(first, Raised) or isinstance(second, Raised):
-        yield f"fails: {_said(first if isinstance(first, Raised) else second)}"
+        yield f"fails: {_error_text(first if isinstance(first, Raised) else second)}"
     elif [event.key for event in first.events] != [event.key for event in second.events]:
         yield "returns other events for the same checkpoint: it remembers something, which a crash would lose"
 
@@ -289,7 +289,7 @@ def _keep_marks_small(one: _Watching) -> Iterator[str]:
         yield f"has a checkpoint that grows with what was read: from {sizes[0]:,} to {sizes[-1]:,} bytes"
 
 
-def _said(found: object) -> str:
+def _error_text(found: object) -> str:
     return f"{type(found.error).__name__}: {found.error}"[:160] if isinstance(found, Raised) else ""
 
 

@@ -214,7 +214,7 @@ class Player:
                 return answer_of(exchange, self._address())
             self.fault = f"request {self._played + 1} differs from the recording '{self._name}':\n{_difference(exchange['request'], sent)}"
         elif self.fault is None:
-            self.fault = f"the recording '{self._name}' ends after {self._played} requests, but another was sent:\n{_shown(sent)}"
+            self.fault = f"the recording '{self._name}' ends after {self._played} requests, but another was sent:\n{_request_text(sent)}"
         return Answer({"message": "this request is not in the recording"}, 400)
 
     def reached(self, host: str) -> None:
@@ -229,7 +229,7 @@ class Player:
         rest = self._exchanges[self._played :]
         if not rest:
             return None
-        return f"{len(rest)} requests of the recording '{self._name}' were not sent, the first is:\n{_shown(rest[0]['request'])}"
+        return f"{len(rest)} requests of the recording '{self._name}' were not sent, the first is:\n{_request_text(rest[0]['request'])}"
 
 
 def exchanges(path: Path) -> list[dict[str, Any]]:
@@ -282,23 +282,23 @@ def _credentials(exchange: Exchange) -> Iterator[str]:
     for content in (exchange.request.body, exchange.content):
         text = content.decode("utf-8", "replace")
         try:
-            yield from _named(json.loads(text))
+            yield from _credential_values(json.loads(text))
         except ValueError:
             pairs = [*_ELEMENT.findall(text), *parse_qsl(text)]
             yield from (value for name, value in pairs if _is_credential(name))
     yield from (value for name, value in parse_qsl(urlsplit(exchange.request.path).query) if _is_credential(name))
 
 
-def _named(value: Any) -> Iterator[str]:
+def _credential_values(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for name, member in value.items():
             if isinstance(member, str) and _is_credential(name):
                 yield member
             else:
-                yield from _named(member)
+                yield from _credential_values(member)
     elif isinstance(value, list):
         for item in value:
-            yield from _named(item)
+            yield from _credential_values(item)
 
 
 def _is_credential(name: str) -> bool:
@@ -312,7 +312,7 @@ def _lines(request: Mapping[str, Any]) -> list[str]:
     return [*head, *str(request.get("text", request.get("base64", ""))).splitlines()]
 
 
-def _shown(request: Mapping[str, Any]) -> str:
+def _request_text(request: Mapping[str, Any]) -> str:
     return "\n".join(f"  {line[:300]}" for line in _lines(request)[:50])
 
 

@@ -52,20 +52,20 @@ class RegistrationProvider:
 
     def __call__(self, number: int, request: Request) -> Step:
         """Carry out one request; return its answer, or a reset."""
-        answer = self._answered(request)
+        answer = self._answer(request)
         return RESET if number == self.breaks else answer
 
     def urls(self) -> list[str]:
         """Return the registered URLs that are jackfield's."""
         return [URL for one in self.kept.values() if URL in json.dumps(one)]
 
-    def _answered(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Answer:
         step = None if self._declared is None else declared_step(self._declared, request)
         return self._usual(request) if step is None else self._stepped(*step, request)
 
     def _stepped(self, name: str, identifier: str, request: Request) -> Answer:
         if name == "list":
-            return Answer(self._listed(self._items))
+            return Answer(self._list_body(self._items))
         if name == "create":
             return self._add(request)
         if identifier not in self.kept:
@@ -80,7 +80,7 @@ class RegistrationProvider:
         path = request.path.partition("?")[0].rstrip("/")
         identifier = path.rpartition("/")[2]
         if request.method == "GET":
-            return Answer(self.kept[identifier] if identifier in self.kept else self._listed(self.list_of.get(path, self._items)))
+            return Answer(self.kept[identifier] if identifier in self.kept else self._list_body(self.list_of.get(path, self._items)))
         if identifier in self.kept:
             if request.method == "DELETE":
                 del self.kept[identifier]
@@ -100,7 +100,7 @@ class RegistrationProvider:
         self.kept[name] = made
         return Answer(_with(_with(made, self._told[0], name), self._told[1], SECRET), 201)
 
-    def _listed(self, items: str) -> Any:
+    def _list_body(self, items: str) -> Any:
         found: Any = list(self.kept.values())
         for name in reversed(items.split("/")[1:]):
             found = {name: found}

@@ -31,7 +31,7 @@ def secrets_marked(subject: Subject) -> Iterator[str]:
     for key, schema in named.items():
         for name, field in schema.get("properties", {}).items():
             marked = field.get("writeOnly") is True and field.get("format") == "password"
-            if field.get("type") == "string" and not marked and not _refused((field,)) and _looks_secret(name):
+            if field.get("type") == "string" and not marked and not _is_declared_public((field,)) and _looks_secret(name):
                 yield f"'{name}' of '{key}' is named like a secret but not marked as one"
     if "model" in subject.manifest.raw:  # the service's own description marks what is secret
         return
@@ -63,7 +63,7 @@ def _unmarked(root: Mapping[str, Any], pages: Collection[str]) -> Iterator[str]:
             if any(map(is_secret, applying)):
                 continue
             waiting += applying
-            if name not in pages and not _refused(applying) and _is_credential(root, name, applying, members):
+            if name not in pages and not _is_declared_public(applying) and _is_credential(root, name, applying, members):
                 yield name
         for word in ("items", "additionalProperties", "unevaluatedProperties"):
             waiting += nodes(root, node.get(word))
@@ -81,7 +81,7 @@ def _is_credential(root: Mapping[str, Any], name: str, applying: Collection[Mapp
     return basis(name, about, several=bool(items), siblings=beside) is not None
 
 
-def _refused(applying: Collection[Mapping[str, Any]]) -> bool:
+def _is_declared_public(applying: Collection[Mapping[str, Any]]) -> bool:
     return any(extension(node).get("secret") is False for node in applying)
 
 

@@ -120,7 +120,7 @@ def _are_sampled(subject: Subject) -> Iterator[str]:
 def _samples_fit(sample: Sample) -> Iterator[str]:
     found = sample.received(sample.signed())
     if isinstance(found, Raised):
-        yield f"refuses its own sample: {_said(found)}"
+        yield f"refuses its own sample: {_error_text(found)}"
         return
     told = [_payload(event.data) for event in found.events]
     if told != [dict(event) for event in sample.events]:
@@ -178,7 +178,7 @@ def _verify(sample: Sample) -> Iterator[str]:
         if not isinstance(found, Raised):
             yield f"accepts a request {what}"
         elif not isinstance(found.error, Forged):
-            yield f"raises {_said(found)} instead of Forged for a request {what}"
+            yield f"raises {_error_text(found)} instead of Forged for a request {what}"
 
 
 def _refuse_replays(sample: Sample) -> Iterator[str]:
@@ -196,7 +196,7 @@ def _refuse_replays(sample: Sample) -> Iterator[str]:
         if isinstance(found, Received) and not _identities(sample, request) <= first:
             yield f"makes another event of the same signed request, sent {what}"
         elif isinstance(found, Raised) and not isinstance(found.error, Forged | Malformed):
-            yield f"raises {_said(found)} for its request, sent {what}"
+            yield f"raises {_error_text(found)} for its request, sent {what}"
 
 
 def _identities(sample: Sample, request: HookRequest) -> set[tuple[str, str]]:
@@ -240,7 +240,7 @@ def _refuse_malformed(sample: Sample) -> Iterator[str]:
         began = time.thread_time()
         found = sample.received(request)
         if isinstance(found, Raised) and not isinstance(found.error, Forged | Malformed):
-            yield f"raises {_said(found)} for {what}: raise Malformed, which answers 400"
+            yield f"raises {_error_text(found)} for {what}: raise Malformed, which answers 400"
         elif not isinstance(found, Raised) and not all(_is_key(event.key) for event in found.events):
             yield f"makes an event without a key of {what}"
         if time.thread_time() - began > _SECONDS:
@@ -283,7 +283,7 @@ def _payload(data: Any) -> Mapping[str, Any]:
     return found
 
 
-def _said(found: Raised) -> str:
+def _error_text(found: Raised) -> str:
     return f"{type(found.error).__name__}: {found.error}"[:160].rstrip(": ")
 
 

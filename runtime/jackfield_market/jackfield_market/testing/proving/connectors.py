@@ -51,9 +51,9 @@ class ActionCase:
     def start(self, place: Place, *, killable: bool = False) -> Running:
         """Start a call of the action."""
         del place, killable
-        return Called(self._told)
+        return Called(self._invoke)
 
-    def _told(self) -> Told:
+    def _invoke(self) -> Told:
         called = {"connector": self.fake.manifest["key"], "action": self.action, "connection": _NAME, "inputs": self.inputs}
         result = self.jackfield.invoke(called)
         if result.error is None:

@@ -153,7 +153,7 @@ class Prover:
         if not firsts or (first.told.word != "success" and hasattr(case, "answer")):
             raise _nothing(case, first)
         writes = tuple(Write(number, line(entry.request), excerpt(entry.request)) for number, entry in enumerate(firsts))
-        cells = [*self._answered(writes, first)]
+        cells = [*self._first_cells(writes, first)]
         notes = [f"Only the first {_MOST} writes were looked at."] if len(writes) > _MOST else []
         faults = [*self._faults(case)]
         for number, fault in enumerate(faults, 1):
@@ -198,7 +198,7 @@ class Prover:
                 found.append(entry)
         return found
 
-    def _answered(self, writes: Sequence[Write], first: Played) -> Iterator[Cell]:
+    def _first_cells(self, writes: Sequence[Write], first: Played) -> Iterator[Cell]:
         """Judge the first run: a write without effect is lost, since it has another write's key, or a condition that no longer holds."""
         unsent = [write for write in writes if first.effects(write.number) == 0]
         told = Told("success") if unsent else first.told

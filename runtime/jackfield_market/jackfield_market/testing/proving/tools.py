@@ -175,12 +175,12 @@ class ToolCase:
             talk.begin()
             found = talk.ask("tools/call", {"name": self.name, "arguments": self.arguments})
             text = " ".join(str(part.get("text", "")) for part in found.get("content", ()))[:_SHOWN]
-            return _told(found, text)
+            return _outcome(found, text)
 
         return _Calling(call, process)
 
 
-def _told(found: Json, text: str) -> Told:
+def _outcome(found: Json, text: str) -> Told:
     """Return the outcome that a result reports. A provider's refusal in JSON counts as failure, also without ``isError``."""
     if found.get("isError"):
         return Told("failure", text)
