@@ -44,20 +44,20 @@ class SigningCertificate(SecretHolder):
         try:
             found = load_pem_private_key(key.encode(), None)
         except TypeError:
-            raise _refused(_KEY, "the private key is encrypted", "Remove its passphrase: openssl pkey -in key.pem.") from None
+            raise _refusal(_KEY, "the private key is encrypted", "Remove its passphrase: openssl pkey -in key.pem.") from None
         except ValueError:
-            raise _refused(_KEY, "the private key is not in PEM form", _PEM) from None
+            raise _refusal(_KEY, "the private key is not in PEM form", _PEM) from None
         if not isinstance(found, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise _refused(_KEY, "the private key is neither RSA nor EC", "IAM Roles Anywhere takes these two kinds of keys.")
+            raise _refusal(_KEY, "the private key is neither RSA nor EC", "IAM Roles Anywhere takes these two kinds of keys.")
         if found.public_key() != first.public_key():
-            raise _refused(_KEY, "the private key does not belong to the certificate", "Give the key that the certificate was issued for.")
+            raise _refusal(_KEY, "the private key does not belong to the certificate", "Give the key that the certificate was issued for.")
         at = datetime.fromtimestamp(now, UTC)
         if at > first.not_valid_after_utc:
             text = f"the certificate expired on {first.not_valid_after_utc:%Y-%m-%d}"
-            raise _refused(_CERTIFICATE, text, "Have a new certificate issued, and replace the connection's values.")
+            raise _refusal(_CERTIFICATE, text, "Have a new certificate issued, and replace the connection's values.")
         if at < first.not_valid_before_utc:
             text = f"the certificate is not valid before {first.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
-            raise _refused(_CERTIFICATE, text, "Wait, or set this machine's clock (NTP).")
+            raise _refusal(_CERTIFICATE, text, "Wait, or set this machine's clock (NTP).")
         return cls(first, tuple(chain), found)
 
     def headers(self, host: str, path: str, body: bytes, region: str, now: float) -> dict[str, str]:
@@ -111,10 +111,10 @@ def _certificates(text: str) -> list[Certificate]:
     try:
         found = load_pem_x509_certificates(text.encode())
     except ValueError:
-        raise _refused(_CERTIFICATE, "the certificate is not in PEM form", _PEM) from None
+        raise _refusal(_CERTIFICATE, "the certificate is not in PEM form", _PEM) from None
     if len(found) > _MOST:
         text = f"the certificate is followed by {len(found) - 1} others; at most {_MOST - 1} are taken"
-        raise _refused(_CERTIFICATE, text, "Leave out the certificate of the trust anchor and unrelated ones.")
+        raise _refusal(_CERTIFICATE, text, "Leave out the certificate of the trust anchor and unrelated ones.")
     return found
 
 
@@ -124,5 +124,5 @@ def _text(certificate: Certificate) -> str:
     return b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
-def _refused(path: str, text: str, hint: str) -> InvalidConnection:
+def _refusal(path: str, text: str, hint: str) -> InvalidConnection:
     return InvalidConnection(f"the connection cannot be used: {text}", details=[Detail(path, text)], hint=hint)

@@ -184,7 +184,7 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _fields(answer: Answer, region: str | None, operation: str | None, permissions: tuple[str, ...]) -> dict[str, str]:
-    actions = answer.action or _named(permissions) or f"the IAM action of {operation or answer.operation}"
+    actions = answer.action or _permissions_text(permissions) or f"the IAM action of {operation or answer.operation}"
     return {
         "operation": operation or answer.operation,
         "region": region or "this region",
@@ -194,7 +194,7 @@ def _fields(answer: Answer, region: str | None, operation: str | None, permissio
     }
 
 
-def _named(permissions: tuple[str, ...]) -> str:
+def _permissions_text(permissions: tuple[str, ...]) -> str:
     """Return a list of IAM actions for a message, which marks actions outside AWS's documentation on the day of the list."""
     found = ", ".join(permissions)
     doubtful = unproven(permissions) if found else []

@@ -43,8 +43,8 @@ def _read(kind: str, reference: object, _environment: Mapping[str, str]) -> str:
 
     :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
     """
-    wanted = _wanted(kind, reference)
-    return _part(_answered(kind, wanted, _Signing()), wanted.get("key"))
+    wanted = _parse_reference(kind, reference)
+    return _part(_fetch_secret(kind, wanted, _Signing()), wanted.get("key"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,12 +70,12 @@ def _read_for_dapr(kind: str, reference: Mapping[str, Any], _environment: Mappin
         raise ValueError("the secret store has one of accessKey and secretKey: give both, or neither to read as this machine")
     identity = Keys(store["accesskey"], store["secretkey"], store.get("sessiontoken")) if "accesskey" in store else Ambient()
     wanted = {_NAMED[kind]: f"{store.get('prefix', '')}{name}", **({"region": store["region"]} if "region" in store else {})}
-    text = _answered(kind, wanted, _Signing(identity, store.get("endpoint")))
+    text = _fetch_secret(kind, wanted, _Signing(identity, store.get("endpoint")))
     several = any(store.get(member, "").lower() == "true" for member in ("multiplekeyvaluespersecret", "multiplekeyspersecret"))
     return _part(text, key if several or key != name else None)
 
 
-def _wanted(kind: str, reference: object) -> Mapping[str, str]:
+def _parse_reference(kind: str, reference: object) -> Mapping[str, str]:
     wanted = {_NAMED[kind]: reference} if isinstance(reference, str) else reference
     if (
         not isinstance(wanted, Mapping)
@@ -88,7 +88,7 @@ def _wanted(kind: str, reference: object) -> Mapping[str, str]:
     return wanted
 
 
-def _answered(kind: str, wanted: Mapping[str, str], signing: _Signing) -> str:
+def _fetch_secret(kind: str, wanted: Mapping[str, str], signing: _Signing) -> str:
     from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
     name = f"'{wanted[_NAMED[kind]][:100]}'"
@@ -121,7 +121,7 @@ def _refusal(name: str, code: str) -> str:
 def _from_secrets_manager(wanted: Mapping[str, str], signing: _Signing) -> str:
     names = {"secretId": "SecretId", "versionId": "VersionId", "versionStage": "VersionStage"}
     asked = {names[name]: value for name, value in wanted.items() if name in names}
-    answer = _asked("secretsmanager", wanted, signing, "get_secret_value", asked)
+    answer = _call_aws("secretsmanager", wanted, signing, "get_secret_value", asked)
     if "SecretString" in answer:
         return str(answer["SecretString"])
     try:
@@ -131,11 +131,11 @@ def _from_secrets_manager(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 
 def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
-    answer = _asked("ssm", wanted, signing, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
+    answer = _call_aws("ssm", wanted, signing, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
     return str(answer.get("Parameter", {}).get("Value", ""))
 
 
-def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def _call_aws(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Make one call with a new client, since secrets are read rarely. The call and the fetch of the machine's identity share
     one timeout.
     """

@@ -55,7 +55,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         :raises Forbidden: if KMS refuses.
         """
         bound = _encryption_context(context)
-        answer = self._asked(lambda kms: kms.encrypt(KeyId=self._arn, Plaintext=data_key, EncryptionContext=bound))
+        answer = self._call_kms(lambda kms: kms.encrypt(KeyId=self._arn, Plaintext=data_key, EncryptionContext=bound))
         return bytes(answer["CiphertextBlob"])
 
     def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
@@ -66,7 +66,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         :raises Forbidden: as ``wrap`` does.
         """
         bound = _encryption_context(context)
-        answer = self._asked(lambda kms: kms.decrypt(KeyId=self._arn, CiphertextBlob=wrapped, EncryptionContext=bound))
+        answer = self._call_kms(lambda kms: kms.decrypt(KeyId=self._arn, CiphertextBlob=wrapped, EncryptionContext=bound))
         return bytes(answer["Plaintext"])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
@@ -80,7 +80,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         if found is None or found[1] != self._region:
             return None
         bound, before = _encryption_context(context), found[0]
-        answer = self._asked(
+        answer = self._call_kms(
             lambda kms: kms.re_encrypt(
                 CiphertextBlob=wrapped,
                 SourceKeyId=before,
@@ -91,7 +91,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         )
         return bytes(answer["CiphertextBlob"])
 
-    def _asked(self, request: Callable[[Any], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def _call_kms(self, request: Callable[[Any], Mapping[str, Any]]) -> Mapping[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

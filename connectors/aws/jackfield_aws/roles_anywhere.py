@@ -120,13 +120,13 @@ def create_session(context: OpenContext, request: SessionRequest) -> Minted:
             return _parse_credentials(*_sent(context, request))
         except (BotoCoreError, ClientError) as error:
             found = _ERRORS.explain(error, region=request.region, renewable=False, elsewhere=request.endpoint is not None)
-            raise _named(found or Unavailable("IAM Roles Anywhere could not be reached"), request) from None
+            raise _error_of_session(found or Unavailable("IAM Roles Anywhere could not be reached"), request) from None
         except (KeyError, IndexError, TypeError, ValueError):
             text = "IAM Roles Anywhere returned an invalid response"
             raise Unavailable(text, hint=f"Check '{ENDPOINT_AT[1:]}'.", sent=Sent.NOTHING) from None
 
 
-def _named(error: JackfieldError, request: SessionRequest) -> JackfieldError:
+def _error_of_session(error: JackfieldError, request: SessionRequest) -> JackfieldError:
     if error.sent is Sent.UNKNOWN:
         error.sent = Sent.NOTHING
     said = error.provider.message or error.provider.code if error.provider else None

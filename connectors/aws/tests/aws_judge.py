@@ -302,15 +302,15 @@ def answers_differ(result: Mapping[str, Any], theirs: Any, ignored: frozenset[st
     if isinstance(theirs, ClientError):
         code = str(theirs.response.get("Error", {}).get("Code", ""))
         ours = (error or {}).get("provider", {}).get("code", "") if error else None
-        return [] if ours is not None and code in (ours, "", "Unknown") else [f"error {code} of boto3, {_told(result)}"]
+        return [] if ours is not None and code in (ours, "", "Unknown") else [f"error {code} of boto3, {_summary(result)}"]
     if isinstance(theirs, Exception):
-        return [] if error else [f"boto3 raised {type(theirs).__name__}: {str(theirs)[:150]}; we {_told(result)}"]
+        return [] if error else [f"boto3 raised {type(theirs).__name__}: {str(theirs)[:150]}; we {_summary(result)}"]
     if error:
-        return [f"boto3 answered, {_told(result)}"]
+        return [f"boto3 answered, {_summary(result)}"]
     expected = {name: value for name, value in theirs.items() if name != "ResponseMetadata"}
     return list(same(result.get("output"), expected, "", ignored))
 
 
-def _told(result: Mapping[str, Any]) -> str:
+def _summary(result: Mapping[str, Any]) -> str:
     error = result.get("error")
     return "succeeded" if not error else f"{error['code']}: {error['message'][:150]} {error.get('details', '')!s:.300}"

@@ -107,7 +107,7 @@ def answers_run(judge: Pair, seed: int, each: int, **chosen: Any) -> Count:
         if not asked and not judge.at.requests:
             continue
         _noted(count, protocol, service)
-        _answered(count, f"{service}.{name}", ours, theirs)
+        _compare_answers(count, f"{service}.{name}", ours, theirs)
     return count
 
 
@@ -277,7 +277,7 @@ def _noted(count: Count, protocol: str, service: str) -> None:
     count.protocols[protocol] = count.protocols.get(protocol, 0) + 1
 
 
-def _answered(count: Count, name: str, ours: Mapping[str, Any], theirs: Any) -> None:
+def _compare_answers(count: Count, name: str, ours: Mapping[str, Any], theirs: Any) -> None:
     differ = answers_differ(ours, theirs)
     if not differ:
         count.exact += 1

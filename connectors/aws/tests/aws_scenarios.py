@@ -71,7 +71,7 @@ def run(rig: Rig, service: str) -> Outcome:
 
 def _once(rig: Rig, service: str, action: str, inputs: dict[str, Any], how: Mapping[str, Any], outcome: Outcome) -> Any:
     if "pages" in how:
-        return _listed(rig, service, action, inputs, how["pages"], outcome)
+        return _fetch_list(rig, service, action, inputs, how["pages"], outcome)
     found = rig.result(f"{service}/{action}", **inputs)
     outcome.calls += 1
     if found.error is not None:
@@ -86,7 +86,7 @@ def _once(rig: Rig, service: str, action: str, inputs: dict[str, Any], how: Mapp
     return found.output
 
 
-def _listed(rig: Rig, service: str, action: str, inputs: dict[str, Any], count: int, outcome: Outcome) -> Any:
+def _fetch_list(rig: Rig, service: str, action: str, inputs: dict[str, Any], count: int, outcome: Outcome) -> Any:
     """Fetch a list page by page, and then at once; both must be complete and equal."""
     about = rig.jackfield.catalog.find(f"aws.{service}").actions[action].pagination
     if about is None:

@@ -44,7 +44,7 @@ def _host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
 
-def _refused(opener: Opener, kind: Any) -> JackfieldError:
+def _refusal(opener: Opener, kind: Any) -> JackfieldError:
     with pytest.raises(JackfieldError) as raised:
         kind.open(opener.context(awsRegion="eu-west-1"))
     assert raised.value.sent is Sent.NOTHING
@@ -93,7 +93,7 @@ def test_a_profile_signs_in_with_its_region(opener: Opener, aws: FakeAws, tmp_pa
 )
 def test_no_identity_is_the_connections_fault(opener: Opener, aws: FakeAws, kind: Any, path: str) -> None:
     """A machine without an identity, or without that profile, is told before anything is sent, at the value to set."""
-    error = _refused(opener, kind)
+    error = _refusal(opener, kind)
     assert isinstance(error, InvalidConnection)
     assert [detail.path for detail in error.details] == [path]
     assert error.hint
@@ -103,7 +103,7 @@ def test_no_identity_is_the_connections_fault(opener: Opener, aws: FakeAws, kind
 def test_half_an_identity_is_explained(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment without its secret is refused."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOST_KEY)
-    assert "incomplete" in _refused(opener, AwsDefault()).message
+    assert "incomplete" in _refusal(opener, AwsDefault()).message
 
 
 @pytest.mark.usefixtures("host")

@@ -36,7 +36,7 @@ def _fake() -> Iterator[FakeAws]:
 
 
 @pytest.fixture(name="found", scope="module")
-def _found(tmp_path_factory: pytest.TempPathFactory, fake: FakeAws) -> Iterator[Stage]:
+def _open_stage(tmp_path_factory: pytest.TempPathFactory, fake: FakeAws) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("stage"), fake.url) as found:
         yield found
 

@@ -44,10 +44,10 @@ def test_what_boto3_raises_shows_no_key(call: str, rig: Rig) -> None:
     """Neither the connection's own key nor that of its session, in no spelling and in no tool."""
     with pytest.raises(Exception, match=r".") as raised:  # of boto3's and of ours
         CALLS[call](rig)
-    assert _shown(raised.value, rig) == set()
+    assert _leaks(raised.value, rig) == set()
 
 
-def _shown(error: BaseException, rig: Rig) -> set[tuple[str, str]]:
+def _leaks(error: BaseException, rig: Rig) -> set[tuple[str, str]]:
     """Return the variables with a key, and the tools that show one."""
     leased = [secret for session in rig.aws.sessions for secret in (session.secret, session.token)]
     needles = frozenset().union(*map(spellings, (SECRET, EXTERNAL_ID, *leased)))

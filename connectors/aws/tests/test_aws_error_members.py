@@ -28,7 +28,7 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]
         yield Rig(jackfield, server.url), server
 
 
-def _refused(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], body: str, kind: str = JSON, **more: Any) -> Any:
+def _failed_result(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], body: str, kind: str = JSON, **more: Any) -> Any:
     rig, server = stand
     headers = {"Content-Type": kind, "x-amzn-RequestId": "r-1", **more.pop("headers", {})}
     server.asked, server.answers = [], [{"status_code": more.pop("status", 400), "headers": headers, "body": body}]
@@ -64,7 +64,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str, int, dict[str, Any]]] = {
 def test_h4_modelled_members_are_in_the_result_and_in_the_journal(stand: tuple[Rig, Any], protocol: str) -> None:
     """The members that the service's model gives an error are in ``provider.details`` under AWS's names, as JSON."""
     action, inputs, body, kind, status, details = CASES[protocol]
-    found = _refused(stand, action, inputs, body, kind, status=status)
+    found = _failed_result(stand, action, inputs, body, kind, status=status)
     told = found.to_json()["error"]["provider"]
     assert told["details"] == details
     assert told["message"] == "no"
@@ -76,21 +76,21 @@ def test_h4_modelled_members_are_in_the_result_and_in_the_journal(stand: tuple[R
 def test_h4_unknown_errors_have_no_details(stand: tuple[Rig, Any]) -> None:
     """An error without a model has code and message only: what else is in its XML, botocore cannot read."""
     body = "<ErrorResponse><Error><Code>Odd</Code><Message>no</Message></Error><Messages><Message>a</Message></Messages></ErrorResponse>"
-    found = _refused(stand, "sns/publish", {"TopicArn": "a", "Message": "x"}, body, XML)
+    found = _failed_result(stand, "sns/publish", {"TopicArn": "a", "Message": "x"}, body, XML)
     assert found.error.provider.details is None
 
 
 def test_h4_secrets_in_details_are_masked(stand: tuple[Rig, Any]) -> None:
     """Details are masked by value, as the rest of the error."""
     body = json.dumps({"__type": "ConditionalCheckFailedException", "message": "no", "Item": {"k": {"S": "is moto-secret-4711"}}})
-    found = _refused(stand, "dynamodb/putItem", PUT, body)
+    found = _failed_result(stand, "dynamodb/putItem", PUT, body)
     assert found.error.provider.details == {"Item": {"k": {"S": "is ***"}}}
 
 
 def _transaction(stand: tuple[Rig, Any], *reasons: dict[str, Any], action: str = "transactWriteItems", part: str = "TransactItems") -> Any:
     body = json.dumps({"__type": "TransactionCanceledException", "Message": "Transaction cancelled", "CancellationReasons": reasons})
     inputs = {part: [{"Put": PUT}] * len(reasons)} if part == "TransactItems" else {part: [{"Statement": "s"}] * len(reasons)}
-    return _refused(stand, f"dynamodb/{action}", inputs, body)
+    return _failed_result(stand, f"dynamodb/{action}", inputs, body)
 
 
 NONE, UNMET = {"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}

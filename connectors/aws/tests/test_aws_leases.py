@@ -38,7 +38,7 @@ def _open(opener: Opener, connector: str | None = None, seconds: float = 60.0, *
     return AwsAssumeRole.model_validate(given).open(opener.context(connector=connector, seconds=seconds, awsRegion="eu-west-1"))
 
 
-def _refused(opener: Opener, **values: Any) -> JackfieldError:
+def _refusal(opener: Opener, **values: Any) -> JackfieldError:
     with pytest.raises(JackfieldError) as raised:
         _open(opener, **values)
     error = raised.value
@@ -92,7 +92,7 @@ def test_sts_has_an_endpoint_of_its_own(opener: Opener, aws: FakeAws) -> None:
     with refused_url() as nobody, Opener() as bare:
         _open(bare, stsEndpoint=aws.url, endpoint=nobody)
         assert aws.calls() == ["sts:AssumeRole"]
-        error = _refused(Opener({"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_STS": nobody}))
+        error = _refusal(Opener({"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_STS": nobody}))
     assert isinstance(error, Unavailable)
 
 
@@ -136,7 +136,7 @@ def test_an_expired_session_is_renewed(opener: Opener, aws: FakeAws) -> None:
 @pytest.mark.parametrize("external_id", ["wrong-one", None])
 def test_a_wrong_or_missing_external_id_is_explained(opener: Opener, external_id: str | None) -> None:
     """STS's denial is unauthenticated, names the stage, and shows the trust policy to have without the External ID's value."""
-    error = _refused(opener, externalId=external_id)
+    error = _refusal(opener, externalId=external_id)
     assert isinstance(error, Unauthenticated)
     assert error.message.startswith(f"AssumeRole on {ROLE_ARN} was refused: ")
     assert error.hint is not None
@@ -156,7 +156,7 @@ def test_a_wrong_or_missing_external_id_is_explained(opener: Opener, external_id
 )
 def test_wrong_keys_are_explained(opener: Opener, values: dict[str, Any], code: str, text: str) -> None:
     """Keys that STS refuses are unauthenticated, with what to check."""
-    error = _refused(opener, **values)
+    error = _refusal(opener, **values)
     assert isinstance(error, Unauthenticated)
     assert error.provider is not None
     assert error.provider.code == code
@@ -187,7 +187,7 @@ def test_refusals_of_sts_are_explained(
 ) -> None:
     """Each refusal has its code, its place and its cure, and never is in doubt."""
     aws.script([{"do": "status", "operation": "AssumeRole", "code": refusal, "message": message, "status": status}])
-    error = _refused(opener)
+    error = _refusal(opener)
     assert error.code == code
     assert [detail.path for detail in error.details] == ([] if path is None else [path])
     assert hint in (error.hint or "")
@@ -204,7 +204,7 @@ def test_short_secrets_are_hidden_where_sts_quotes_them(opener: Opener, aws: Fak
 
 def test_too_long_a_duration_is_the_connections_fault(opener: Opener) -> None:
     """A duration beyond the role's maximum is refused at its value."""
-    error = _refused(opener, durationSeconds=43200)
+    error = _refusal(opener, durationSeconds=43200)
     assert isinstance(error, InvalidConnection)
     assert [detail.path for detail in error.details] == ["/durationSeconds"]
     assert "maximum session duration" in (error.hint or "")
@@ -216,7 +216,7 @@ def test_too_long_a_duration_is_the_connections_fault(opener: Opener) -> None:
 def test_a_broken_answer_of_sts_may_be_asked_again(opener: Opener, aws: FakeAws, fault: dict[str, Any]) -> None:
     """What was no answer counts as nothing sent, so that it is tried again."""
     aws.script([{"operation": "AssumeRole", **fault}])
-    error = _refused(opener)
+    error = _refusal(opener)
     assert (error.code, error.sent, error.retryable) == ("unavailable", Sent.NOTHING, True)
     assert _open(opener).client("sesv2").get_account()
 
@@ -224,7 +224,7 @@ def test_a_broken_answer_of_sts_may_be_asked_again(opener: Opener, aws: FakeAws,
 def test_waiting_for_sts_ends_at_the_deadline(opener: Opener, aws: FakeAws) -> None:
     """A silent STS costs no more than the deadline, and sent nothing."""
     aws.script([{"do": "drip", "operation": "AssumeRole", "seconds": 0.05}])
-    error = _refused(opener, seconds=0.4)
+    error = _refusal(opener, seconds=0.4)
     assert isinstance(error, TimedOut)
     assert error.sent is Sent.NOTHING
 
@@ -238,7 +238,7 @@ def test_bad_values_are_refused_before_anything_is_sent(opener: Opener, aws: Fak
         ({"sessionPolicy": {"Statement": "x" * 2048}}, "/sessionPolicy"),
         ({"stsEndpoint": "http://"}, "/stsEndpoint"),
     ):
-        error = _refused(Opener(opener.environment), **values)
+        error = _refusal(Opener(opener.environment), **values)
         assert (error.code, [detail.path for detail in error.details]) == ("invalid_connection", [path])
     assert aws.calls() == []
 
@@ -267,5 +267,5 @@ def test_long_names_stay_apart() -> None:
 def test_no_wider_policy_than_the_permissions(opener: Opener) -> None:
     """A connector without declared permissions gets no session policy made for it."""
     opener.permissions = ()
-    error = _refused(opener, sessionPolicy=True)
+    error = _refusal(opener, sessionPolicy=True)
     assert (error.code, error.details[0].path) == ("invalid_connection", "/sessionPolicy")

@@ -35,7 +35,9 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _asked(kind: str = "aws/awsDefault", values: dict[str, Any] | None = None, **inputs: Any) -> tuple[dict[str, Any], list[str]]:
+def _result_and_regions(
+    kind: str = "aws/awsDefault", values: dict[str, Any] | None = None, **inputs: Any
+) -> tuple[dict[str, Any], list[str]]:
     """The Result of a call, and the regions for which its requests were signed."""
     with Provider(lambda _number, _request: Answer({"TableNames": []})) as provider:
         connection = {"type": kind, "values": {"endpoint": provider.url, **(values or {})}}
@@ -66,7 +68,7 @@ def test_the_machines_region_is_used(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     (home / "config").write_text(config)
-    result, regions = _asked(values=values, **inputs)
+    result, regions = _result_and_regions(values=values, **inputs)
     assert (result["status"], regions) == ("succeeded", [region] * 2), result
 
 
@@ -75,7 +77,7 @@ def test_without_a_region_the_input_is_missing(monkeypatch: pytest.MonkeyPatch, 
     """A machine without a region has none to give; and a connection with keys of its own gets nothing of the machine."""
     if kind == "aws/apiKeySecret":
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    result, regions = _asked(kind, values)
+    result, regions = _result_and_regions(kind, values)
     assert regions == []
     assert [(one["path"], one["keyword"]) for one in result["error"]["details"]] == [("/awsRegion", "required")]
 

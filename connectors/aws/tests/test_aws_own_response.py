@@ -126,7 +126,7 @@ def test_r2_an_answer_before_the_body_ends_its_connection(tmp_path: Path) -> Non
     assert [head.split()[0] for head in heads] == [b"PUT", b"POST"]
 
 
-def _asked(connection: socket.socket, *early: bytes) -> bytes | None:
+def _read_upload(connection: socket.socket, *early: bytes) -> bytes | None:
     """Read the head of an upload, send what comes before its response, and read its body; None for another request."""
     with connection.makefile("rb") as stream:
         lines = list(iter(stream.readline, b"\r\n"))
@@ -152,7 +152,7 @@ def test_r2_an_interim_response_does_not_take_the_place_of_the_body(tmp_path: Pa
     bodies: list[bytes] = []
 
     def talk(connection: socket.socket) -> None:
-        body = _asked(connection, f"HTTP/1.1 {status}\r\nLink: <x>\r\n\r\n".encode(), CONTINUE)
+        body = _read_upload(connection, f"HTTP/1.1 {status}\r\nLink: <x>\r\n\r\n".encode(), CONTINUE)
         if body is not None:
             bodies.append(body)
             connection.sendall(STORED)
@@ -170,7 +170,7 @@ def test_r2_an_upload_succeeds_only_with_its_body(tmp_path: Path, early: bytes) 
     bodies: list[bytes] = []
 
     def talk(connection: socket.socket) -> None:
-        body = _asked(connection, CONTINUE if bodies else early)
+        body = _read_upload(connection, CONTINUE if bodies else early)
         if body is not None:
             bodies.append(body)
             if body:

@@ -63,7 +63,7 @@ def _refusing(asked: list[bytes], page: bytes) -> Iterator[int]:
 
 
 @pytest.fixture(name="asked")
-def _asked(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[list[bytes]]:
+def _open_proxy(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[list[bytes]]:
     """What a proxy was asked that answers 407 to all, and that the environment names for both schemes."""
     asked: list[bytes] = []
     login, page = getattr(request, "param", (f"ada:{PASSWORD}@", "nothing"))
@@ -94,7 +94,7 @@ def _invoke(tmp_path: Path) -> Iterator[Invoke]:
         yield invoke
 
 
-def _told(result: Any, asked: list[bytes]) -> None:
+def _check_result(result: Any, asked: list[bytes]) -> None:
     """Nothing has gone on, so a write is not in doubt; the proxy was asked once, and is named without its password."""
     assert (result.status, result.error.code, len(asked)) == ("failed", "unavailable", 1), (result.to_json(), asked)
     assert "proxy" in result.error.message
@@ -108,14 +108,14 @@ def _told(result: Any, asked: list[bytes]) -> None:
 def test_a_call(asked: list[bytes], invoke: Invoke, name: str, endpoint: str, *, direct: bool) -> None:
     """One request, through a tunnel and in clear text, with a login and without, of each protocol that AWS speaks."""
     values = {**KEYS, "endpoint": endpoint} if endpoint else KEYS
-    _told(invoke(name, "apiKeySecret", values), asked)
+    _check_result(invoke(name, "apiKeySecret", values), asked)
     assert direct in (True, False)
 
 
 @pytest.mark.parametrize("sts", ["", "http://sts.example"], ids=["https", "http"])
 def test_a_role(asked: list[bytes], invoke: Invoke, sts: str, *, direct: bool) -> None:
     """The request for a role's credentials is the one that the proxy refuses."""
-    _told(invoke("mail", "awsAssumeRole", {**KEYS, "roleARN": ROLE, **({"stsEndpoint": sts} if sts else {})}), asked)
+    _check_result(invoke("mail", "awsAssumeRole", {**KEYS, "roleARN": ROLE, **({"stsEndpoint": sts} if sts else {})}), asked)
     assert direct in (True, False)
 
 
@@ -123,7 +123,7 @@ def test_a_certificate(asked: list[bytes], invoke: Invoke) -> None:
     """The request by which a certificate signs in is refused so, too."""
     key = ec.generate_private_key(ec.SECP256R1())
     values = {"certificate": pem(certificate(key)), "privateKey": key_text(key), "trustAnchorArn": ANCHOR, "profileArn": PROFILE}
-    _told(invoke("mail", "awsRolesAnywhere", {**values, "roleARN": ROLE}), asked)
+    _check_result(invoke("mail", "awsRolesAnywhere", {**values, "roleARN": ROLE}), asked)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -132,7 +132,7 @@ def test_a_proxy_that_nobody_has_named(invoke: Invoke, name: str, page: str, *, 
     """A 407 in the place of the service's answer is a proxy's, too, whatever comes with it."""
     asked: list[bytes] = []
     with _refusing(asked, PAGES[page]) as port:
-        _told(invoke(name, "apiKeySecret", {**KEYS, "endpoint": f"http://127.0.0.1:{port}"}), asked)
+        _check_result(invoke(name, "apiKeySecret", {**KEYS, "endpoint": f"http://127.0.0.1:{port}"}), asked)
     assert direct in (True, False)
 
 
@@ -147,4 +147,4 @@ def test_a_machine(asked: list[bytes], invoke: Invoke, source: str, endpoint: st
     for name, value in environment_of(source, Stand(tmp_path)).items():
         monkeypatch.setenv(name, endpoint if name == "AWS_ENDPOINT_URL" else value)
     result = invoke("mail", "awsDefault", {})
-    _told(result, asked)
+    _check_result(result, asked)

@@ -117,7 +117,7 @@ def _open(opener: Opener, values: dict[str, Any], **inputs: Any) -> Any:
     return AwsRolesAnywhere.model_validate(values).open(opener.context(**inputs))
 
 
-def _refused(opener: Opener, values: dict[str, Any]) -> JackfieldError:
+def _refusal(opener: Opener, values: dict[str, Any]) -> JackfieldError:
     with pytest.raises(JackfieldError) as raised:
         _open(opener, values)
     assert raised.value.sent is not Sent.UNKNOWN
@@ -161,7 +161,7 @@ def test_values_that_cannot_sign_are_named(
         ({"profileArn": PROFILE.replace("eu-west-1", "us-east-1")}, "/profileArn", "is in"),
         ({"roleARN": ROLE_ARN.replace("123456789012", "999999999999")}, "/roleARN", "is in"),
     ):
-        error = _refused(opener, values | wrong)
+        error = _refusal(opener, values | wrong)
         assert (error.code, error.details[0].path, told in error.details[0].message) == ("invalid_connection", path, True), error
     assert authority.asked == []
 
@@ -169,16 +169,16 @@ def test_values_that_cannot_sign_are_named(
 def test_refusals_are_explained_and_never_in_doubt(opener: Opener, authority: Authority, values: dict[str, Any]) -> None:
     """AWS's own words come first; what is to be checked follows. An endpoint that is not reached or answers nonsense has sent nothing."""
     authority.refusal = 403, b'{"message": "Untrusted certificate. Insufficient certificate"}'
-    error = _refused(opener, values)
+    error = _refusal(opener, values)
     assert (error.code, "Untrusted certificate" in error.message, "trust anchor" in (error.hint or "")) == ("unauthenticated", True, True)
     for status, body, code in (
         (404, b'{"__type": "ResourceNotFoundException", "message": "no profile"}', "invalid_connection"),
         (500, b"<html>", "unavailable"), (201, b"{}", "unavailable"), (201, b"<p>", "unavailable"),
     ):  # fmt: skip
         authority.refusal = status, body
-        assert _refused(opener, values).code == code
+        assert _refusal(opener, values).code == code
     with refused_url() as nowhere:
-        assert _refused(opener, values | {"rolesAnywhereEndpoint": nowhere}).code == "unavailable"
+        assert _refusal(opener, values | {"rolesAnywhereEndpoint": nowhere}).code == "unavailable"
 
 
 def test_a_test_of_the_connection_tells_the_account_and_the_certificates_end(

@@ -81,11 +81,11 @@ def test_http_lists_what_is_offered(stand: Stand) -> None:
 def test_mcp_has_none_unless_the_offer_says_so(stand: Stand) -> None:
     """Without ``mcp`` nothing of AWS is found, described or run; with it, the offered effects are, and no others."""
     default, robots = _server(stand, "default"), _server(stand, "robots")
-    assert not _found(default, "send message queue")
+    assert not _search_actions(default, "send message queue")
     refused = called(default, "execute_action", **_say("aws.sqs", "sendMessage", {**_QUEUE, "MessageBody": "x"})).structured_content
     assert refused["error"]["code"] == "unknown_connector"
     assert called(default, "get_action_guide", connector="aws.sts", action="getCallerIdentity").is_error
-    assert ("aws.sqs", "listQueues") in _found(robots, "list queues")
+    assert ("aws.sqs", "listQueues") in _search_actions(robots, "list queues")
     listed = called(robots, "execute_action", **_say("aws.sqs", "listQueues", {"awsRegion": "eu-west-1"})).structured_content
     assert listed["status"] == "succeeded"
     refused = called(robots, "execute_action", **_say("aws.sqs", "sendMessage", {**_QUEUE, "MessageBody": "x"})).structured_content
@@ -96,7 +96,7 @@ def _server(stand: Stand, workspace: str) -> Server:
     return remote(stand.port, stand.client(workspace=workspace).token)
 
 
-def _found(server: Server, query: str) -> set[tuple[str, str]]:
+def _search_actions(server: Server, query: str) -> set[tuple[str, str]]:
     rows = called(server, "search_actions", query=query).structured_content["items"]
     return {(row["connector"], row["action"]) for row in rows if row["connector"].startswith("aws.")}
 

@@ -104,7 +104,7 @@ class _Judge:
         if found is not None:
             return found
         if isinstance(error, ClientError):
-            return self._answered(error)
+            return self._error_of_response(error)
         provider = str(getattr(error, "kwargs", {}).get("provider", ""))
         method = _PROVIDERS.get(provider, provider) or self._sources.method
         if method == INSTANCE and self._sources.instance is not None and self._sources.instance.asked:
@@ -134,7 +134,7 @@ class _Judge:
         fault, method = self._sources.fault, self._sources.method
         if fault is None or not any(kind.__name__ in _HIDING for kind in type(error).__mro__):
             return None
-        found = self._answered(fault) if isinstance(fault, ClientError) else explain_transport(fault)
+        found = self._error_of_response(fault) if isinstance(fault, ClientError) else explain_transport(fault)
         if found is None or found.retryable:
             return found
         said = found.provider.message if found.provider is not None and found.provider.message else "refused"
@@ -167,7 +167,7 @@ class _Judge:
             return Unavailable(f"{place} gives no credentials any more", hint=f"Find out why {place} does not answer.")
         return InvalidConnection(_NO_IDENTITY, hint="Give an access key, or set up AWS credentials on this machine.")
 
-    def _answered(self, error: Any) -> JackfieldError:
+    def _error_of_response(self, error: Any) -> JackfieldError:
         """Return the error for a response of STS, IAM Identity Center or the sign-in service."""
         method = _OPERATIONS.get(error.operation_name, self._sources.method)
         found = STS_ERRORS.explain(error, renewable=False, elsewhere=names_endpoint(None, os.environ)) or Unavailable("AWS gave no answer")

@@ -110,14 +110,14 @@ def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dic
 def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
     """Return S3's parts by number; None for a server that cannot list them, to which each poll sends all parts."""
     try:
-        return dict(_listed(s3, upload))
+        return dict(_list_parts(s3, upload))
     except ClientError as error:
         if _code(error) in _CANNOT:
             return None
         raise
 
 
-def _listed(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
+def _list_parts(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield S3's parts; stop if S3 repeats a page, which would loop endlessly."""
     marker = 0
     while True:

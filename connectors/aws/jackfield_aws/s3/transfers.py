@@ -348,7 +348,7 @@ def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call:
     pauses = iter(_PAUSES)
     while True:
         try:
-            return _asked(s3, place, part, room)
+            return _fetch_part(s3, place, part, room)
         except (BotoCoreError, ClientError, JackfieldError) as error:
             found = multipart.explained(error, aws)
             pause = next(pauses, None)
@@ -357,7 +357,7 @@ def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call:
             time.sleep(pause)
 
 
-def _asked(s3: Any, place: Mapping[str, Any], part: Part, room: mmap) -> int:
+def _fetch_part(s3: Any, place: Mapping[str, Any], part: Part, room: mmap) -> int:
     size = 0
     with closing(s3.get_object(**place, Range=part.range)["Body"]) as body:
         while size <= part.size and (piece := body.read(_PIECE)):

@@ -157,7 +157,7 @@ def _anywhere(template: str) -> str:
 
 
 def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:
-    return [[one for value in _values(inputs, place[1]) for one in _shown(value, place[2])] for place in _PLACE.finditer(text)]
+    return [[one for value in _values(inputs, place[1]) for one in _texts(value, place[2])] for place in _PLACE.finditer(text)]
 
 
 def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Seque
         yield "".join([*pieces, text[start:]])
 
 
-def _shown(value: Any, form: str | None) -> Iterator[str]:
+def _texts(value: Any, form: str | None) -> Iterator[str]:
     if form == "keys" and isinstance(value, Mapping):
         yield from map(str, value)
     elif isinstance(value, str) and value:

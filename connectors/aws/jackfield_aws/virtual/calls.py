@@ -117,7 +117,7 @@ class CalledOperation:
         parameters, waiter = self._sent(given.parameters), self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
         with _open_body(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
-            answer = self._asked(getattr(client, self.method), sent, waiter)
+            answer = self._call_method(getattr(client, self.method), sent, waiter)
         if answer is None:
             return JsonOutput()
         is_pending = waiter is not None and (waiter.start is not None or not waiter.has_reached(answer))
@@ -151,7 +151,9 @@ class CalledOperation:
             warn_of_rounding(parameters)
         return parameters if self.wait is None else within_deadline(parameters, self.wait)
 
-    def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:
+    def _call_method(
+        self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None
+    ) -> dict[str, Any] | None:
         try:
             answer = method(**parameters)
         except ClientError as error:

@@ -107,19 +107,19 @@ def _place(output: Any, stem: str, suffix: str) -> tuple[tuple[str, ...], str | 
     plural = _plural(stem)
     names = {plural, f"{stem}list", f"{stem}summaries", f"{stem}summarylist", f"{stem}{suffix}s", f"{plural}list"}
     own = [path for path in lists if path[-1].lower() in names or (path[-1] == "Items" and path[0].lower() in names)]
-    having = [path for path, item in lists.items() if item.type_name == "structure" and _named(item, [f"{stem}{suffix}"])]
+    having = [path for path, item in lists.items() if item.type_name == "structure" and _first_member(item, [f"{stem}{suffix}"])]
     path = next(iter([*own, *having, *(lists if len(lists) == 1 else ())]), None)
     if path is None:
         return None
     item = lists[path]
     if item.type_name == "string":
         return path, None, None
-    value = _named(item, _values(stem, suffix))
-    label = next((name for one in (f"{stem}name", *_NAMES) if (name := _named(item, [one])) not in (None, value)), None)
+    value = _first_member(item, _values(stem, suffix))
+    label = next((name for one in (f"{stem}name", *_NAMES) if (name := _first_member(item, [one])) not in (None, value)), None)
     return (path, value, label) if value is not None and item.members[value].type_name == "string" else None
 
 
-def _named(item: Any, names: Iterable[str]) -> str | None:
+def _first_member(item: Any, names: Iterable[str]) -> str | None:
     """Return the first of ``names`` in a structure, in its own spelling; None if it has none of them."""
     members = {name.lower(): name for name in item.members}
     return next((members[name] for name in names if name in members), None)

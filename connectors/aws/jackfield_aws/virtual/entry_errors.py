@@ -81,10 +81,10 @@ def entry_errors(service: str, operation: Any, effect: str) -> tuple[EntryErrors
     key = (service, operation.name)
     if operation.output_shape is None or (effect == "read" and key not in READS):
         return ()
-    return tuple(_found(key, operation.output_shape.members))
+    return tuple(_entry_errors(key, operation.output_shape.members))
 
 
-def _found(key: tuple[str, str], members: Mapping[str, Any]) -> Iterator[EntryErrors]:
+def _entry_errors(key: tuple[str, str], members: Mapping[str, Any]) -> Iterator[EntryErrors]:
     listed, status, fine = _BY_STATUS.get(key, ("", None, frozenset()))
     for name, shape in members.items():
         entry = shape

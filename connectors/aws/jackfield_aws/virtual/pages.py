@@ -31,7 +31,7 @@ def pages_of(service: str, operation: Any) -> Pagination | None:
     found = paginators(service).get(operation.name)
     if found is None:
         return _from_shapes(service, operation)
-    inputs, outputs, items = _listed(found["input_token"]), _listed(found["output_token"]), _listed(found["result_key"])
+    inputs, outputs, items = _as_list(found["input_token"]), _as_list(found["output_token"]), _as_list(found["result_key"])
     tokens = tuple(zip(inputs, outputs, strict=True))
     (token_input, token_output), *further = tokens
     return Pagination(
@@ -46,7 +46,7 @@ def pages_of(service: str, operation: Any) -> Pagination | None:
     )
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return [*value] if isinstance(value, list) else [value]
 
 

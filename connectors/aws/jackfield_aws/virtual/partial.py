@@ -42,7 +42,7 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
     call = current_call()
     if call is None:
         return
-    listed = dict(_listed(output, parameters))
+    listed = dict(_failures(output, parameters))
     counted, marked = _counted(output), _marked(output, own, FailedInputs(parameters)) if own else []
     if listed or marked:
         failed = {**listed}
@@ -58,7 +58,7 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
         _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
 
 
-def _listed(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, list[FailedEntry]]]:
+def _failures(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, list[FailedEntry]]]:
     """Yield the members that list failures, with their entries."""
     for name, value in output.items():
         if FAILURES.fullmatch(name) and isinstance(value, list | dict) and value:
@@ -97,7 +97,7 @@ def _counted(output: Mapping[str, Any]) -> str | None:
 def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[FailedEntry]:
     """Yield the entries that CloudWatch Logs refused: the log events before or from an index on, or the entity."""
     if name == _ENTITY:
-        yield FailedEntry(pointer(name), _said(value) or "rejected", input="/entity" if "entity" in parameters else None)
+        yield FailedEntry(pointer(name), _message_of(value) or "rejected", input="/entity" if "entity" in parameters else None)
         return
     count, seen = len(parameters.get(_EVENTS) or ()), set[int]()
     for why, index in value.items():
@@ -126,11 +126,11 @@ def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Ite
 def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None) -> FailedEntry:
     """Return a failed entry with AWS's data about it: its ID, code and message, or else its status."""
     inner = [value for value in entry.values() if isinstance(value, dict)] if isinstance(entry, dict) else []
-    said = next(filter(None, map(_said, [entry, *inner])), status or "failed")
+    said = next(filter(None, map(_message_of, [entry, *inner])), status or "failed")
     return FailedEntry(pointer(*steps), said, input=asked)
 
 
-def _said(entry: Any) -> str:
+def _message_of(entry: Any) -> str:
     known = entry if isinstance(entry, dict) else {}
     return ": ".join(known[name][:_LONGEST] for name in _SAID if isinstance(known.get(name), str))
 
