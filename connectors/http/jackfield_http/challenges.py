@@ -103,7 +103,7 @@ class Challenge:
             given = request.query.get(self.verify, "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(_token_of(hook).encode(), given):
                 raise Forged("the token of the handshake does not fit")
-        return self._answered(request.query[self.query], hook)
+        return self._answer(request.query[self.query], hook)
 
     def after(self, request: HookRequest, body: Any, hook: Hook) -> Received | None:
         """Answer a handshake in the body of a verified request. Return None if the request is no handshake.
@@ -118,7 +118,7 @@ class Challenge:
         found = find(body, self.answer)
         if not isinstance(found, str | int):
             raise Malformed
-        return self._answered(str(found), hook)
+        return self._answer(str(found), hook)
 
     def _learnt(self, secret: str, hook: Hook) -> Received:
         """Learn the secret that the first request carries. The request is unsigned, so it never replaces a known secret.
@@ -132,7 +132,7 @@ class Challenge:
             raise Malformed
         return Received(remote={"secret": secret}, headers={self.secret: secret})
 
-    def _answered(self, challenge: str, hook: Hook) -> Received:
+    def _answer(self, challenge: str, hook: Hook) -> Received:
         if not challenge.isprintable() or len(challenge) > _LONGEST:
             raise Malformed
         if self.json is None:

@@ -53,14 +53,14 @@ _CODECS = {
 """Names of each codec in the Encoding Standard, in lower case."""
 
 
-def _named() -> Iterator[tuple[str, str]]:
+def _labels() -> Iterator[tuple[str, str]]:
     for codec, labels in _CODECS.items():
         yield codec, codec
         for label in labels.split():
             yield label, codec
 
 
-_BY_LABEL = dict(_named())
+_BY_LABEL = dict(_labels())
 _MARKS = ((b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 
 

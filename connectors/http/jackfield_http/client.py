@@ -276,7 +276,7 @@ class HttpClient(SecretHolder):
                 following = exchange.after(reply.status, headers, origin)
                 if following is None:
                     if not exchange.accepts(reply.status):
-                        raise self._refused(exchange, reply, headers, elsewhere=exchange is not asked)
+                        raise self._error_of_refusal(exchange, reply, headers, elsewhere=exchange is not asked)
                     is_kept = True
                     return reply, headers, exchange.url
             finally:
@@ -410,7 +410,7 @@ class HttpClient(SecretHolder):
         refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable
         raise refused
 
-    def _refused(self, exchange: Exchange, reply: Reply, headers: Headers, *, elsewhere: bool) -> JackfieldError:
+    def _error_of_refusal(self, exchange: Exchange, reply: Reply, headers: Headers, *, elsewhere: bool) -> JackfieldError:
         """Return the error of a refusal. A "not found" from a redirect's target, or in a gateway's page or text, says nothing about the
         requested object.
         """

@@ -48,12 +48,12 @@ class Learned:
         found = {name: _text(find(body, place), name) for name, place in self.answer.items()}
         found |= {name: _text(answer.get(parameter), name) for name, parameter in self.callback.items()}
         if self.after:
-            found |= self._asked(context, settings, token)
+            found |= self._read_account(context, settings, token)
         if "server" in found:
             self._check_server(found["server"])
         return found
 
-    def _asked(self, context: OpenContext, settings: ClientSettings, token: str) -> dict[str, str]:
+    def _read_account(self, context: OpenContext, settings: ClientSettings, token: str) -> dict[str, str]:
         url = server_url(self.after["get"])
         settings = replace(settings, server=url, announces=False, headers={}, within=_WITHIN)
         api = HttpClient(context, settings, in_header("Authorization", f"Bearer {token}"))

@@ -164,7 +164,7 @@ class OAuth2AuthorizationCode(HttpConnection):
             )  # fmt: skip
         if "error" in answer or not answer.get("code"):
             said = answer.get("error_description") or answer.get("error") or "it sent no code"
-            raise Forbidden(f"the connection was not approved: {_shown(said)}", hint="Connect it again.")
+            raise Forbidden(f"the connection was not approved: {_printable_text(said)}", hint="Connect it again.")
         form = {
             "grant_type": "authorization_code", "code": answer["code"], "redirect_uri": redirect_uri,
             **({"code_verifier": kept["verifier"]} if self.pkce else {}),
@@ -400,5 +400,5 @@ def _finite(value: Any) -> float:
     return found
 
 
-def _shown(text: str) -> str:
+def _printable_text(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text[:_WORDS])

@@ -118,7 +118,7 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
         return END
     if pages.kind == "linkHeader":
         return _linked(pages, answer, body, more)
-    return _named(pages, body, more) if is_named else _counted(pages, answer, body, position, more)
+    return _following_by_token(pages, body, more) if is_named else _counted(pages, answer, body, position, more)
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
@@ -197,7 +197,7 @@ def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Fo
     return _nothing_named(pages, more) or (_no_list(pages) if is_absent(pages.items, body) else END)
 
 
-def _named(pages: Declared, body: Any, more: bool | None) -> Following:
+def _following_by_token(pages: Declared, body: Any, more: bool | None) -> Following:
     found = None if pages.header else find(body, pages.next)
     if pages.kind == "url" and isinstance(found, Mapping) and found:
         found = found.get("href", found)

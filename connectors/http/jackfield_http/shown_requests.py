@@ -56,17 +56,22 @@ def _body(options: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if isinstance(content, str):
         kind = kind or "text/plain; charset=utf-8"
-    return {"contentType": kind, "body": _shown(content, str(kind))}
+    return {"contentType": kind, "body": _description(content, str(kind))}
 
 
 def _part(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Part):
         return {"name": name, "body": plain(value)}
-    about = {"name": name, "filename": value.filename, "contentType": value.content_type, "body": _shown(value.content, value.content_type)}
+    about = {
+        "name": name,
+        "filename": value.filename,
+        "contentType": value.content_type,
+        "body": _description(value.content, value.content_type),
+    }
     return {key: one for key, one in about.items() if one is not None}
 
 
-def _shown(content: Any, kind: str) -> Any:
+def _description(content: Any, kind: str) -> Any:
     """Return a body's description: JSON and strings of up to 64 KiB unchanged, other bodies by their size."""
     if isinstance(content, ShownFile):
         return dict(content.about)

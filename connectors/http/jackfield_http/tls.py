@@ -39,7 +39,7 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
         try:
             context.load_verify_locations(cadata=authority)
         except (ssl.SSLError, ValueError):
-            raise _refused("/caCertificate", "is not a certificate in PEM form") from None
+            raise _refusal("/caCertificate", "is not a certificate in PEM form") from None
     if certificate is not None and private_key is not None:
         _load(context, certificate, private_key)
     return context
@@ -56,14 +56,14 @@ def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
         try:
             context.load_cert_chain(file, password=_no_password)
         except (ssl.SSLError, ValueError, OSError):
-            raise _refused("/privateKey", "does not belong to the certificate, is encrypted, or is not in PEM form") from None
+            raise _refusal("/privateKey", "does not belong to the certificate, is encrypted, or is not in PEM form") from None
 
 
 def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _refused(path: str, text: str) -> InvalidConnection:
+def _refusal(path: str, text: str) -> InvalidConnection:
     return InvalidConnection(
         "the connection's certificate cannot be used",
         details=[Detail(path, text)],

@@ -49,26 +49,26 @@ class BoundJob:
             credentials. The job has started in both cases.
         """
         found = {name: self._part(name, place, answer) for name, place in self._handle.items()}
-        wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _wanted(row)}
+        wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _value_names(row)}
         return Started({**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found})
 
     def poll(self, handle: Json, clients: BoundClient) -> PolledJob:
         """Request the state of the job. If it is done, return the output."""
         client = clients.of(self._server)
-        found = self._job.judged(self._asked(client, self._poll, handle, "poll"))
+        found = self._job.judged(self._ask_provider(client, self._poll, handle, "poll"))
         if isinstance(found, Progress):
             return polled(found)
         if "member" in self._result:
             return polled(BoundOutput.of(as_output(found.json(self._result["member"]))))
         if "path" in self._result:
-            found = self._asked(client, _complete(self._result), handle, "result")
+            found = self._ask_provider(client, _complete(self._result), handle, "result")
         elif "url" in self._result:
             found = self._fetched(client, find(found.json(), self._result["url"]))
         return polled_stored(BoundOutput.of(body_of(found, "auto")))
 
     def cancel(self, handle: Json, clients: BoundClient) -> NoOutput:
         """Request the cancellation of the job."""
-        self._asked(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
+        self._ask_provider(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
         return NoOutput()
 
     def _part(self, name: str, place: str, answer: Answer) -> Any:
@@ -85,7 +85,7 @@ class BoundJob:
             raise self._unusable(f"the job's address in '{place}' is on another server than the connection's")
         return str(url)
 
-    def _asked(self, client: HttpClient, row: Json, handle: Json, what: str) -> Answer:
+    def _ask_provider(self, client: HttpClient, row: Json, handle: Json, what: str) -> Answer:
         request = request_of(row, handle, Files())
         if "to" in row:
             url = parse_url(str(handle[row["to"]])).with_query(request.query)
@@ -111,7 +111,7 @@ class BoundJob:
         return Unavailable(reason, sent=Sent.UNKNOWN, repeatable=False)
 
 
-def _wanted(row: Json) -> list[str]:
+def _value_names(row: Json) -> list[str]:
     """Return the names of the values that a request needs."""
     members = row.get("body", {}).get("members", {})
     return [*_NAMES.findall(row.get("path", "")), *(one["input"] for one in row.get("parameters", ())), *members]

@@ -33,7 +33,7 @@ def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpCli
             continue
         answer = sent(row, f"{key}, step {number}", values, files, client)
         if answer.status not in row.get("absent", ()):
-            values |= _found(row, answer, f"{key}, step {number}")
+            values |= _read_values(row, answer, f"{key}, step {number}")
     return values
 
 
@@ -87,7 +87,7 @@ def sent(
     return client.request(request.method, client.server.under(request.path, request.query), **options)
 
 
-def _found(row: Json, answer: Answer, step: str) -> dict[str, Any]:
+def _read_values(row: Json, answer: Answer, step: str) -> dict[str, Any]:
     places = row.get("values", {})
     found = {name: find(answer.json(), place) for name, place in places.items()}
     missing = next((places[name] for name, value in found.items() if value is None), None)

@@ -56,11 +56,11 @@ def _controls(value: Any) -> bool:
 
 
 def _simple(value: Any, _name: str, explode: bool) -> str:
-    return ",".join(_listed(value, explode, encoded))
+    return ",".join(_encoded_items(value, explode, encoded))
 
 
 def _label(value: Any, _name: str, explode: bool) -> str:
-    return "." + ("." if explode else ",").join(_listed(value, explode, encoded))
+    return "." + ("." if explode else ",").join(_encoded_items(value, explode, encoded))
 
 
 def _matrix(value: Any, name: str, explode: bool) -> str:
@@ -75,7 +75,7 @@ def _matrix(value: Any, name: str, explode: bool) -> str:
 _PATHS: Mapping[str, Callable[[Any, str, bool], str]] = {"simple": _simple, "label": _label, "matrix": _matrix}
 
 
-def _listed(value: Any, explode: bool, encode: Callable[[Any], str]) -> list[str]:
+def _encoded_items(value: Any, explode: bool, encode: Callable[[Any], str]) -> list[str]:
     if isinstance(value, list):
         return [encode(item) for item in value]
     if isinstance(value, dict):
@@ -98,7 +98,7 @@ def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Cal
         if explode and style == "form":
             yield from ((encoded(key), encode(item)) for key, item in value.items())
         elif value:
-            yield encoded(name), _DELIMITERS[style].join(_listed(value, False, encode))
+            yield encoded(name), _DELIMITERS[style].join(_encoded_items(value, False, encode))
     elif value is not None:
         yield encoded(name), encode(value)
 
@@ -136,4 +136,4 @@ def _units(letter: str) -> tuple[int, ...]:
 
 def header_value(value: Any, *, explode: bool) -> str:
     """Return the value of a header field."""
-    return ",".join(_listed(value, explode, text))
+    return ",".join(_encoded_items(value, explode, text))

@@ -118,9 +118,9 @@ class _Reading:
         key = _digest(request, body, is_part=True, is_form=False) if given is None else given
         at = find(body, self._about["at"]) if "at" in self._about else None
         when = moment(str(at)) if isinstance(at, str | int) else at
-        return TriggerEvent(dict(body), key, kind, when, **self._told(request, body))
+        return TriggerEvent(dict(body), key, kind, when, **self._evidence(request, body))
 
-    def _told(self, request: HookRequest, body: Json) -> dict[str, Any]:
+    def _evidence(self, request: HookRequest, body: Json) -> dict[str, Any]:
         """Return the members that make the event evidence, as far as the request has them; empty for an object without the reference: the
         provider reports other objects at the same address.
         """
@@ -214,7 +214,7 @@ class _Registration:
         its secret.
         """
         values, known = self._values(hook), hook.remote.get("hookId")
-        found = self._listed(values, clients)
+        found = self._registration_ids(values, clients)
         usable = [one for one in found if self._is_usable(one, known, hook)]
         for stale in found:
             if stale not in usable[:1]:
@@ -239,7 +239,7 @@ class _Registration:
         """
         values = self._values(hook)
         known = [hook.remote.get("hookId")] if "absent" in self._about["remove"] else []
-        for one in dict.fromkeys([*self._listed(values, clients), *known]):
+        for one in dict.fromkeys([*self._registration_ids(values, clients), *known]):
             if one is not None:
                 self._send("remove", {**values, "hookId": one}, clients)
 
@@ -261,7 +261,7 @@ class _Registration:
         name = f"jackfield-{sha256(hook.url.encode()).hexdigest()[:16]}"
         return {**self._about.get("fixed", {}), **given, "hookUrl": hook.url, "hookSecret": hook.secret, "hookName": name}
 
-    def _listed(self, values: Json, clients: BoundClient) -> list[Any]:
+    def _registration_ids(self, values: Json, clients: BoundClient) -> list[Any]:
         """Return the IDs of the registrations of the URL."""
         about = self._about["list"]
         answer = self._send("list", values, clients)

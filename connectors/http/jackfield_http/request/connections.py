@@ -291,7 +291,7 @@ def target(api: HttpClient, text: str) -> Url:
         url = _parsed(text, parse_url)
         inside = url.path == server.path or url.path.startswith(server.path.rstrip("/") + "/")
         if url.origin != server.origin or not inside:
-            raise _refused("is not on the connection's server")
+            raise _refusal("is not on the connection's server")
         return url
     return server.under(*_parsed(text, parse_target))
 
@@ -300,9 +300,9 @@ def _parsed(text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text.partition("#")[0])
     except UrlError as error:
-        raise _refused(str(error)) from None
+        raise _refusal(str(error)) from None
 
 
-def _refused(reason: str) -> InvalidInput:
+def _refusal(reason: str) -> InvalidInput:
     hint = "Use a path on the connection's server, such as /parcels, or a whole URL over a connection without a server."
     return InvalidInput("1 input is not valid", details=[Detail("/url", reason)], hint=hint, sent=Sent.NOTHING)

@@ -146,7 +146,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
             fault = error
         else:
             if isinstance(content, Download):
-                return Response(status=streamed.status, headers=_shown(streamed.headers), file=content)
+                return Response(status=streamed.status, headers=_visible_headers(streamed.headers), file=content)
             found = content
     answer = streamed.whole(found, str(options["step"]), fault)
     if asked.response == "auto" and fault is None:
@@ -219,7 +219,7 @@ def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[s
         text = f"{error.message}; it has {f'lists at {found}' if found else 'no member that is a list'}"
         hint = f"Set pages.items, such as {error.lists[0] if found else '/items'}."
         raise InvalidInput("1 input is not valid", details=[Detail("/pages/items", text)], hint=hint, sent=Sent.REFUSED) from None
-    return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
+    return Response(status=page.answer.status, headers=_visible_headers(page.answer.headers), items=page.items, next_token=page.next)
 
 
 def _response(kind: str, answer: Answer, *, by_type: bool = False) -> Response:
@@ -233,7 +233,7 @@ def _response(kind: str, answer: Answer, *, by_type: bool = False) -> Response:
 
 def _shaped(kind: str, answer: Answer) -> Response:
     body = answer.json() if kind in {"json", "items"} else None
-    found = Response(status=answer.status, headers=_shown(answer.headers), body=body if kind == "json" else None)
+    found = Response(status=answer.status, headers=_visible_headers(answer.headers), body=body if kind == "json" else None)
     if kind == "items":
         return found.model_copy(update={"items": body})
     if kind == "text":
@@ -261,7 +261,7 @@ def _most(kind: str) -> int:
     return INLINE if kind == "file" else MAX_ANSWER
 
 
-def _shown(headers: Headers) -> dict[str, str]:
+def _visible_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _HIDDEN}
 
 
