@@ -139,7 +139,7 @@ class Actions:
         )
         action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
         action["examples"] = own_examples(operation, response)
-        self.shown[key] = Shown(operation.at, {**parameters.examples, **_shown(body)}, response.example)
+        self.shown[key] = Shown(operation.at, {**parameters.examples, **_body_examples(body)}, response.example)
         self.cases[key] = tuple(cases_of(parameters.shown, body))
         self._note(operation, key)
         return action
@@ -354,7 +354,7 @@ def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) 
     return {**found, "additionalProperties": False}
 
 
-def _shown(body: RequestBody | None) -> Json:
+def _body_examples(body: RequestBody | None) -> Json:
     """Return the example inputs that the document's example of a body contains."""
     if body is None or body.example is None:
         return {}

@@ -116,7 +116,7 @@ def _kind(media: str) -> str:
     return media.partition(";")[0].strip().lower()
 
 
-def _named(media: str) -> str:
+def _media_type(media: str) -> str:
     """Return the media type that a header field names: ``application/json`` for a range such as ``application/*+json``."""
     return "application/json" if is_json(media) and "*" in media else media
 
@@ -166,12 +166,12 @@ class Contents:
         known = {media: way for media in content if _is_media(media) and (way := _encoding(media)) is not None}
         if not known:
             raise LookupError(f"its request body is {', '.join(content)[:200]}, which cannot be sent")
-        media = min(known, key=lambda name: (_ORDER.index(known[name]), _named(name) != name))
+        media = min(known, key=lambda name: (_ORDER.index(known[name]), _media_type(name) != name))
         for other in content.keys() - {media}:
-            self._report.lossy("media type not chosen", at + pointer("content", other), f"the body is sent as {_named(media)}")
+            self._report.lossy("media type not chosen", at + pointer("content", other), f"the body is sent as {_media_type(media)}")
         given = content[media] if isinstance(content[media], dict) else {}
         where = at + pointer("content", media)
-        row: Json = {"input": "body", "encode": known[media], "contentType": _named(media)}
+        row: Json = {"input": "body", "encode": known[media], "contentType": _media_type(media)}
         is_asked = operation.extension.get("flatten")
         inlined, place = self._inlined(given)
         flat = is_asked is not False and known[media] in _FLAT and _may_be_plain(inlined.get("schema"))
@@ -330,7 +330,7 @@ class Contents:
         if not isinstance(content, dict) or not content:
             return Response({"type": "object"}, {"read": "none"}, None, headers)
         sendable = [name for name in content if _is_media(name)]
-        listed = sorted(filter(is_json, sendable), key=lambda name: _named(name) != name) or sendable
+        listed = sorted(filter(is_json, sendable), key=lambda name: _media_type(name) != name) or sendable
         media = listed[0] if listed else "*/*"
         given = content[media] if isinstance(content.get(media), dict) else {}
         raw = given.get("schema", True)
@@ -339,7 +339,7 @@ class Contents:
             return Response(schema, {"read": "auto"}, raw, headers, self._example(given))
         if is_json(media):
             schema = self._wrapped(self._schemas.output(raw, at + pointer("content", media, "schema")), raw)
-            row = {"read": "json", "accept": _named(media)}
+            row = {"read": "json", "accept": _media_type(media)}
             streams = any(stream_reading(_kind(other)) is not None for other in content)
             return Response(schema, row, raw, headers, self._example(given), is_also_stream=streams)
         if stream_reading(_kind(media)) is not None:

@@ -84,7 +84,7 @@ def dry_run(drafts: list[Draft], cases: Mapping[str, tuple[Case, ...]], definiti
             if kind not in judges:
                 judges[kind] = inputs_judge(_schema(action["inputs"], case, definitions, uses))
             faults = _faults(action["http"], case, judges[kind])
-            if faults and (listed := _listed(action, case)) is not None:
+            if faults and (listed := _split_case(action, case)) is not None:
                 faults = _faults(action["http"], listed, judges[kind])
             report.examples["refused" if faults else "accepted"] += 1
             if faults:
@@ -94,7 +94,7 @@ def dry_run(drafts: list[Draft], cases: Mapping[str, tuple[Case, ...]], definiti
 _DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 
 
-def _listed(action: Json, case: Case) -> Case | None:
+def _split_case(action: Json, case: Case) -> Case | None:
     """Return the case with its delimited string split into a list; None if the input is no list or the example no string."""
     key, value = next(iter(case.inputs.items()), ("", None))
     if case.whole or not isinstance(value, str) or action["inputs"]["properties"][key].get("type") != "array":

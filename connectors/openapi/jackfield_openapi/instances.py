@@ -114,7 +114,7 @@ class Instances:
         self._spend(size=len(str(value)))
         return value
 
-    def _named(self, name: str, schema: Any, depth: int) -> Any:
+    def _member(self, name: str, schema: Any, depth: int) -> Any:
         self._spend(size=len(name))
         return self.value(schema, depth + 1)
 
@@ -184,16 +184,16 @@ class Instances:
         found: Json = {}
         for name, schema in properties.items():
             if schema is not False and (name in required or self._wants(depth)):
-                found[name] = self._named(name, schema, depth)
+                found[name] = self._member(name, schema, depth)
         free = node.get("additionalProperties", True)
         for name in required:
             if name not in found and free is not False:
-                found[name] = self._named(name, free, depth)
+                found[name] = self._member(name, free, depth)
         missing = _count(node, "minProperties", 0) - len(found)
         self._require(missing)
         names = [name for name in properties if name not in found]
         for name in names[: max(0, missing)]:
-            found[name] = self._named(name, properties[name], depth)
+            found[name] = self._member(name, properties[name], depth)
         if free is not False and (missing > len(names) or (isinstance(free, dict) and self._wants(depth))):
             found |= {f"key{number}": self.value(free, depth + 1) for number in range(max(1, missing - len(names)))}
         return found

@@ -22,14 +22,14 @@ def applied(document: Json, overlay: Json, name: str) -> list[str]:
     """
     version = overlay.get("overlay")
     if not isinstance(version, str) or not version.startswith("1."):
-        raise _refused(name, "it has no member 'overlay' with a version 1.0 or 1.1")
+        raise _refusal(name, "it has no member 'overlay' with a version 1.0 or 1.1")
     actions = overlay.get("actions")
     if not isinstance(actions, list):
-        raise _refused(name, "'actions' must be an array")
+        raise _refusal(name, "'actions' must be an array")
     idle = []
     for number, action in enumerate(actions):
         if not isinstance(action, dict) or not isinstance(action.get("target"), str):
-            raise _refused(name, f"action {number + 1} has no 'target'")
+            raise _refusal(name, f"action {number + 1} has no 'target'")
         found = sorted(dict.fromkeys(_selected(document, action["target"], name)), key=_numbers)
         if not found:
             idle.append(action["target"])
@@ -42,10 +42,10 @@ def _selected(document: Json, target: str, name: str) -> Iterator[tuple[str | in
     try:
         for number, match in enumerate(jsonpath.finditer(target, document)):
             if number >= _MOST:
-                raise _refused(name, f"'{target[:200]}' selects more than {_MOST:,} places")
+                raise _refusal(name, f"'{target[:200]}' selects more than {_MOST:,} places")
             yield match.parts
     except jsonpath.JSONPathError as error:
-        raise _refused(name, f"'{target[:200]}' is not a JSONPath ({str(error).partition(chr(10))[0]})") from None
+        raise _refusal(name, f"'{target[:200]}' is not a JSONPath ({str(error).partition(chr(10))[0]})") from None
 
 
 def _numbers(parts: tuple[str | int, ...]) -> list[int]:
@@ -60,14 +60,14 @@ def _change(document: Json, parts: tuple[str | int, ...], action: Json, name: st
         key = part
     if action.get("remove") is True:
         if not parts:
-            raise _refused(name, "the whole document cannot be removed")
+            raise _refusal(name, "the whole document cannot be removed")
         del holder[key]
         return
     update = action.get("update")
     if isinstance(action.get("copy"), str):
         sources = list(_selected(document, action["copy"], name))
         if len(sources) != 1:
-            raise _refused(name, f"'{action['copy'][:200]}' must select one place to copy, not {len(sources)}")
+            raise _refusal(name, f"'{action['copy'][:200]}' must select one place to copy, not {len(sources)}")
         update = document
         for part in sources[0]:
             update = update[part]  # type: ignore[index]  # the path was just found in the document
@@ -85,7 +85,7 @@ def _merged(old: Any, new: Any) -> Any:
     return new
 
 
-def _refused(name: str, reason: str) -> InvalidInput:
+def _refusal(name: str, reason: str) -> InvalidInput:
     return InvalidInput(
         f"the overlay '{name[:200]}' cannot be applied: {reason}", hint="See https://spec.openapis.org/overlay/latest.html."
     )

@@ -269,7 +269,7 @@ class Pages:
         given = operation.extension.get("pagination")
         if given is False or (operation.method != "get" and not isinstance(given, dict)):
             return None
-        members = {**dict(_shown(response.example)), **dict(self._members(response.raw))}
+        members = {**dict(_example_members(response.example)), **dict(self._members(response.raw))}
         items = self._items(operation, response) or self._shown_items(response)
         about = {plain(parameter["name"]): parameter for parameter, _ in operation.parameters}
         times = {name for name, parameter in about.items() if self._is_time(parameter.get("schema"))}
@@ -469,12 +469,12 @@ def _at(example: Any, steps: Iterable[str]) -> Any:
     return example
 
 
-def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
+def _example_members(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
     """Yield the members of a response's example by pointer: schemas often lack members about pagination."""
     for name, value in example.items() if isinstance(example, Mapping) else ():
         low, place = plain(str(name)), at + pointer(str(name))
         if low in _WITHIN and place.count("/") <= _DEEPEST:
-            yield from _shown(value, place)
+            yield from _example_members(value, place)
         yield place, _Member(low, {_NAMES[type(value)]} if type(value) in _NAMES else set())
 
 

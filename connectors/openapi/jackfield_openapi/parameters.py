@@ -183,7 +183,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     example = _example(parameter)
     if example is not None:
         found.examples[key] = example
-    found.shown += [(key, one) for one in _shown(parameter, at, schemas)]
+    found.shown += [(key, one) for one in _parameter_examples(parameter, at, schemas)]
     _style(parameter, row, at, report)
     found.rows.append(row | _twice(parameter))
 
@@ -265,7 +265,7 @@ def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
         row["allowReserved"] = True
 
 
-def _shown(parameter: Json, at: str, schemas: Schemas) -> Iterator[Example]:
+def _parameter_examples(parameter: Json, at: str, schemas: Schemas) -> Iterator[Example]:
     yield from examples_of(parameter, at, schemas.pointing)
     content = parameter.get("content")
     for media, given in list(content.items())[:1] if isinstance(content, dict) else ():

@@ -52,24 +52,24 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     :raises InvalidInput: if the content is too large, neither JSON nor YAML, or no object.
     """
     if len(content) > MAX_BYTES:
-        raise _refused(name, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
+        raise _refusal(name, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
     if _begins_more(content):
-        raise _refused(name, f"it has more than {MAX_VALUES:,} values")
+        raise _refusal(name, f"it has more than {MAX_VALUES:,} values")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _refused(name, "it is not UTF-8") from None
+        raise _refusal(name, "it is not UTF-8") from None
     try:
         found = _parse_text(text, name)
     except (yaml.YAMLError, ValueError) as error:
-        raise _refused(name, f"it is not YAML{_fault(error)}") from None
+        raise _refusal(name, f"it is not YAML{_fault(error)}") from None
     except RecursionError:
-        raise _refused(name, "it is nested too deeply") from None
+        raise _refusal(name, "it is nested too deeply") from None
     if _Size().of(found, 0) > MAX_VALUES:
-        raise _refused(name, f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels deep")
+        raise _refusal(name, f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels deep")
     copied = _copied(found)
     if not isinstance(copied, dict) and not part:
-        raise _refused(name, "it is not an object")
+        raise _refusal(name, "it is not an object")
     return copied
 
 
@@ -102,7 +102,7 @@ def _parse_text(text: str, name: str) -> Any:
         try:
             return _yaml(text)  # YAML may begin with a brace too
         except yaml.YAMLError:
-            raise _refused(name, f"it is not JSON ({error})") from None
+            raise _refusal(name, f"it is not JSON ({error})") from None
 
 
 def _yaml(text: str) -> Any:
@@ -167,7 +167,7 @@ def _text(value: object) -> str:
     return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
-def _refused(name: str, reason: str) -> InvalidInput:
+def _refusal(name: str, reason: str) -> InvalidInput:
     return InvalidInput(
         f"'{name[:200]}' cannot be read: {reason}", hint="Give an OpenAPI 3.0, 3.1 or Swagger 2.0 document in JSON or YAML."
     )

@@ -45,13 +45,13 @@ class Secrets:
             return made
         text = f"'{name[:80]}' is secret by its {why}: records, logs and replays show ***; 'secret: false' in the overlay shows it"
         self._report.assumed("secret", at, text)
-        if self._listed(node):
+        if self._is_text_list(node):
             items = made.get("items")
             return {**made, "items": _with(items if isinstance(items, dict) else {}, _MARK)}
         return _with(made, _MARK)
 
     def _assumed(self, name: str, node: Json, about: str, siblings: Collection[str]) -> str | None:
-        several = self._listed(node)
+        several = self._is_text_list(node)
         text = about or self._description(node)
         return basis(name, text, several=several, siblings=siblings) if several or self._is_text(node) else None
 
@@ -83,7 +83,7 @@ class Secrets:
         open_to_text = [part for part in branches if not (isinstance(part, dict) and part.get("type") == "null")]
         return all(self._is_text(part, depth + 1) for part in open_to_text)
 
-    def _listed(self, node: object) -> bool:
+    def _is_text_list(self, node: object) -> bool:
         if isinstance(node, dict) and isinstance(node.get("$ref"), str):
             node = self._composition.target(node["$ref"])
         return isinstance(node, dict) and node.get("type") == "array" and self._is_text(node.get("items"))
@@ -102,10 +102,10 @@ def without_paging(actions: list[Json], definitions: Json) -> None:
             _bare(action["inputs"]["properties"], token)
         for place in (paging.get("tokenOutput"), *paging.get("pageMembers", ())):
             if isinstance(place, str):
-                _shown(action["output"], definitions, place.removeprefix("/").split("/"))
+                _unmark_output(action["output"], definitions, place.removeprefix("/").split("/"))
 
 
-def _shown(schema: Any, definitions: Json, steps: list[str]) -> None:
+def _unmark_output(schema: Any, definitions: Json, steps: list[str]) -> None:
     waiting, seen = [schema], set[int]()
     while waiting:
         node = waiting.pop()
@@ -118,7 +118,7 @@ def _shown(schema: Any, definitions: Json, steps: list[str]) -> None:
         if steps[0] in named and len(steps) == 1:
             _bare(named, steps[0])
         elif steps[0] in named:
-            _shown(named[steps[0]], definitions, steps[1:])
+            _unmark_output(named[steps[0]], definitions, steps[1:])
 
 
 def _bare(properties: Json, name: str) -> None:

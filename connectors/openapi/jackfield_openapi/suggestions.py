@@ -34,7 +34,7 @@ def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping
         by_path.setdefault(_parent(row["http"]["path"]), []).append(row)
     for row in actions:
         if row["effect"] == "write" and "evidence" not in row and "noEvidence" not in row:
-            text = next(_found(row, by_path.get(row["http"]["path"], ()), definitions), None)
+            text = next(_suggestions(row, by_path.get(row["http"]["path"], ()), definitions), None)
             if text is None and "idempotencyHeader" in row["http"]:
                 text = "if the provider knows repeats by it, the header of the idempotency key: {effect: idempotent, idempotentBy: key}"
             if text is not None:
@@ -47,7 +47,7 @@ def _parent(path: str) -> str:
     return head if last.startswith("{") else ""
 
 
-def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]:
+def _suggestions(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]:
     """Yield suggestions for a write, each with the overlay's members."""
     names = row["http"].get("body", {}).get("members", {})
     for given, sent in names.items():

@@ -380,7 +380,7 @@ def _flagged(*values: Any) -> Fault:
     return fault
 
 
-def _named(make: Callable[[Listed], Any]) -> Fault:
+def _name_fault(make: Callable[[Listed], Any]) -> Fault:
     """Name the next page otherwise, where there is one."""
 
     def fault(listed: Listed, held: Held, honest: Answer) -> Any:
@@ -451,19 +451,19 @@ FAULTS: Mapping[str, Fault] = {
     "null": lambda listed, _held, honest: Answer(None) if listed.shape.items else honest,
     "flag left out": _flagged(...),
     "flag of another type": _flagged(None, "maybe", 2, [], {}),
-    "token is an object": _named(lambda _: {"other": 1}),
-    "token is true": _named(lambda _: True),
-    "token is zero": _named(lambda _: 0),
-    "foreign address": _named(lambda listed: f"{listed.elsewhere}/v1/{listed.number}?at=1"),
-    "foreign host without scheme": _named(lambda listed: f"//{_host(listed.elsewhere)}/v1/{listed.number}?at=1"),
-    "name before the host": _named(lambda listed: f"http://{_host(listed.url)}@{_host(listed.elsewhere)}/v1?at=1"),
-    "outside the base": _named(lambda listed: f"{listed.url.removesuffix(BASE)}/admin?at=1"),
-    "a path outside the base": _named(lambda _: "/admin?at=1"),
-    "beside the base": _named(lambda listed: f"{listed.url}2/{listed.number}?at=1"),
-    "out of the base by dots": _named(lambda listed: f"{listed.url}/../admin?at=1"),
-    "out of the base by coded dots": _named(lambda listed: f"{listed.url}/%2e%2e/admin?at=1"),
-    "backslashes": _named(lambda listed: f"\\\\{_host(listed.elsewhere)}\\v1"),
-    "another scheme": _named(lambda _: "ftp://127.0.0.1/v1?at=1"),
+    "token is an object": _name_fault(lambda _: {"other": 1}),
+    "token is true": _name_fault(lambda _: True),
+    "token is zero": _name_fault(lambda _: 0),
+    "foreign address": _name_fault(lambda listed: f"{listed.elsewhere}/v1/{listed.number}?at=1"),
+    "foreign host without scheme": _name_fault(lambda listed: f"//{_host(listed.elsewhere)}/v1/{listed.number}?at=1"),
+    "name before the host": _name_fault(lambda listed: f"http://{_host(listed.url)}@{_host(listed.elsewhere)}/v1?at=1"),
+    "outside the base": _name_fault(lambda listed: f"{listed.url.removesuffix(BASE)}/admin?at=1"),
+    "a path outside the base": _name_fault(lambda _: "/admin?at=1"),
+    "beside the base": _name_fault(lambda listed: f"{listed.url}2/{listed.number}?at=1"),
+    "out of the base by dots": _name_fault(lambda listed: f"{listed.url}/../admin?at=1"),
+    "out of the base by coded dots": _name_fault(lambda listed: f"{listed.url}/%2e%2e/admin?at=1"),
+    "backslashes": _name_fault(lambda listed: f"\\\\{_host(listed.elsewhere)}\\v1"),
+    "another scheme": _name_fault(lambda _: "ftp://127.0.0.1/v1?at=1"),
     "malformed link": _linked("/v1/x?at=1; rel=next"),
     "malformed second link": _linked('</v1/x>; rel="first", v1/x; rel="next"'),
     "items left out": _itemless,

@@ -242,20 +242,20 @@ def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
     assert "shows no further pages" in result.meta.warnings[0]["message"]
 
 
-def _told(*pages: tuple[list[int], str | None]) -> list[Answer]:
+def _answers(*pages: tuple[list[int], str | None]) -> list[Answer]:
     return [Answer(items, headers={} if said is None else {"x-last": said}) for items, said in pages]
 
 
 _PAGED: dict[str, tuple[list[Answer], list[int], int]] = {
-    "number of pages": (_told(([1], "2"), ([2], "2")), [1, 2], 2),
-    "an empty page before the last": (_told(([1], "3"), ([], "3"), ([3], "3")), [1, 3], 3),
-    "an empty first page": (_told(([], "2"), ([2], "2")), [2], 2),
-    "nothing at all": (_told(([], "0")), [], 1),
-    "fewer pages than before": (_told(([1], "3"), ([2], "1")), [1, 2], 2),
-    "a flag": (_told(([1], "false"), ([], "false"), ([3], "true")), [1, 3], 3),
-    "said no more": (_told(([1], "3"), ([2], None), ([], None)), [1, 2], 3),
-    "another word": (_told(([1], "many"), ([], "many")), [1], 2),
-    "a number that is too long": (_told(([1], "9" * 5000), ([], "-1")), [1], 2),
+    "number of pages": (_answers(([1], "2"), ([2], "2")), [1, 2], 2),
+    "an empty page before the last": (_answers(([1], "3"), ([], "3"), ([3], "3")), [1, 3], 3),
+    "an empty first page": (_answers(([], "2"), ([2], "2")), [2], 2),
+    "nothing at all": (_answers(([], "0")), [], 1),
+    "fewer pages than before": (_answers(([1], "3"), ([2], "1")), [1, 2], 2),
+    "a flag": (_answers(([1], "false"), ([], "false"), ([3], "true")), [1, 3], 3),
+    "said no more": (_answers(([1], "3"), ([2], None), ([], None)), [1, 2], 3),
+    "another word": (_answers(([1], "many"), ([], "many")), [1], 2),
+    "a number that is too long": (_answers(([1], "9" * 5000), ([], "-1")), [1], 2),
 }
 
 

@@ -36,7 +36,7 @@ def _path(text: str) -> Look:
     return lambda wire: any(text in one.path for one in wire.seen)
 
 
-def _told(text: str) -> Look:
+def _look_for(text: str) -> Look:
     """Whether a token was asked for with this text, in the body or in the login."""
     return lambda wire: any(text in one.body or text in one.form.get("login", "") for one in wire.asked("/token"))
 
@@ -49,7 +49,7 @@ _OPTIONS: Mapping[str, tuple[Callable[[Wire], Values], Look]] = {
     "server": (lambda wire: {"server": f"{wire.url}/mine"}, _path("/mine/")),
     "token": (lambda _wire: {"token": "t-own"}, lambda wire: any("t-own" in one.headers.get("authorization", "") for one in wire.seen)),
     "clientId": (lambda _wire: {"clientId": "c-own"}, _path("client_id=c-own")),
-    "clientSecret": (lambda _wire: {"clientSecret": "s-own"}, _told("s-own")),
+    "clientSecret": (lambda _wire: {"clientSecret": "s-own"}, _look_for("s-own")),
     "scopes": (lambda _wire: {"scopes": "gist"}, _approved_for("gist")),
     "authorizationUrl": (lambda wire: {"authorizationUrl": f"{wire.url}/authorize?{OWN}"}, _path(f"/authorize?{OWN}")),
     "tokenUrl": (lambda wire: {"tokenUrl": f"{wire.url}/token?{OWN}"}, _path(f"/token?{OWN}")),

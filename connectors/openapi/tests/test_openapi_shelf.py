@@ -71,7 +71,7 @@ def shelf(tmp_path: Path) -> Path:
     return folder
 
 
-def _said(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+def _run(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     code = main([*words, "--json"])
     said = capsys.readouterr().out
     return code, json.loads(said) if said else None
@@ -281,13 +281,13 @@ def test_a_key_that_is_a_user_name_is_a_secret(shelf: Path, fixed: str, secret: 
 
 def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second build changes nothing; a service that does not exist is named."""
-    code, said = _said(capsys, "shelf", "list", "--shelf", str(shelf))
+    code, said = _run(capsys, "shelf", "list", "--shelf", str(shelf))
     row = {"key": "acme", "title": "Acme", "actions": 2, "triggers": [], "signIns": ["bearer", "oauth2"], "proof": "written"}
     assert (code, said["services"]) == (0, [row])
     out = str(tmp_path / "out")
-    assert _said(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0
-    assert _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
-    assert _said(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "sources": 0, "exceptions": []})
+    assert _run(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0
+    assert _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
+    assert _run(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "sources": 0, "exceptions": []})
     assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
 
 
@@ -295,7 +295,7 @@ def test_what_is_missing_is_said_in_words_of_the_file(shelf: Path, tmp_path: Pat
     """Its author writes no Python. A service that a person alone can approve says so, and what else it needs."""
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace("    token: {kind: bearer, title: Token, setup: Ask Acme.}\n", ""))
-    code, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
+    code, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
     missing = {text.partition(":")[0]: text for text in said["built"][0]["missing"]}
     assert (code, said["built"][0]["grade"]) == (0, "silver")
     assert "2 of 2 actions are not run (a person approves its connection)" in missing["actions-are-run"]
@@ -308,7 +308,7 @@ def test_lists_whose_empty_page_ends_them_are_complete(shelf: Path, tmp_path: Pa
     """The check of pages has an empty one in the middle of a list, but not where it is declared that such a page is the last."""
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace("{kind: token, input: cursor, response: /next}", f"{{kind: url, response: /next{ends}}}"))
-    _, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
+    _, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
     assert {found.partition(":")[0] for found in said["built"][0]["missing"]}.isdisjoint({"pages-are-complete", "actions-are-run"})
 
 
@@ -318,18 +318,18 @@ def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, cap
     assert main(["publisher", "new", "acme", "--out", key]) == 0
     build = ("shelf", "build", "--shelf", str(shelf), "--out", str(out), "--check", "--pack", "--at-least", "bronze", "--key", key)
     capsys.readouterr()
-    code, said = _said(capsys, *build)
+    code, said = _run(capsys, *build)
     assert (code, said["built"][0]["signedBy"]) == (0, "acme")
     wheel = said["built"][0]["wheel"]
     attestation = Path(f"{wheel}.attestation.json")
     before = attestation.read_bytes()
-    code, said = _said(capsys, "verify", wheel, "--publisher", f"{key}.pub")
+    code, said = _run(capsys, "verify", wheel, "--publisher", f"{key}.pub")
     assert (code, said["verified"], said["trusted"]) == (0, True, True)
-    assert _said(capsys, *build)[0] == 0
+    assert _run(capsys, *build)[0] == 0
     assert attestation.read_bytes() == before
     site = str(tmp_path / "site")
-    assert _said(capsys, "catalogue", "init", site)[0] == 0
-    code, said = _said(capsys, "catalogue", "build", str(out / "dist"), "--out", site, "--checks", str(out / "checks"))
+    assert _run(capsys, "catalogue", "init", site)[0] == 0
+    code, said = _run(capsys, "catalogue", "build", str(out / "dist"), "--out", site, "--checks", str(out / "checks"))
     assert code == 0, said
     assert said["added"] == [Path(wheel).name]
 
@@ -367,7 +367,7 @@ def test_evidence_of_a_thing_with_a_status_says_what_means_success(
     file, item = shelf / "services" / "acme.yaml", "{type: object, properties: {reference: {type: string}, state: {type: string}}}"
     text = _SERVICE.replace("items: {type: object}", f"items: {item}") + _WRITE.replace("LOOK", _LOOK.replace("WHEN", when))
     file.write_text(text)
-    _, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
+    _, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
     told = [text for text in said["built"][0]["missing"] if text.startswith("evidence-says-success")]
     assert bool(told) is is_missing, said
     assert (said["built"][0]["grade"] == "none") is is_missing, said
@@ -375,10 +375,10 @@ def test_evidence_of_a_thing_with_a_status_says_what_means_success(
 
 def test_a_new_service_is_a_file_that_can_be_read(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It asks for changes where the provider's facts belong, and cannot be silver before; a key that is taken is refused."""
-    code, said = _said(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))
+    code, said = _run(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))
     assert code == 0
     assert "CHANGE ME" in Path(said["file"]).read_text()
-    code, said = _said(capsys, "shelf", "build", "widget-works", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
+    code, said = _run(capsys, "shelf", "build", "widget-works", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
     built = said["built"][0]
     assert (code, built["grade"]) == (1, "bronze")
     assert [text.partition(":")[0] for text in built["missing"] if not text.startswith(("facts-seen", "doubts-have-evidence"))] == [

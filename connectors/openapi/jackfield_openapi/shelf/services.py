@@ -116,18 +116,18 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     document = parsed(file.read_bytes(), str(file))
     about = document.get("x-shelf") if isinstance(document, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("signIns"), dict):
-        raise _refused(file, "it needs 'x-shelf' with 'signIns'")
+        raise _refusal(file, "it needs 'x-shelf' with 'signIns'")
     if unknown := about.keys() - MEMBERS:
-        raise _refused(file, f"'x-shelf' has no member '{min(unknown)}'")
+        raise _refusal(file, f"'x-shelf' has no member '{min(unknown)}'")
     if "docs" not in about:
-        raise _refused(file, "'x-shelf' needs 'docs', the address of the provider's documentation")
+        raise _refusal(file, "'x-shelf' needs 'docs', the address of the provider's documentation")
     if about.get("key") != file.stem:
-        raise _refused(file, f"its 'key' must be '{file.stem}', as the file is called")
+        raise _refusal(file, f"its 'key' must be '{file.stem}', as the file is called")
     for fact in about.get("seen", ()):
         if not isinstance(fact, dict) or fact.keys() != {"about", "url", "on"} or not isinstance(_day(fact["on"]), date):
-            raise _refused(file, "each fact in 'seen' has 'about', 'url' and 'on', a date")
+            raise _refusal(file, "each fact in 'seen' has 'about', 'url' and 'on', a date")
         if str(fact["on"]) > str(datetime.now(UTC).date() + timedelta(days=1)):
-            raise _refused(file, f"the fact '{fact['about']}' was seen on {fact['on']}, which is to come")
+            raise _refusal(file, f"the fact '{fact['about']}' was seen on {fact['on']}, which is to come")
     own = {name: value for name, value in document.items() if name != "x-shelf"}
     sign_ins = {name: _sign_in(file, given, shared["sign-ins"]) for name, given in about["signIns"].items()}
     extension: Json = {
@@ -164,7 +164,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     operations = [one for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS]
     names = [str(one.get("operationId")) for one in operations]
     if "first" in about and about["first"] not in names:
-        raise _refused(file, f"'first' names no operation '{about['first']}'{did_you_mean(str(about['first']), names)}")
+        raise _refusal(file, f"'first' names no operation '{about['first']}'{did_you_mean(str(about['first']), names)}")
     for one in operations:
         _check_pages(file, one, document)
         _check_cursor(file, one)
@@ -178,7 +178,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     labels = account.get("label", [])
     for place in [account.get("id"), *(labels if isinstance(labels, list) else [labels])]:
         if isinstance(place, str) and not any(may_hold(document, answer, steps_of(place)) for answer in answers):
-            raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
+            raise _refusal(file, f"'account' names '{place}', which the answer to the test does not declare")
 
 
 def _check_told(file: Path, about: Json, paths: Json) -> None:
@@ -190,7 +190,7 @@ def _check_told(file: Path, about: Json, paths: Json) -> None:
     proven = [str(one.get("operationId")) for one in operations if "evidence" in one.get("x-jackfield", {})]
     faults = [*answer_faults(about["answers"]), *evidence_faults(about.get("evidence", {}), proven)] if "answers" in about else []
     if faults:
-        raise _refused(file, faults[0])
+        raise _refusal(file, faults[0])
 
 
 def _check_servers(file: Path, document: Json) -> None:
@@ -207,7 +207,7 @@ def _check_servers(file: Path, document: Json) -> None:
             default, is_host = str(about.get("default", "")), f"://{{{name}}}/" in f"{server['url']}/"
             if default and "enum" not in about and (not is_host or "example" in default):
                 text = f"the variable '{name}' of a server has the default '{default}'; leave it empty, so that the connection names it"
-                raise _refused(file, text)
+                raise _refusal(file, text)
 
 
 def _check_pages(file: Path, operation: Json, document: Json) -> None:
@@ -221,7 +221,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
         place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
         if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
-            raise _refused(file, text)
+            raise _refusal(file, text)
 
 
 def _check_cursor(file: Path, operation: Json) -> None:
@@ -233,7 +233,7 @@ def _check_cursor(file: Path, operation: Json) -> None:
     names = {one.get("name") for one in operation.get("parameters", ())}
     if isinstance(paging, dict) and paging.get("kind") == "lastId" and (other := _OPPOSITE.get(paging.get("input", ""))) in names:
         text = f"'{operation.get('operationId')}' goes on by '{paging['input']}', so it has no parameter '{other}'"
-        raise _refused(file, text)
+        raise _refusal(file, text)
 
 
 def _has_failed(about: Json) -> bool:
@@ -253,7 +253,7 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
     for member in ("items", "beside") if answer is not None else ():
         if isinstance(place := failed.get(member), str) and not may_hold(document, answer, steps_of(place)):
             text = f"'failed' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
-            raise _refused(file, text)
+            raise _refusal(file, text)
     if "failed" in own or "atomic" in own or has_rule or not isinstance(answer, dict):
         return
     bodies = [one.get("schema") for one in operation.get("requestBody", {}).get("content", {}).values()]
@@ -265,7 +265,7 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
             f"'{operation.get('operationId')}' sends or answers a list: say by 'failed' with 'items' how its answer tells of items that "
             "were refused, or by 'atomic' why there are none"
         )
-        raise _refused(file, text)
+        raise _refusal(file, text)
 
 
 def _lists(document: Json, schema: Any, depth: int, name: str = "") -> list[str]:
@@ -301,7 +301,7 @@ def _check_versions(file: Path, document: Json) -> None:
         effect = one.get("x-jackfield", {}).get("effect", "idempotent" if method == "put" else "write")
         if version is not None and effect == "idempotent" and method != "get":
             text = f"'{one.get('operationId')}' needs '{version}', so its effect is 'write': a repeat of what was done is refused"
-            raise _refused(file, text)
+            raise _refusal(file, text)
 
 
 def _answer_of(operation: Json) -> Any:
@@ -324,7 +324,7 @@ def _proof(about: Json, source: Json | None) -> Json:
     return {"tier": "checked", "on": str(source["on"]), "document": f"{source['package']} {source['version']}", **listed}
 
 
-def _refused(file: Path, text: str) -> InvalidInput:
+def _refusal(file: Path, text: str) -> InvalidInput:
     return InvalidInput(f"'{file.name}' is not valid: {text}", hint="docs/tutorial/shelf.md describes the files.")
 
 
@@ -345,14 +345,14 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
     found = given if isinstance(given, dict) else {}
     family = found.get("family")
     if family is not None and family not in families:
-        raise _refused(file, f"there is no family '{family}' in sign-ins.yaml")
+        raise _refusal(file, f"there is no family '{family}' in sign-ins.yaml")
     whole = {**families.get(str(family), {}), **found}
     if whole.get("kind") not in KINDS:
-        raise _refused(file, f"a sign-in is of the kind {', '.join(KINDS)}")
+        raise _refusal(file, f"a sign-in is of the kind {', '.join(KINDS)}")
     if unknown := whole.keys() - {*OF_SIGN_IN, *OF_TYPE}:
-        raise _refused(file, f"a sign-in has no member '{min(unknown)}'")
+        raise _refusal(file, f"a sign-in has no member '{min(unknown)}'")
     if missing := [name for name in NEEDED.get(whole["kind"], ()) if not isinstance(whole.get(name), str)]:
-        raise _refused(file, f"a sign-in of the kind '{whole['kind']}' needs '{missing[0]}'")
+        raise _refusal(file, f"a sign-in of the kind '{whole['kind']}' needs '{missing[0]}'")
     return whole
 
 
@@ -364,7 +364,7 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
     pages = [fact["url"] for fact in about.get("seen", ())]
     for name, one in sign_ins.items():
         if "seen" in one and one["seen"] not in pages:
-            raise _refused(file, f"'seen' of the sign-in '{name}' is none of the pages in 'seen'")
+            raise _refusal(file, f"'seen' of the sign-in '{name}' is none of the pages in 'seen'")
 
 
 def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
@@ -376,7 +376,7 @@ def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
     errors = about.get("errors")
     own = {name: value for name, value in errors.items() if name != "doneBefore"} if isinstance(errors, dict) else errors
     if is_google and own not in ("google", {"like": "google"}):
-        raise _refused(file, "'errors' of a service of Google are those of the table 'google', which tells a limit from a missing right")
+        raise _refusal(file, "'errors' of a service of Google are those of the table 'google', which tells a limit from a missing right")
 
 
 def _scheme(one: Json) -> Json:
@@ -412,7 +412,7 @@ def _errors(file: Path, given: Any, tables: Json) -> Json:
     own = given if isinstance(given, dict) else {"like": given}
     like = own.get("like")
     if like is not None and like not in tables:
-        raise _refused(file, f"there is no table '{like}' in errors.yaml{did_you_mean(str(like), tables)}")
+        raise _refusal(file, f"there is no table '{like}' in errors.yaml{did_you_mean(str(like), tables)}")
     base = tables.get(str(like), {})
     rows = [*own.get("rows", ()), *base.get("rows", ())]
     return {**base, **{name: value for name, value in own.items() if name != "like"}, "rows": rows}
@@ -428,7 +428,7 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
     paging = own.get("pagination")
     if isinstance(paging, dict) and "like" in paging:
         if paging["like"] not in rules:
-            raise _refused(file, f"there is no paging '{paging['like']}'; there are {', '.join(sorted(rules))}")
+            raise _refusal(file, f"there is no paging '{paging['like']}'; there are {', '.join(sorted(rules))}")
         own["pagination"] = {**rules[paging["like"]], **{name: value for name, value in paging.items() if name != "like"}}
     if limit is not None:
         own.setdefault("rateLimit", {"perSecond": limit["perSecond"]})
@@ -444,7 +444,7 @@ def _reason(file: Path, given: Json) -> Json:
     if word is None:
         return {}
     if word not in REASONS:
-        raise _refused(file, f"'noEvidence' is one of {', '.join(REASONS)}, not '{word}'")
+        raise _refusal(file, f"'noEvidence' is one of {', '.join(REASONS)}, not '{word}'")
     return {"noEvidence": REASONS[word]}
 
 
