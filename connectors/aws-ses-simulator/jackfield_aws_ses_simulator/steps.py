@@ -74,7 +74,7 @@ def _whole(message: SentMessage | None, inputs: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _listed(stage: Stage) -> Report:
+def _list_page(stage: Stage) -> Report:
     played = stage.play("list-identities.json")
     return played.report(
         {
@@ -112,7 +112,7 @@ def _dry(stage: Stage) -> Report:
     )
 
 
-def _refused(stage: Stage) -> Report:
+def _invalid_inputs(stage: Stage) -> Report:
     before = len(stage.aws.calls)
     played = stage.play("invalid-input.json")
     return played.report(
@@ -173,10 +173,10 @@ STEPS = (
     Step("installed", "What is installed", _installed),
     Step("connection", "Test the connection: a role, assumed with an External ID; nothing is sent", _tested),
     Step("send", "Send an email with two texts, attachments, Cc and Bcc", _sent, "send-email.json"),
-    Step("list", "List identities: one page", _listed, "list-identities.json"),
+    Step("list", "List identities: one page", _list_page, "list-identities.json"),
     Step("listAll", "List identities: every page, at AWS's limit of one request per second", _listed_all, "list-all-identities.json"),
     Step("dryRun", "A dry run: everything is checked, AWS is not asked to send", _dry, "dry-run.json"),
-    Step("invalid", "Invalid inputs: every error at once, before anything is sent", _refused, "invalid-input.json"),
+    Step("invalid", "Invalid inputs: every error at once, before anything is sent", _invalid_inputs, "invalid-input.json"),
     Step("externalId", "Someone else's External ID: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
     Step("rejected", "An unverified sender: AWS rejects the message", _rejected, "unverified-sender.json"),
     Step("summary", "What AWS saw", _summed_up),

@@ -165,7 +165,7 @@ def _tried(client: Client, action: str, **inputs: Any) -> dict[str, Any]:
     return dict(client.post("/v1/invocations", document).json)
 
 
-def _refused(found: dict[str, Any]) -> list[str]:
+def _refused_paths(found: dict[str, Any]) -> list[str]:
     """The places of the recipients that were refused; nothing was tried."""
     assert (found["status"], found["error"]["code"], found["meta"]["attempts"]) == ("failed", "not_allowed", 0), found
     return [detail["path"] for detail in found["error"]["details"]]
@@ -184,12 +184,12 @@ def test_a_guard_refuses_recipients_that_bounced_or_complained(stand: Stand, cli
     to = ["ok@example.com", "Gone <gone@EXAMPLE.com>", "full@example.com", "gone+else@example.com"]
     assert _tried(client, "sendEmail", to=to, **mail)["status"] == "succeeded"  # no guard, no refusal
     with _guarded(stand):
-        assert _refused(_tried(client, "sendEmail", to=to, bcc="ok@example.com, angry@example.com", **mail)) == ["/to/1", "/bcc"]
+        assert _refused_paths(_tried(client, "sendEmail", to=to, bcc="ok@example.com, angry@example.com", **mail)) == ["/to/1", "/bcc"]
         assert "example.com" not in json.dumps(_tried(client, "sendEmail", to=to, **mail))
         each = [{"to": "ok@example.com"}, {"to": ["gone@example.com"]}]
-        assert _refused(_tried(client, "sendBulkEmail", destinations=each, templateName="welcome")) == ["/destinations/1/to/0"]
+        assert _refused_paths(_tried(client, "sendBulkEmail", destinations=each, templateName="welcome")) == ["/destinations/1/to/0"]
         raw = "From: a@example.com\nTo: gone@example.com\n\nHi"
-        assert _refused(_tried(client, "sendRawEmail", message=raw, to="gone@example.com")) == ["/to"]
+        assert _refused_paths(_tried(client, "sendRawEmail", message=raw, to="gone@example.com")) == ["/to"]
         error = _tried(client, "sendRawEmail", message=raw)["error"]
         assert (error["code"], error["details"][0]["path"]) == ("invalid_input", "/to")  # the message's own recipients are not compared
         assert _tried(client, "sendEmail", to=["full@example.com", "gone+else@example.com"], **mail)["status"] == "succeeded"
@@ -218,13 +218,13 @@ def test_a_suppression_that_is_lifted_lets_messages_go_until_the_next_one(stand:
     assert stand.client(rules=Rules(block=("echo/*",))).get("/v1/suppressions").status == 403
     with _guarded(stand):
         mail = {"to": "one@example.org", "subject": "Hi", "text": "Hi"}
-        assert _refused(_tried(client, "sendEmail", **mail)) == ["/to"]
+        assert _refused_paths(_tried(client, "sendEmail", **mail)) == ["/to"]
         assert [client.call("DELETE", "/v1/suppressions/One@Example.org").status for _ in range(2)] == [204, 404]
         assert [client.call("DELETE", f"/v1/suppressions/a{slash}b@example.org").status for slash in ("/", "%2F")] == [204, 404]
         sent = _tried(client, "sendEmail", **mail)
         assert sent["status"] == "succeeded"
         assert aws.publish(_complaint(sent["output"]["MessageId"], "one@example.org"), _topic()) == [200]
-        assert _refused(_tried(client, "sendEmail", **mail)) == ["/to"]
+        assert _refused_paths(_tried(client, "sendEmail", **mail)) == ["/to"]
     entry = client.get("/v1/audit?event=suppression.removed").json["items"][0]
     assert entry["object"].startswith("suppression:")
     assert "example" not in json.dumps(entry)

@@ -34,7 +34,7 @@ def _watch(stage: TriggerStage, trigger: str, **inputs: Any) -> None:
     assert stage.all().show("one")["status"] == "active"
 
 
-def _told(stage: TriggerStage) -> list[tuple[str, Any]]:
+def _next_events(stage: TriggerStage) -> list[tuple[str, Any]]:
     """What the next poll tells: types and payloads."""
     before = len(stage.events("aws_ses.*"))
     stage.move(400)
@@ -62,7 +62,7 @@ def test_an_identity_is_told_once_it_is_verified_and_once_it_is_not(stage: Trigg
     ):
         rows = [_row("example.com", "SUCCESS", sends=True), _row("shop.example.com", status, sends=sends)]
         aws.configure(answers={"ListEmailIdentities": {"EmailIdentities": rows}})
-        found = [(kind, payload.get("item")) for kind, payload in _told(stage)]
+        found = [(kind, payload.get("item")) for kind, payload in _next_events(stage)]
         assert found == expected, status
 
 
@@ -114,21 +114,21 @@ def test_changes_of_the_accounts_standing_are_told(stage: TriggerStage, aws: Fak
     """Each change is one event of its kind, with the account as it is now and what was otherwise; going back is a change, too."""
     _watch(stage, "accountStatus")
     healthy = {"sendingEnabled": True, "enforcementStatus": "HEALTHY", "productionAccessEnabled": True}
-    assert _told(stage) == []
+    assert _next_events(stage) == []
     aws.configure(paused=True)
     paused = ("aws_ses.sendingPaused", {**healthy, "sendingEnabled": False, "previous": {"sendingEnabled": True}})
-    assert _told(stage) == [paused]
+    assert _next_events(stage) == [paused]
     aws.configure(paused=False)
     resumed = ("aws_ses.sendingResumed", {**healthy, "previous": {"sendingEnabled": False}})
-    assert _told(stage) == [resumed]
+    assert _next_events(stage) == [resumed]
     aws.configure(paused=True)
-    assert _told(stage) == [paused]
+    assert _next_events(stage) == [paused]
     aws.configure(enforcement_status="SHUTDOWN", sandbox=True)
     shut = {"sendingEnabled": False, "enforcementStatus": "SHUTDOWN", "productionAccessEnabled": False}
     previous = {"enforcementStatus": "HEALTHY", "productionAccessEnabled": True}
     both = ["aws_ses.reputationChanged", "aws_ses.productionAccessChanged"]
-    assert _told(stage) == [(kind, {**shut, "previous": previous}) for kind in both]
-    assert _told(stage) == []
+    assert _next_events(stage) == [(kind, {**shut, "previous": previous}) for kind in both]
+    assert _next_events(stage) == []
 
 
 def test_another_region_has_a_standing_of_its_own_and_a_failure_is_no_change(stage: TriggerStage, aws: FakeAws) -> None:
@@ -141,7 +141,7 @@ def test_another_region_has_a_standing_of_its_own_and_a_failure_is_no_change(sta
     stage.look()
     assert stage.all().show("one")["status"] == "degraded"
     aws.configure(paused=True)
-    assert [kind for kind, _ in _told(stage)] == ["aws_ses.sendingPaused"]
+    assert [kind for kind, _ in _next_events(stage)] == ["aws_ses.sendingPaused"]
 
 
 def test_a_policy_for_them_lets_nobody_do_more(stage: TriggerStage) -> None:

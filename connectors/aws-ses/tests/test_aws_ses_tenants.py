@@ -274,7 +274,7 @@ def _watch(stage: TriggerStage, who: str, trigger: str, **inputs: Any) -> str:
     return name
 
 
-def _told(stage: TriggerStage, before: int) -> list[tuple[str, str, Any]]:
+def _next_events(stage: TriggerStage, before: int) -> list[tuple[str, str, Any]]:
     stage.move(400)
     stage.look()
     found = stage.events("aws_ses.*")[before:]
@@ -287,7 +287,7 @@ def test_a_pause_arrives_as_an_event(stage: TriggerStage, platform: Platform) ->
     assert {stage.all().show(name)["status"] for name in names} == {"active"}
     platform.done("owner", "updateTenantSending", tenant="umbrella", sendingStatus="DISABLED")
     platform.aws.find_fault("acme", "BOUNCE", "HIGH", "The bounce rate exceeded 15.0%.")
-    told = _told(stage, 0)
+    told = _next_events(stage, 0)
     assert sorted(told) == [
         ("acme-tenantfindings", "findingOpened", "acme/BOUNCE"),
         ("acme-tenantstatus", "tenantPaused", "acme"),
@@ -297,7 +297,7 @@ def test_a_pause_arrives_as_an_event(stage: TriggerStage, platform: Platform) ->
     ]
     platform.aws.find_fault("acme", "BOUNCE", "HIGH", "The bounce rate is 0.1%.", is_open=False)
     platform.done("owner", "deleteTenant", tenant="umbrella")
-    assert sorted(_told(stage, len(told))) == [
+    assert sorted(_next_events(stage, len(told))) == [
         ("acme-tenantfindings", "findingResolved", "acme/BOUNCE"),
         ("acme-tenantstatus", "tenantResumed", "acme"),
         ("owner-tenantfindings", "findingResolved", "acme/BOUNCE"),

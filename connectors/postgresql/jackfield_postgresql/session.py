@@ -218,14 +218,14 @@ class Session(ServerSession):
         state, message, hint = ((refused.error_field(one) or b"").decode("utf-8", "replace") for one in fields)
         position = (refused.error_field(pq.DiagnosticField.STATEMENT_POSITION) or b"").decode()
         if self._connection.status != pq.ConnStatus.OK and not state:
-            raise self._lost(message or self._said())
+            raise self._lost(message or self._error_text())
         while self._connection.status == pq.ConnStatus.OK and self._result() is not None:
             pass
         if not state:
             raise ValueError(
                 message
             )  # the error is libpq's: what the server says is no answer, whether or not it has done what it was told
-        raise refusal_of(state, message or self._said(), hint, position)
+        raise refusal_of(state, message or self._error_text(), hint, position)
 
     def _result(self) -> pq.abc.PGresult | None:
         connection = self._connection
@@ -267,7 +267,7 @@ class Session(ServerSession):
 
     def _failed(self) -> OSError | Refusal:
         """Return the error of a failed connection attempt. libpq has no SQLSTATE for it, so the server's message decides."""
-        said = self._said()
+        said = self._error_text()
         refusal = refused_login(said)
         self.login_sent = self.login_sent and refusal is None
         return refusal or self._lost(said)
@@ -278,7 +278,7 @@ class Session(ServerSession):
         self.failure = ssl.SSLError(0, text) if "certificate" in said or "SSL" in said else ConnectionError(text)
         return self.failure
 
-    def _said(self) -> str:
+    def _error_text(self) -> str:
         return self._connection.get_error_message("utf-8").strip()
 
 

@@ -284,7 +284,7 @@ class Session(ServerSession):
             with Reading(self._counted, self.address.place, Sent.NOTHING, passes=_ENDED):
                 self._sign_in()
         except AuthenticationException:
-            raise self._refused() from None
+            raise self._login_refusal() from None
         except _ENDED as error:
             error.__traceback__ = None  # its frames hold what has arrived
             raise self._ended("it ended while signing in, or is no SSH server") from None
@@ -306,7 +306,7 @@ class Session(ServerSession):
         self._sock = TimedSocket(channel, self.deadline)
         self._client = _Files(self._sock)
 
-    def _refused(self) -> JackfieldError:
+    def _login_refusal(self) -> JackfieldError:
         if not self._transport.is_active():  # paramiko takes that for a refusal, and a server may end so what it refuses
             return self._ended("it ended while signing in, and may have refused the login")
         hint = "Check user name, password or private key of the connection, and how the server lets users sign in."

@@ -135,7 +135,7 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing(rig: Rig, monkeypatch: p
     assert [(path.name, path.read_text()) for path in rig.files.iterdir()] == [("a", "before")]
 
 
-def _listed(rig: Rig, after: str | None = None) -> Listed:
+def _read_folder(rig: Rig, after: str | None = None) -> Listed:
     """Read the folder once, as the runtime does for the trigger."""
     pool = SessionPool(partial(LoginType.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     try:
@@ -148,12 +148,12 @@ def test_a_folder_can_be_watched(rig: Rig) -> None:
     """Page by page; an item is another one when its content has changed."""
     for number in range(505):
         (rig.files / f"{number:03}").touch()
-    first = _listed(rig)
-    last = _listed(rig, first.next)
+    first = _read_folder(rig)
+    last = _read_folder(rig, first.next)
     assert [len(page.items) for page in (first, last)] == [500, 5]
     assert (first.next, last.next, last.items[-1].id) == ("499", None, "504")
     (rig.files / "504").write_text("longer")
-    assert _listed(rig, "503").items != last.items[-1:]
+    assert _read_folder(rig, "503").items != last.items[-1:]
 
 
 def test_files_are_listed_moved_and_deleted(rig: Rig) -> None:

@@ -106,9 +106,9 @@ class Storage:
     def __init__(self, harness: Harness, end: Any = None, *stored: Any) -> None:
         self.end = end or Answer({"ok": True, "files": [{"id": "F1", "title": "Report"}]})
         self.storage = Provider(stored or [STORED])
-        self.api = harness.serve(self._answered)
+        self.api = harness.serve(self._answer)
 
-    def _answered(self, _number: int, request: Request) -> Any:
+    def _answer(self, _number: int, request: Request) -> Any:
         if request.path == "/files.getUploadURLExternal":
             return Answer({"ok": True, "upload_url": f"{self.storage.url}/upload/v1/abc?t=1", "file_id": "F1"})
         return self.end

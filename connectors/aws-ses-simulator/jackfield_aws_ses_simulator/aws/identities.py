@@ -55,7 +55,7 @@ def create(ledger: Ledger, call: Call, name: str) -> Body:
         raise Refusal("AlreadyExistsException", f"Email identity {name} already exist.")
     record = {**call.parameters, **_record(name, ledger.now() + ledger.account.verification_seconds)}
     ledger.records[place] = record
-    return _shown(ledger, call, record)
+    return _details(ledger, call, record)
 
 
 def _create_identity(ledger: Ledger, call: Call) -> Body:
@@ -63,16 +63,16 @@ def _create_identity(ledger: Ledger, call: Call) -> Body:
 
 
 def _get_identity(ledger: Ledger, call: Call) -> Body:
-    return _shown(ledger, call, _find(ledger, call))
+    return _details(ledger, call, _find(ledger, call))
 
 
-def _shown(ledger: Ledger, call: Call, record: Body) -> Body:
+def _details(ledger: Ledger, call: Call, record: Body) -> Body:
     status = _status(ledger, record["VerifiedAt"])
     mail_from = record.get("MailFromDomain")
     since = {"MailFromDomain": mail_from, "MailFromDomainStatus": _status(ledger, record["MailFromAt"])} if mail_from else {}
     return {
         **record,
-        **_listed(ledger, record),
+        **_summary(ledger, record),
         "FeedbackForwardingStatus": True,
         "VerifiedForSendingStatus": status == "SUCCESS",
         "DkimAttributes": _dkim(call, record, status),
@@ -80,7 +80,7 @@ def _shown(ledger: Ledger, call: Call, record: Body) -> Body:
     }
 
 
-def _listed(ledger: Ledger, record: Body) -> Body:
+def _summary(ledger: Ledger, record: Body) -> Body:
     name, status = record["EmailIdentity"], _status(ledger, record["VerifiedAt"])
     kind = "EMAIL_ADDRESS" if "@" in name else "DOMAIN"
     return {"IdentityName": name, "IdentityType": kind, "SendingEnabled": status == "SUCCESS", "VerificationStatus": status}
@@ -117,7 +117,7 @@ def _set_mail_from(ledger: Ledger, call: Call) -> Body:
 
 
 def _list_identities(ledger: Ledger, call: Call) -> Body:
-    rows = {name: _listed(ledger, record) for name, record in names_in(ledger, call).items()}
+    rows = {name: _summary(ledger, record) for name, record in names_in(ledger, call).items()}
     return paged(call, rows, "EmailIdentities")
 
 

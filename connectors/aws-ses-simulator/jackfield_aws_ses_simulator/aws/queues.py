@@ -217,7 +217,7 @@ def _receive(ledger: Ledger, call: Call) -> Body:
         if left <= 0 or ledger.closed:
             return {}
         ledger.changed.wait(min(left, 1.0))  # at least each second: a hidden message becomes visible without a notification
-    return {"Messages": [_shown(message, given) for message in found]}
+    return {"Messages": [_message_entry(message, given) for message in found]}
 
 
 def _receive_messages(ledger: Ledger, record: Body, most: int, hidden_for: int | None) -> list[Message]:
@@ -250,7 +250,7 @@ def _redrive(ledger: Ledger, record: Body, now: float) -> None:
     target["Messages"] += moved
 
 
-def _shown(message: Message, given: Mapping[str, Any]) -> Body:
+def _message_entry(message: Message, given: Mapping[str, Any]) -> Body:
     about = {
         "SenderId": message.sender, "SentTimestamp": str(int(message.sent_at * 1000)), "ApproximateReceiveCount": str(message.receives),
         "ApproximateFirstReceiveTimestamp": str(int(message.received_at * 1000)),

@@ -77,7 +77,7 @@ def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
     content = call.content.get("Content")
     if not isinstance(content, dict) or len(content.keys() & {"Simple", "Raw", "Template"}) != 1:
         raise invalid("Content must hold one of Simple, Raw and Template")
-    source, fields, lists = _asked(call.parameters, call.parameters.get("EmailTags"))
+    source, fields, lists = _request_parts(call.parameters, call.parameters.get("EmailTags"))
     if "Raw" in content:
         either = () if ledger.account.strict_raw else ("ses:SendEmail",)
         raw = _blob(content["Raw"].get("Data"))
@@ -90,7 +90,7 @@ def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
     return {"MessageId": _send_simple(ledger, call, caller, content["Simple"], source, lists, fields)}
 
 
-def _asked(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None) -> tuple[str, dict[str, Any], list[Any]]:
+def _request_parts(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None) -> tuple[str, dict[str, Any], list[Any]]:
     """Return a request's sender, the message fields that it sets, and its lists of recipients (to, cc, bcc)."""
     fields: dict[str, Any] = {
         "reply_to": tuple(given.get("ReplyToAddresses") or ()),
@@ -143,7 +143,7 @@ def send_bulk_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any
     """Send a template to each entry; return a result for each."""
     given = call.parameters
     model.check(call.operation, given)
-    source, fields, _ = _asked(given, ())
+    source, fields, _ = _request_parts(given, ())
     _authorise(call, caller, source, fields, "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail", "ses:SendEmail")
     if fields["tenant"]:
         template = given["DefaultContent"]["Template"].get("TemplateName")
@@ -155,7 +155,7 @@ def _send_entry(ledger: Ledger, call: Call, caller: Caller, entry: Mapping[str, 
     template = call.parameters["DefaultContent"]["Template"]
     data = entry.get("ReplacementEmailContent", {}).get("ReplacementTemplate", {}).get("ReplacementTemplateData")
     tags = entry.get("ReplacementTags") or call.parameters.get("DefaultEmailTags")
-    source, fields, lists = _asked({**call.parameters, **entry}, tags)
+    source, fields, lists = _request_parts({**call.parameters, **entry}, tags)
     try:
         return {"Status": "SUCCESS", "MessageId": _send_template(ledger, call, caller, template, source, lists, fields, data)}
     except Refusal as refusal:

@@ -34,7 +34,7 @@ def _find(ledger: Ledger, region: str, name: object) -> Body:
     return record
 
 
-def _named(ledger: Ledger, call: Call) -> Body:
+def _tenant(ledger: Ledger, call: Call) -> Body:
     return _find(ledger, call.region, call.parameters["TenantName"])
 
 
@@ -46,10 +46,10 @@ def _create(ledger: Ledger, call: Call) -> Body:
     number = f"tn-{hashlib.sha256(f'{name}/{call.region}/{ledger.now()}'.encode()).hexdigest()[:30]}"
     own = {"TenantId": number, "TenantArn": _arn(call.region, f"tenant/{name}/{number}"), "CreatedTimestamp": int(ledger.now())}
     ledger.records[place] = {**call.parameters, **own, "Customer": {"Status": "ENABLED"}, "Policy": "standard"}
-    return _shown(ledger, ledger.records[place] or {})
+    return _with_status(ledger, ledger.records[place] or {})
 
 
-def _shown(ledger: Ledger, record: Body) -> Body:
+def _with_status(ledger: Ledger, record: Body) -> Body:
     return {**record, "SendingStatus": _status(ledger, record)}
 
 
@@ -72,11 +72,11 @@ def _status(ledger: Ledger, record: Body) -> str:
 
 
 def _get(ledger: Ledger, call: Call) -> Body:
-    return {"Tenant": _shown(ledger, _named(ledger, call))}
+    return {"Tenant": _with_status(ledger, _tenant(ledger, call))}
 
 
 def _delete(ledger: Ledger, call: Call) -> Body:
-    name = str(_named(ledger, call)["TenantName"])
+    name = str(_tenant(ledger, call)["TenantName"])
     gone = [(_TENANT, call.region, name), *(place for place, _ in _links(ledger, call.region) if place[2] == name)]
     gone += [place for place in ledger.records if place[:3] == ("Address {EmailAddress}", call.region, name)]
     for place in gone:
@@ -91,13 +91,13 @@ def _all(ledger: Ledger, region: str) -> Iterator[Body]:
 def _list(ledger: Ledger, call: Call) -> Body:
     wanted = call.parameters.get("Filter") or {}
     part, status = wanted.get("TENANT_NAME_CONTAINS", ""), wanted.get("SENDING_STATUS")
-    rows = {record["TenantName"]: _shown(ledger, record) for record in _all(ledger, call.region)}
+    rows = {record["TenantName"]: _with_status(ledger, record) for record in _all(ledger, call.region)}
     found = {name: row for name, row in rows.items() if part in name and status in (None, row["SendingStatus"])}
     return paged(call, found, "Tenants")
 
 
 def _suppression(ledger: Ledger, call: Call) -> Body:
-    record, given = _named(ledger, call), call.parameters
+    record, given = _tenant(ledger, call), call.parameters
     asked = {name: given[name] for name in ("SuppressionScope", "SuppressedReasons") if name in given}
     if len(asked) == 1:
         raise invalid("SuppressionScope and SuppressedReasons are given together.")
@@ -130,7 +130,7 @@ def _resource(ledger: Ledger, call: Call) -> str:
 
 
 def _associate(ledger: Ledger, call: Call) -> Body:
-    name, arn = str(_named(ledger, call)["TenantName"]), _resource(ledger, call)
+    name, arn = str(_tenant(ledger, call)["TenantName"]), _resource(ledger, call)
     kind = _KINDS[arn.split(":")[5].partition("/")[0]]
     row = {"TenantName": name, "ResourceArn": arn, "ResourceType": kind, "AssociatedTimestamp": int(ledger.now())}
     ledger.records.setdefault((_LINK, call.region, name, arn), row)
@@ -138,14 +138,14 @@ def _associate(ledger: Ledger, call: Call) -> Body:
 
 
 def _dissociate(ledger: Ledger, call: Call) -> Body:
-    place = (_LINK, call.region, str(_named(ledger, call)["TenantName"]), str(call.parameters["ResourceArn"]))
+    place = (_LINK, call.region, str(_tenant(ledger, call)["TenantName"]), str(call.parameters["ResourceArn"]))
     if ledger.records.pop(place, None) is None:
         raise missing(f"Resource {place[3]} is not associated with tenant {place[2]}.")
     return {}
 
 
 def _list_resources(ledger: Ledger, call: Call) -> Body:
-    name, kind = _named(ledger, call)["TenantName"], (call.parameters.get("Filter") or {}).get("RESOURCE_TYPE")
+    name, kind = _tenant(ledger, call)["TenantName"], (call.parameters.get("Filter") or {}).get("RESOURCE_TYPE")
     rows = {place[3]: row for place, row in _links(ledger, call.region) if place[2] == name and kind in (None, row["ResourceType"])}
     return paged(call, rows, "TenantResources")
 

@@ -120,7 +120,7 @@ class RawEmail(Regional):
         lists: list[tuple[Address, ...]] = []
         for name, field in _LISTS.items():
             try:
-                lists.append(_named(fields, field) if own else parse_mailboxes(getattr(self, name) or ()))
+                lists.append(_mailboxes(fields, field) if own else parse_mailboxes(getattr(self, name) or ()))
             except AddressError as error:
                 faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
         try:
@@ -157,7 +157,7 @@ def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> 
         yield Detail("/message", "has a To or Cc field below a line that is no field, where some programs do not read it: give 'to'")
 
 
-def _named(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
+def _mailboxes(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
     """Return the mailboxes of all header fields named ``header``. Bytes beyond ASCII are read as UTF-8; invalid ones are replaced."""
     found: list[Address] = []
     for name, text in fields.raw_items():

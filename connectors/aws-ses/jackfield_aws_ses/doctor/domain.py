@@ -53,7 +53,7 @@ def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Reco
     if not hosts:
         yield finding("mail_from_mx_missing", f"DNS has no MX record {mail_from}.", record=record, **about)
     elif hosts != (wanted.value.partition(" ")[2],):
-        yield finding("mail_from_mx_wrong", f"DNS has {_listed(hosts)} as MX of {mail_from}.", record=record, **about)
+        yield finding("mail_from_mx_wrong", f"DNS has {_quoted_list(hosts)} as MX of {mail_from}.", record=record, **about)
     yield from spf_findings(mail_from, records, missing="mail_from_spf_missing")
 
 
@@ -63,9 +63,9 @@ def spf_findings(domain: str, records: Records, missing: str = "spf_missing") ->
     """
     spf = _spf(records.txt(domain))
     if len(spf) > 1:
-        yield finding("spf_several", f"DNS has {_listed(spf)} at {domain}.", domain=domain)
+        yield finding("spf_several", f"DNS has {_quoted_list(spf)} at {domain}.", domain=domain)
     elif not spf or _INCLUDE not in spf[0]:
-        shown = f"DNS has {_listed(spf)} at {domain}." if spf else f"DNS has no SPF record at {domain}."
+        shown = f"DNS has {_quoted_list(spf)} at {domain}." if spf else f"DNS has no SPF record at {domain}."
         yield finding(missing, shown, domain=domain, mail_from=domain, record=f'the TXT record {domain} with the value "{SPF}"')
 
 
@@ -78,7 +78,7 @@ def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
         if not found:
             continue
         if len(found) > 1 or not _has_policy(found[0]):
-            yield finding("dmarc_wrong", f"DNS has {_listed(found)} at _dmarc.{name}.", domain=name, record=record)
+            yield finding("dmarc_wrong", f"DNS has {_quoted_list(found)} at _dmarc.{name}.", domain=name, record=record)
         return
     yield finding("dmarc_missing", f"DNS has no TXT record {wanted.name} that begins with v=DMARC1.", domain=domain, record=record)
 
@@ -100,5 +100,5 @@ def _has_policy(text: str) -> bool:
     return tags.get("p", "").strip().lower() in {"none", "quarantine", "reject"}
 
 
-def _listed(values: Sequence[str]) -> str:
+def _quoted_list(values: Sequence[str]) -> str:
     return ", ".join(f"'{value}'" for value in values)

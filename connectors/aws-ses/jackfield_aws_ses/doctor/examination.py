@@ -57,10 +57,10 @@ def _over_api(aws: AwsClients, region: str, sender: str | None, recipient: str |
     if facts is not None:
         yield from account_findings(facts, region)
     if sender is not None:
-        yield from _answered(_sender(aws, account, sender, records), region)
+        yield from _with_failure(_sender(aws, account, sender, records), region)
     if recipient is not None:
         in_sandbox = facts is not None and not facts.get("ProductionAccessEnabled")
-        yield from _answered(_recipient(account, recipient, in_sandbox=in_sandbox), region)
+        yield from _with_failure(_recipient(account, recipient, in_sandbox=in_sandbox), region)
 
 
 def _sender(aws: AwsClients, account: SesAccount, sender: str, records: Callable[[], Records]) -> Iterator[Finding]:
@@ -90,7 +90,7 @@ def _recipient(account: SesAccount, recipient: str, *, in_sandbox: bool) -> Iter
         )
 
 
-def _answered(findings: Iterable[Finding], region: str) -> Iterator[Finding]:
+def _with_failure(findings: Iterable[Finding], region: str) -> Iterator[Finding]:
     """Yield the findings; if SES does not answer or a permission is missing, yield a finding about that instead of the rest."""
     try:
         yield from findings
