@@ -64,7 +64,7 @@ def signatures() -> int:
 
 def _judge(document: Mapping[str, Any]) -> Callable[[object], bool]:
     """Return what takes a token by its signature and the keys of a provider."""
-    keys, _ = jwts._found("", lambda _url: document)
+    keys, _ = jwts._fetch_keys("", lambda _url: document)
     judge = jwts.Jwts(Jwt("https://issuer.example", "https://keys.example", "api"), SystemClock(), lambda: "api")
     judge._keys = keys
 

@@ -32,7 +32,7 @@ def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) 
     faults = []
     for address in (host,) if host.strip("0.:") else _LOOPBACK:  # 0.0.0.0 and :: are all addresses
         try:
-            status = _asked(address, port, tls=tls)
+            status = _health_status(address, port, tls=tls)
         except (OSError, http.client.HTTPException) as error:
             faults.append(f"{address}:{port} does not answer: {error}")
             continue
@@ -76,7 +76,7 @@ def _command(processes: str) -> list[str]:
     return []
 
 
-def _asked(host: str, port: int, *, tls: bool) -> int:
+def _health_status(host: str, port: int, *, tls: bool) -> int:
     connection = http.client.HTTPConnection(host, port, timeout=_WITHIN)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

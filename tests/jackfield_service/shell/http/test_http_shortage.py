@@ -356,7 +356,7 @@ def test_a_process_is_ready_while_another_one_makes_its_index(tmp_path: Path, mo
 def test_w5_probes_are_cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """W5: however many probes ask, one look is taken at a time, and its outcome holds for a while."""
     looks = []
-    found = readiness.Readiness._found
+    found = readiness.Readiness._examine
 
     def counted(self: readiness.Readiness) -> conditions.Condition:
         looks.append(1)
@@ -364,7 +364,7 @@ def test_w5_probes_are_cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     with (
         mock.patch.object(readiness, "_FRESH", 60.0),
-        mock.patch.object(readiness.Readiness, "_found", counted),
+        mock.patch.object(readiness.Readiness, "_examine", counted),
         standing(tmp_path) as stand,
     ):
         assert [stand.client().get("/readyz").status for _ in range(20)] == [200] * 20

@@ -8,7 +8,7 @@ from math import prod
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from jackfield_service.shell.identity.jwts import _PRIMES, _found
+from jackfield_service.shell.identity.jwts import _PRIMES, _fetch_keys
 
 
 def test_a_key_of_the_faulty_generator_verifies_nothing() -> None:
@@ -18,5 +18,5 @@ def test_a_key_of_the_faulty_generator_verifies_nothing() -> None:
     keys = {"factored": rsa.RSAPublicNumbers(65_537, modulus).public_key(), "sound": rsa.generate_private_key(65_537, 2048).public_key()}
     assert keys["factored"].key_size == 2048
     published = [json.loads(RSAAlgorithm.to_jwk(key)) | {"kid": name} for name, key in keys.items()]
-    found, _ = _found("", lambda _url: {"keys": published})
+    found, _ = _fetch_keys("", lambda _url: {"keys": published})
     assert [*found] == ["sound"]

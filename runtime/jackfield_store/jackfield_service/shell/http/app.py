@@ -102,13 +102,13 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             )
             if remembered is None:
                 identity = await _caller(request, server, operation)
-                return await _answered(request, server, operation, identity)
+                return await _run_operation(request, server, operation, identity)
             identity = remembered.identity
             if operation.describes == "partly":
                 request.scope[READING] = None if remembered.is_present else remembered.reading
-                return await _answered(request, server, operation, identity)
+                return await _run_operation(request, server, operation, identity)
             with server.storage.held(remembered.reading):
-                return await _answered(request, server, operation, identity)
+                return await _run_operation(request, server, operation, identity)
         except LimitReached as error:
             await server.requests.hold(identity.holder, request.scope.get("jackfield.connection"))
             refusal = of_error(error)
@@ -131,7 +131,7 @@ async def _caller(request: Request, server: ServerContext, operation: Operation)
     return known if known is not None else await patiently(request, lambda: identified(request, server, identities))
 
 
-async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
+async def _run_operation(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
     request.scope[SURFACE] = identity.surface
     if operation.scope is not None:
         server.pace(identity, request.scope)

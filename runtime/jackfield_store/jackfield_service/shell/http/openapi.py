@@ -105,7 +105,7 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
     schemas["Invocation"] = {**invocation, "properties": {**invocation["properties"], "inputs": _CHOICE}}
     for manifest in manifests:
         schemas.update(_actions(manifest))
-    refusals = {_refusal(status, headers): _refused(status, headers) for status, headers in _refusals(known)}
+    refusals = {_refusal(status, headers): _refusal_response(status, headers) for status, headers in _refusals(known)}
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -239,7 +239,7 @@ def _refusal(status: int, headers: Sequence[str]) -> str:
     return f"Refused{status}{others}"
 
 
-def _refused(status: int, headers: Sequence[str]) -> Json:
+def _refusal_response(status: int, headers: Sequence[str]) -> Json:
     about = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     content = {"application/problem+json": {"schema": {"$ref": f"{_COMPONENTS}Problem"}}}
     return {"description": HTTPStatus(status).phrase, "headers": about, "content": content}

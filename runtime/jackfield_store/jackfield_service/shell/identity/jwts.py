@@ -104,7 +104,7 @@ class Jwts(ProcessLocal):
     async def ready(self, text: str) -> None:
         """Fetch a token's key if it is unknown, and wait briefly for it without occupying a thread."""
         kid = self._key_of(text)
-        fetching = self._asked(kid) if kid is not None else None
+        fetching = self._fetch_for(kid) if kid is not None else None
         if fetching is None or self._waiting >= _WAITING:
             return
         self._waiting += 1
@@ -118,7 +118,7 @@ class Jwts(ProcessLocal):
     def wait(self, text: str) -> None:
         """Fetch a token's key if it is unknown, and block briefly for it."""
         kid = self._key_of(text)
-        fetching = self._asked(kid) if kid is not None else None
+        fetching = self._fetch_for(kid) if kid is not None else None
         if fetching is not None:
             try:
                 fetching.result(_PATIENCE)
@@ -179,7 +179,7 @@ class Jwts(ProcessLocal):
         named = self._keys[kid]._jwk_data.get("alg")  # noqa: SLF001 (PyJWK guesses one where there is none)
         return [one for one in _ALGORITHMS if named is None or one == named]
 
-    def _asked(self, kid: str) -> Future[None] | None:
+    def _fetch_for(self, kid: str) -> Future[None] | None:
         """Return the fetch that a request with this key should wait for; start one if it is due."""
         with self._lock:
             now = self._clock.monotonic()
@@ -211,7 +211,7 @@ class Jwts(ProcessLocal):
     def _fetch(self, fetching: Future[None]) -> None:
         keys, reason = dict[str, Any](), "an unexpected error"
         try:
-            keys, reason = _found(self._settings.jwks_url, self._fetched_by)
+            keys, reason = _fetch_keys(self._settings.jwks_url, self._fetched_by)
         finally:  # waiting requests must be released even if the thread fails
             with self._lock:
                 if keys or self._fetching is fetching:
@@ -229,7 +229,7 @@ class Jwts(ProcessLocal):
         self._fetching = None
 
 
-def _found(url: str, fetch: Callable[[str], Any]) -> tuple[dict[str, Any], str]:
+def _fetch_keys(url: str, fetch: Callable[[str], Any]) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
     intervals."""
     try:

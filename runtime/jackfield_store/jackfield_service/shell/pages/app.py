@@ -84,18 +84,18 @@ def _page(
         remembered = await sessions.remembered(request) if page.describes else None
         if remembered is not None:
             with server.storage.held(remembered[1]):
-                return await _answered(server, page, request, remembered[0], is_silent=True)
+                return await _run_page(server, page, request, remembered[0], is_silent=True)
         touch = request.query_params.get("live") != "1"  # polling does not count as user activity
         try:
             found = await asyncio.to_thread(sessions.find, request, touch=touch)
         except JackfieldError as error:
             return _unavailable(error)
-        return (stranger or _to_sign_in)(request) if found is None else await _answered(server, page, request, found)
+        return (stranger or _to_sign_in)(request) if found is None else await _run_page(server, page, request, found)
 
     return endpoint
 
 
-async def _answered(server: ServerContext, page: Page, request: Request, found: Found, *, is_silent: bool = False) -> Response:
+async def _run_page(server: ServerContext, page: Page, request: Request, found: Found, *, is_silent: bool = False) -> Response:
     """Answer the request of a session; while the database ``is_silent``, in a thread that never waits for it."""
     identity, secret, operator = found
     function = page.endpoint
@@ -115,10 +115,10 @@ async def _answered(server: ServerContext, page: Page, request: Request, found: 
     except Moved as moved:
         return await _anew(page_request, moved.back or _back(request))
     except Problem as problem:
-        return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
+        return _error_response(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
     except JackfieldError as error:
         details = [item.to_json() for item in error.details]
-        return _refused(page_request, error.http_status, error.message, hint=error.hint, details=details)
+        return _error_response(page_request, error.http_status, error.message, hint=error.hint, details=details)
     return answer
 
 
@@ -182,7 +182,7 @@ def _to_sign_in(request: Request) -> Response:
     return secured(RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303))
 
 
-def _refused(
+def _error_response(
     page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None,
     details: Sequence[Mapping[str, Any]] = (),
 ) -> Response:  # fmt: skip

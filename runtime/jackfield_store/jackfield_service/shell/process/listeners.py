@@ -73,10 +73,10 @@ def adopt(numbers: Iterable[int]) -> list[socket.socket]:
             try:
                 found = socket.socket(fileno=number)
             except OSError as error:
-                raise _refused(number, error.strerror) from None
+                raise _refusal(number, error.strerror) from None
             taken.append(found)
             if found.type != socket.SOCK_STREAM or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                raise _refused(number, "it does not listen")
+                raise _refusal(number, "it does not listen")
             found.set_inheritable(False)
     return taken
 
@@ -89,7 +89,7 @@ def host_of(listener: socket.socket) -> str:
     return UNIX + (os.fsdecode(name).replace("\0", "@", 1) if isinstance(name, bytes) else str(name))
 
 
-def _refused(number: int, reason: str | None) -> InvalidInvocation:
+def _refusal(number: int, reason: str | None) -> InvalidInvocation:
     hint = "Let the program that starts jackfield open the socket, listen on it, and pass it on under that number."
     return InvalidInvocation(f"descriptor {number} is no socket to listen on: {reason}", hint=hint)
 

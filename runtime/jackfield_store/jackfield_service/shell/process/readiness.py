@@ -85,7 +85,7 @@ class Readiness:
 
     def _noted(self) -> Condition:
         try:
-            found = self._found()
+            found = self._examine()
         except (MemoryError, RuntimeError) as error:
             found = _short(error)
         finally:
@@ -94,7 +94,7 @@ class Readiness:
         self._known = found
         return found
 
-    def _found(self) -> Condition:
+    def _examine(self) -> Condition:
         found = examine(
             self._storage,
             self._clock,

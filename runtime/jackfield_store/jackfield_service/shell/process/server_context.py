@@ -239,12 +239,12 @@ class ServerContext:
         if rate:
             taken.append(self._rates.taken(f"{identity.workspace}/{identity.id}".encode(), rate))
             if not taken[0].is_granted:
-                scope[PACED] = _told(taken)
+                scope[PACED] = _budget_headers(taken)
                 raise Problem(429, f"rate limit exceeded: {rate:g} requests per second per token", {"Retry-After": "1"})
         if most is not None:
             taken.append(self._workspace_rates.taken(identity.workspace.encode(), most))
         if taken:
-            scope[PACED] = _told(taken)
+            scope[PACED] = _budget_headers(taken)
         if most is not None and not taken[-1].is_granted:
             raise LimitReached("requestsPerSecond", most)
 
@@ -367,7 +367,7 @@ def _in_turn(turns: Turns, workspace: str, step: Callable[[], T]) -> T:
         return step()
 
 
-def _told(taken: Iterable[Taken]) -> list[tuple[bytes, bytes]]:
+def _budget_headers(taken: Iterable[Taken]) -> list[tuple[bytes, bytes]]:
     """Return the header fields about the most exhausted budget."""
     _, *counts = min(taken, key=attrgetter("left"))
     return [*zip(_PACES, (b"%d" % count for count in counts), strict=True)]

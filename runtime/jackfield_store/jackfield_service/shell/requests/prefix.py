@@ -54,7 +54,7 @@ class Prefixed:
             return
         if self._forwarded and not self._root_path:
             send = _varied(send)
-        prefix = self._root_path or (self._named(scope) if self._forwarded else "")
+        prefix = self._root_path or (self._forwarded_prefix(scope) if self._forwarded else "")
         if self._root_path and (scope["path"] + "/").startswith(f"{self._root_path}/"):
             scope["path"] = scope["path"][len(self._root_path) :] or "/"
         if not prefix:
@@ -74,7 +74,7 @@ class Prefixed:
             _PREFIX.reset(before)
 
     @staticmethod
-    def _named(scope: Scope) -> str:
+    def _forwarded_prefix(scope: Scope) -> str:
         values = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
         parts = [checked_prefix(part) for part in b",".join(values).decode("latin-1").split(",")]
         return "" if None in parts else checked_prefix("".join(filter(None, parts))) or ""

@@ -376,7 +376,7 @@ def filters(address: str, *fields: Node, further: Node = None, live: bool = True
     """Render the filters of a list, with ``further`` fields below. A live list updates while they change. ``asks`` names a parameter that
     only the button or Enter sends, for a search too costly while typing.
     """
-    partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
+    partly = {**_attributes(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
     return h.form(
         fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
     )
@@ -384,7 +384,7 @@ def filters(address: str, *fields: Node, further: Node = None, live: bool = True
 
 def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
     """Render a search box. A live list updates while the visitor types."""
-    partly = _found(address, "input changed delay:200ms, search") if live else {}
+    partly = _attributes(address, "input changed delay:200ms, search") if live else {}
     box = h.input(type="search", id="q", name="q", value=words, placeholder=label, autocomplete="off", **partly)
     hidden = h.label(label, for_="q", class_="unseen")
     return h.form(hidden, box, *content, h.button("Search"), role="search", action=address, class_="searching")
@@ -397,12 +397,12 @@ def offering(address: str, label: str, button: str) -> Markup:
     box = h.input(type="search", id="offered-words", name="q", placeholder=label, autocomplete="off")
     asked = h.form(
         h.label(label, for_="offered-words", class_="unseen"), box, h.button(button, class_="primary"),
-        role="search", aria_label=button, action=address, class_="searching", **_found(address, "input delay:250ms, submit", "#offered"),
+        role="search", aria_label=button, action=address, class_="searching", **_attributes(address, "input delay:250ms, submit", "#offered"),
     )  # fmt: skip
     return h.div(asked, h.div(id="offered", aria_live="polite"), class_="stack")
 
 
-def _found(address: str, trigger: str, target: str = "#found") -> dict[str, Attribute]:
+def _attributes(address: str, trigger: str, target: str = "#found") -> dict[str, Attribute]:
     return {"hx_get": address, "hx_trigger": trigger, "hx_target": target, "hx_sync": "this:replace"}
 
 

@@ -31,7 +31,7 @@ def fitting_connections(request: PageRequest, manifest: Manifest, action: Action
         return []
     rows = request.stored_connections(_MOST)
     if stored and not request.is_silent and all(row["name"] != stored for row in rows):
-        rows += _shown(request, stored)
+        rows += _rows_of(request, stored)
     found = []
     for row in rows:
         kind = manifest.connection_type(row["type"])
@@ -110,7 +110,7 @@ def _gone(name: str, identifier: str) -> Markup:
     return h.p(text, class_="notice warn", id=identifier)
 
 
-def _shown(request: PageRequest, name: str) -> list[dict[str, Any]]:
+def _rows_of(request: PageRequest, name: str) -> list[dict[str, Any]]:
     try:
         return [request.connections.show(name)]
     except JackfieldError:

@@ -167,7 +167,7 @@ class _Drawing:
 
     def _form(self, branch: Schema, depth: int) -> dict[str, Any]:
         node = _resolved(branch, self._root)
-        return self.member(str(node.get("title") or _named(node)), node, depth)
+        return self.member(str(node.get("title") or _variant_name(node)), node, depth)
 
 
 def _place(member: Any) -> float:
@@ -180,7 +180,7 @@ def _is_deprecated(member: Any) -> bool:
     return isinstance(member, Mapping) and member.get("deprecated") is True
 
 
-def _named(node: Schema) -> str:
+def _variant_name(node: Schema) -> str:
     """Return a name for one of the alternative forms of a value."""
     members = list(node.get("properties", ()))
     if members:

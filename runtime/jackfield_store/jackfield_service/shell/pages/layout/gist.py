@@ -51,7 +51,7 @@ def named(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
     inputs, else by labels.
     """
     found = readable_inputs(request, calls)
-    return {call.id: _named(request, call, found.get(call.id)) for call in calls}
+    return {call.id: _link_with_gist(request, call, found.get(call.id)) for call in calls}
 
 
 def name_of(request: PageRequest, call: Labelled) -> str:
@@ -76,7 +76,7 @@ def telling_inputs(request: PageRequest, call: Labelled) -> tuple[dict[str, Any]
     return dict(told[:_PARTS]), ", ".join(_text(value) for name, value in told if _is_recipient(_nodes(schema, name)))
 
 
-def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
+def _link_with_gist(request: PageRequest, call: Labelled, inputs: Any) -> Node:
     action = action_of(request, call.connector, call.action)
     schema = action.inputs if action else {}
     parts = [_text(value) for _, value in _telling(schema, inputs)] if isinstance(inputs, Mapping) else []

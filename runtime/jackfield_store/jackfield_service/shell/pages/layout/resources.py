@@ -66,7 +66,7 @@ def listing(
         found, following = page(of, cursor, limit, **chosen)
         return [row(one) for one in found], following
 
-    fields = _listed(resource)
+    fields = _fields_of_list(resource)
     sorts = Sorts({one.title: one.name for one in fields if _sorts(one)}, names=resource.argument[0])
     read = sorts.read(request, rows, _PAGE)
     heads, shown = columns(request, resource, address, read.rows, cells, actions)
@@ -79,7 +79,7 @@ def columns(
     """Return the heads and rows of a table of the listed members. A member's cell comes from ``cells`` or its schema; ``actions`` fills a
     last column.
     """
-    fields, last = _listed(resource), [actions] if actions else []
+    fields, last = _fields_of_list(resource), [actions] if actions else []
     heads = [*(one.title for one in fields), *("Actions" for _ in last)]
     shown = [[*(_cell(request, resource, address, one, row, cells) for one in fields), *(act(row) for act in last)] for row in rows]
     return heads, shown
@@ -97,7 +97,7 @@ def edit_link(request: PageRequest, address: str, row: Mapping[str, Any]) -> Nod
     return h.a("Edit", href=f"{address}/{name}/edit", aria_label=f"Edit {name}") if request.may("manage") else None
 
 
-def _listed(resource: Resource[Any]) -> list[Field]:
+def _fields_of_list(resource: Resource[Any]) -> list[Field]:
     named = {one.name: one for one in resource.fields}
     return [named[name] for name in resource.listed]
 

@@ -101,9 +101,9 @@ class Selection:
         once = request.form.get("sure", "")
         if once and not ONCE.fullmatch(once):
             raise Problem(400, "'sure' is not what the form has")
-        return self._done(request, step, picked, once) if once else self._asked(request, step, picked)
+        return self._done(request, step, picked, once) if once else self._confirmation(request, step, picked)
 
-    def _asked(self, request: PageRequest, step: Step, picked: Sequence[str]) -> Response:
+    def _confirmation(self, request: PageRequest, step: Step, picked: Sequence[str]) -> Response:
         rows = [h.li(self.named(request, identifier)) for identifier in picked]
         drawn = [(f"{_TICK}{identifier}", digest_of(self.state(request, identifier))) for identifier in picked]
         hidden = [h.input(type="hidden", name=name, value=digest) for name, digest in drawn]
