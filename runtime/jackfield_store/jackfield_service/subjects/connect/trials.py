@@ -98,14 +98,17 @@ class Trials:
         other = another_key(found.asked.principal, trial)
         if other is not None:  # the person has followed a trust policy that cannot let the key in
             return self._known(found, Blocked.of_error(other, self._clock.time()))
-        if side_of(Failure.of_step(step), _asked(found, kind)) != "platform":
+        if side_of(Failure.of_step(step), _fields_of_session(found, kind)) != "platform":
             return {}
         return self._known(found, Blocked.of_step(step, self._clock.time()))
 
     def is_platforms(self, found: ConnectSession, error: JackfieldError, provider_code: str = "") -> bool:
         """Return whether the platform must mend an error of a session. ``provider_code`` is the provider's, if the error lacks it."""
         kind = self._kinds.known(found.type) if found.type else None
-        return not isinstance(error, UnaskedValues) and is_platforms(error, Asked() if kind is None else _asked(found, kind), provider_code)
+        if isinstance(error, UnaskedValues):
+            return False
+        fields = Asked() if kind is None else _fields_of_session(found, kind)
+        return is_platforms(error, fields, provider_code)
 
     def noted(self, found: ConnectSession, error: JackfieldError) -> ConnectSession:
         """Note an error that the platform must mend, and return the session; return the session unchanged for other errors."""
@@ -129,7 +132,7 @@ class Trials:
         return dict(found.blocked) if made.is_like(before) else made.to_json()
 
 
-def _asked(found: ConnectSession, kind: ConnectionKind) -> Asked:
+def _fields_of_session(found: ConnectSession, kind: ConnectionKind) -> Asked:
     """Return the requested fields of a session; none if a connection is only approved again."""
     fills = found.task in ("add", "replace") or found.created
     return Asked.of(asked(found, kind)) if fills else Asked()

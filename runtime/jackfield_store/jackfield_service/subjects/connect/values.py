@@ -62,10 +62,10 @@ def asks_for_server(wanted: Wanted, kind: ConnectionKind) -> bool:
 
 def asked(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
     """Return the fields of the page: the person's own, and the platform's fields that the session names; never the operator's."""
-    return _asked(found.wanted, kind, found.closed(kind.schema))
+    return _requested_fields(found.wanted, kind, found.closed(kind.schema))
 
 
-def _asked(wanted: Wanted, kind: ConnectionKind, closed: Collection[str]) -> dict[str, Any]:
+def _requested_fields(wanted: Wanted, kind: ConnectionKind, closed: Collection[str]) -> dict[str, Any]:
     hidden = {*closed, *generated_fields(kind.schema)}
     if OAUTH_CLIENT in platforms_values(wanted, kind):  # the OAuth client's values are not asked for
         hidden |= {OAUTH_CLIENT} | VALUES - {*wanted.fields} | DESTINATIONS - {"server"} | SECRETS
@@ -195,7 +195,7 @@ def check_brought(wanted: Wanted, kind: ConnectionKind, place: int, check: Check
 
     :raises InvalidInvocation: if no input of the person could finish the session.
     """
-    persons = {*_asked(wanted, kind, wanted.locked), *generated_fields(kind.schema)}
+    persons = {*_requested_fields(wanted, kind, wanted.locked), *generated_fields(kind.schema)}
     try:
         check(platforms_values(wanted, kind))
     except InvalidConnection as error:

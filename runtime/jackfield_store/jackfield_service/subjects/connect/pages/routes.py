@@ -83,11 +83,11 @@ class _ConnectPages:
                 except ValueError:
                     raise Problem(400, "the form cannot be read") from None
             await self._server.indexed()
-            return await self._server.slowly(partial(copy_context().run, self._answered, request, endpoint))  # the prefix of addresses
+            return await self._server.slowly(partial(copy_context().run, self._run_endpoint, request, endpoint))  # the prefix of addresses
 
         return serve
 
-    def _answered(self, request: Request, endpoint: Endpoint) -> Response:
+    def _run_endpoint(self, request: Request, endpoint: Endpoint) -> Response:
         try:
             return endpoint(request)
         except UnknownSession:

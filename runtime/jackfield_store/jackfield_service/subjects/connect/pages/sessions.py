@@ -56,7 +56,7 @@ def created(request: PageRequest) -> Response:
     """Serve ``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
     request.require_operator()
     name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
-    session, link = connecting(request.server, name).create(_wanted(request, name), request.identity.actor)
+    session, link = connecting(request.server, name).create(_session_request(request, name), request.identity.actor)
     told = h.div(
         h.p("Send this link to one person only: whoever opens it first connects the account. It is not shown again."),
         code_block(f"{address}/{link}", "The link"),
@@ -162,7 +162,7 @@ def _types(request: PageRequest, workspace: str, named: str) -> list[str]:
     return list(dict.fromkeys(found)) or [named]
 
 
-def _wanted(request: PageRequest, workspace: str) -> dict[str, Any]:
+def _session_request(request: PageRequest, workspace: str) -> dict[str, Any]:
     given = {name: request.form.get(name, "").strip() for name in ("mode", "connection", "user", "type", "expiresIn")}
     wanted: dict[str, Any] = {"verify": "link", **{name: given[name] for name in ("mode", "connection", "user") if given[name]}}
     if request.form.get("whose") == "all":

@@ -114,7 +114,7 @@ class View(FactPages):
         person who ``is_led`` here by the platform's own page.
         """
         provider = self._words.provider(*only, {}) if only else ""
-        asked, only_if = self._asked(found, provider), self._only_if(is_led=is_led)
+        asked, only_if = self._request_lines(found, provider), self._only_if(is_led=is_led)
         label = self.say("approve", provider=provider) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
@@ -140,14 +140,14 @@ class View(FactPages):
         """Render the first page of a link for a session with one value to enter: the button that begins it also sends the value."""
         kind = sessions.kind(found)
         form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(sessions, found, (found.type, kind))
-        asked = self._asked(found, self._words.provider(found.type, kind, {}))
+        asked = self._request_lines(found, self._words.provider(found.type, kind, {}))
         title = self.say("form_title", type=self._words.whole_title(found.type, kind))
         return self.page(
             title, asked, form, facts, self._only_if(), self._turning_back(found, address), picture=self._icon(found.type, kind, found),
             follows="end",
         )  # fmt: skip
 
-    def _asked(self, found: ConnectSession, provider: str) -> list[Node]:
+    def _request_lines(self, found: ConnectSession, provider: str) -> list[Node]:
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         key = "begin_manage" if found.wanted.mode == "manage" else "begin_asked_provider" if provider else "begin_asked"
         asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
@@ -317,7 +317,7 @@ class View(FactPages):
         return h.p(self.say("choose_more", count=count - _MOST), class_="muted") if count > _MOST else None
 
     def _manage(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
-        managed, wanted = list(self._named(sessions, found)), words.casefold().split()
+        managed, wanted = list(self._titled_rows(sessions, found)), words.casefold().split()
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
         labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account, _ in managed})
         rows = [
@@ -337,7 +337,7 @@ class View(FactPages):
         kind = sessions.known_kind(str(row["type"]))
         return None if kind is None else icon(record.type_of(kind), kind, title, found.wanted.icons, LIGHT)
 
-    def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
+    def _titled_rows(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
         """Yield each connection with its title for the customer, its account and its record; its own name is the platform's. Equal titles
         are numbered.
         """
@@ -353,7 +353,7 @@ class View(FactPages):
 
     def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
         """Return the title of the session's existing connection as in the list, with its number."""
-        titles = (title for row, title, *_ in self._named(sessions, found) if row["name"] == found.connection)
+        titles = (title for row, title, *_ in self._titled_rows(sessions, found) if row["name"] == found.connection)
         return next(titles, None) or self._title(sessions, found)
 
     def _managed_card(
@@ -374,7 +374,7 @@ class View(FactPages):
         kind = sessions.kind(found)
         schema = self._words.schema(found.type, kind, sessions.form(found)[0])
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
-        marked = faults or self._refused(sessions, found)
+        marked = faults or self._test_refusals(sessions, found)
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         external = sessions.external_id(found)
@@ -432,7 +432,7 @@ class View(FactPages):
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
 
-    def _refused(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
+    def _test_refusals(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return the entered values that the test has refused, by JSON Pointer."""
         step, names = failed_step(steps_of(found.trial)), sessions.refused(found)
         if step is None or not names:

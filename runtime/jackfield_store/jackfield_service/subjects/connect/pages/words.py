@@ -162,7 +162,7 @@ class Words:
         text for the error's code, with the original below.
         """
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
-        return self._told(message, self.of(message), str(step.get("code") or ""), said)
+        return self._message_node(message, self.of(message), str(step.get("code") or ""), said)
 
     def summary(self, step: Mapping[str, Any]) -> str:
         """Return the message of a failed test step in one text of the reader's language, without the provider's own words."""
@@ -198,7 +198,7 @@ class Words:
         """Return the text for an error's code, if the message has no translation; else None."""
         return self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
 
-    def _told(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
+    def _message_node(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
         general = self._general(message, code)
         if general is None:
             return h.p(_quoted(known, said), class_=class_)
@@ -211,7 +211,7 @@ class Words:
         for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
             message = message.replace(quoted, "")
         said = error.provider.message if error.provider is not None else None
-        told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
+        told = self._message_node(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
         return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert", tabindex="-1")
 
 
