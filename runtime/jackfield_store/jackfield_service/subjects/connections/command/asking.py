@@ -29,7 +29,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
     kind = jackfield.connections.kinds.find(type)
     fields = [name for name, field in kind.schema.get("properties", {}).items() if not extension(field).get("hidden")]
     _say(f"{kind.about.title}: {kind.about.description}\nPress Enter to skip an optional value.\n")
-    values = _asked(jackfield, kind, fields)
+    values = _ask_fields(jackfield, kind, fields)
     while True:
         faults = _faults(jackfield, kind, values)
         again = [name for name in fields if any(fault.path.split("/")[1:2] == [name] for fault in faults)]
@@ -37,7 +37,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
             return values  # saving reports errors that belong to no field
         for fault in faults:
             _say(f"{fault.path or '/'}: {fault.message}\n")
-        values = {name: value for name, value in values.items() if name not in again} | _asked(jackfield, kind, again)
+        values = {name: value for name, value in values.items() if name not in again} | _ask_fields(jackfield, kind, again)
 
 
 def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
     if kind is None or not lacking:
         return {}
     _say(f"{item.name} ({kind.about.title}): {item.where} lacks {', '.join(lacking)}\n")
-    return _asked(jackfield, kind, lacking)
+    return _ask_fields(jackfield, kind, lacking)
 
 
 def _faults(jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any]) -> Iterable[Detail]:
@@ -62,7 +62,7 @@ def _faults(jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any
     return ()
 
 
-def _asked(jackfield: Jackfield, kind: ConnectionKind, names: Iterable[str]) -> dict[str, Any]:
+def _ask_fields(jackfield: Jackfield, kind: ConnectionKind, names: Iterable[str]) -> dict[str, Any]:
     fields, required = kind.schema.get("properties", {}), set(kind.schema.get("required", ()))
     answers = {name: _answer(jackfield, kind, name, fields[name], needed=name in required) for name in names}
     return {name: value for name, value in answers.items() if value is not None}

@@ -113,7 +113,7 @@ def _declare_add(parser: Parser) -> None:
 def _add(arguments: Namespace, output: Output) -> int:
     with stored(open_jackfield(arguments)) as jackfield:
         if arguments.values is None:
-            values, provenance = _asked(jackfield, arguments), _provenance(".")
+            values, provenance = _ask_values(jackfield, arguments), _provenance(".")
         else:
             values, provenance = _from_file(arguments.values)
         how = {"test": not arguments.no_test, "force": arguments.force, "quotas": read_quotas(arguments)}
@@ -197,7 +197,7 @@ def _asking() -> Any:
     return asking
 
 
-def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
+def _ask_values(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if not _is_terminal():
         hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)

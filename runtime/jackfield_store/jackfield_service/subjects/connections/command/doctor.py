@@ -54,11 +54,11 @@ def _installation(jackfield: Jackfield) -> dict[str, Any]:
     healthy = condition.fault is None and all(row["healthy"] for row in services) and not broken
     found: dict[str, Any] = {"healthy": healthy, "warnings": warnings}
     if condition.fault is not None:
-        found["notReady"] = _shown(condition.fault)
+        found["notReady"] = _fault_members(condition.fault)
     return found | {name: rows for name, rows in (("broken", broken), ("keyServices", services)) if rows}
 
 
-def _shown(fault: FoundCondition) -> dict[str, str]:
+def _fault_members(fault: FoundCondition) -> dict[str, str]:
     found = {"kind": fault.kind, "message": fault.text, "hint": fault.hint}
     return {name: text for name, text in found.items() if text}
 

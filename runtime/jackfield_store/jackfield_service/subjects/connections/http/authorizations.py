@@ -99,7 +99,7 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     jar, given = CookieJar(server.settings), dict(request.query_params)
     visitor = jar.approver(request)
     try:
-        found = await server.slowly(lambda: _answered(server, given, visitor))
+        found = await server.slowly(lambda: _store_answer(server, given, visitor))
     except JackfieldError:
         own = await server.slowly(lambda: _page_of_spent(request, server, jar, given.get("state", "")))
         return handed_over(request, below_prefix(own)) if own else page(request, "stale", 400)
@@ -146,7 +146,7 @@ def _session_in(page: str) -> str:
     return page.removeprefix(f"{SESSION}/")
 
 
-def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
+def _store_answer(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
     """Store the answer and return its outcome; or return the address of this server's page that completes the authorization, since it knows
     the session that began.
     """

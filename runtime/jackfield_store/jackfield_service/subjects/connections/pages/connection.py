@@ -117,7 +117,7 @@ def shown(request: PageRequest) -> Response:
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
-            ("Used by", _listed(used, calls.queued, calls.waiting)),
+            ("Used by", _comma_list(used, calls.queued, calls.waiting)),
             ("Last call", calls.last),
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
@@ -335,8 +335,8 @@ def _guide(kind: ConnectionKind) -> Markup | None:
 
 
 def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> list[Node]:
-    following = _listed(used, calls.queued)
-    follow = [_told("These follow the new name: ", following) if following else None, _spoiled(calls)]
+    following = _comma_list(used, calls.queued)
+    follow = [_users_line("These follow the new name: ", following) if following else None, _spoiled(calls)]
     new = text_field(
         "new",
         "Name",
@@ -356,19 +356,19 @@ def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
     stopped = h.p(h.strong("These stop: "), used, ".") if used else None
     text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
     button = h.button(f"Remove {row['name']}", class_="danger")
-    failed = _told("These fail: ", calls.queued) if calls.queued else None
+    failed = _users_line("These fail: ", calls.queued) if calls.queued else None
     told = text, stopped, failed, _spoiled(calls), button
     asked = form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row))
     return panel("remove", "Remove", "Remove this connection", asked, tone="quiet danger")
 
 
-def _listed(*users: Node) -> Node:
+def _comma_list(*users: Node) -> Node:
     return [node for one in users if one for node in (", ", one)][1:] or None
 
 
 def _spoiled(calls: Calls) -> Markup | None:
-    return _told("These cannot be approved any more: ", calls.waiting) if calls.waiting else None
+    return _users_line("These cannot be approved any more: ", calls.waiting) if calls.waiting else None
 
 
-def _told(lead: str, users: Node) -> Markup:
+def _users_line(lead: str, users: Node) -> Markup:
     return h.p(lead, users, ".", class_="small")

@@ -111,7 +111,7 @@ def _row(request: PageRequest, row: Mapping[str, Any]) -> tuple[Node, ...]:
     return [box, link], badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source
 
 
-def _named(request: PageRequest, name: str) -> Node:
+def _connection_label(request: PageRequest, name: str) -> Node:
     try:
         row = request.connections.show(name)
     except JackfieldError:
@@ -142,5 +142,5 @@ def _present(request: PageRequest, name: str) -> Any:
     return None
 
 
-SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named, _present)
+SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _connection_label, _present)
 """Selection of several connections, and the steps for them."""

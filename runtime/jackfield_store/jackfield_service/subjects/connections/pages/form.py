@@ -243,7 +243,7 @@ def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: s
             raise Problem(400, "the values must be an object")
         row = save(values, test=how != "untested", force=how == "force")
     except InvalidConnection as error:
-        return fragment(_refused(error))
+        return fragment(_error_notice(error))
     except JackfieldError as error:
         return fragment(fault_of(error.message, error.hint))
     if request.form.get("inside"):
@@ -251,7 +251,7 @@ def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: s
     return redirect(request, address)
 
 
-def _refused(error: InvalidConnection) -> list[Node]:
+def _error_notice(error: InvalidConnection) -> list[Node]:
     details = [item.to_json() for item in error.details]
     test_failed = bool(details) and all(item["path"] == "" for item in details)
     if not test_failed:

@@ -97,7 +97,7 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
     through that connection; ``{"inputs": {…}}`` are the current values of the form.
     """
     key, source = request.path_params["key"], request.path_params["source"]
-    connection, inputs = await _asked(request)
+    connection, inputs = await _read_options_body(request)
     if connection is not None:
         identity.require("invoke")  # the option source may call the provider with the connection's credentials
     runtime = server.runtime(identity.workspace)
@@ -162,7 +162,7 @@ def _kind(kind: ConnectionKind) -> dict[str, Any]:
     return {**about, "connectors": [manifest.key for manifest in kind.chosen]}
 
 
-async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
+async def _read_options_body(request: Request) -> tuple[str | None, dict[str, Any]]:
     text = await read_body(request, _LARGEST)
     body = await decoded(text, request) if text.strip() else {}
     given = body if isinstance(body, dict) else {"": body}
