@@ -20,7 +20,7 @@ _WHOLE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 """Keywords that language-model providers refuse at the top of a tool's schema. The runtime validates with the complete schema."""
 
 
-def _shown(name: Literal["invocation", "result"]) -> Json:
+def _schema_members(name: Literal["invocation", "result"]) -> Json:
     return {
         member: value for member, value in published_schema(name).items() if member not in ("$schema", "$id", "title", "examples", *_WHOLE)
     }
@@ -29,7 +29,7 @@ def _shown(name: Literal["invocation", "result"]) -> Json:
 @functools.cache
 def invocation_schema() -> Json:
     """Return the input schema of ``execute_action``: an Invocation (docs/reference/invocation.md)."""
-    found = _shown("invocation")
+    found = _schema_members("invocation")
     found["properties"]["inputs"]["description"] = "The action's inputs, as described by get_action_guide."
     return found
 
@@ -37,7 +37,7 @@ def invocation_schema() -> Json:
 @functools.cache
 def result_schema() -> Json:
     """Return the output schema of ``execute_action``: a Result (docs/reference/result.md)."""
-    found = _shown("result")
+    found = _schema_members("result")
     del found["properties"]["error"]["allOf"]
     return _or_running(found)
 

@@ -58,7 +58,7 @@ class Forms:
         if found is not None:
             return found
         message = f"{question.get('connector') or 'The provider'} asks: {question.get('message') or ''}"
-        schema = _shown(question["schema"])
+        schema = _escape(question["schema"])
         words = [message, *_texts(schema)]
         params = {"mode": "form", "message": "\n".join([visible(message), *_warnings(words)]), "requestedSchema": schema}
         self.asked[name[:_NAME]] = {"method": "elicitation/create", "params": params}
@@ -103,15 +103,17 @@ class Forms:
         return {"resultType": "input_required", "inputRequests": self.asked, "requestState": sealed}
 
 
-def _shown(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
+def _escape(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
     """Return a form with the hidden characters of its words as escapes. Names and values are unchanged, since the answer contains them."""
     if isinstance(given, str):
         return visible(given) if is_read else given
     if not levels and isinstance(given, Mapping | list):
         return {}  # no form of the protocol is as deep
     if isinstance(given, Mapping):
-        return {name: _shown(value, levels - 1, is_read=name in _WORDS and not isinstance(value, Mapping)) for name, value in given.items()}
-    return [_shown(value, levels - 1, is_read=is_read) for value in given] if isinstance(given, list) else given
+        return {
+            name: _escape(value, levels - 1, is_read=name in _WORDS and not isinstance(value, Mapping)) for name, value in given.items()
+        }
+    return [_escape(value, levels - 1, is_read=is_read) for value in given] if isinstance(given, list) else given
 
 
 def _texts(form: Any) -> Iterator[str]:

@@ -53,13 +53,13 @@ class _Progress:
             except TimeoutError:
                 beats += 1
                 self._counts_seconds = self._counts_seconds or not self._known
-                await self._told(beats * EVERY)
+                await self._report_progress(beats * EVERY)
             else:
                 self._news.clear()
-                await self._told(beats * EVERY)
+                await self._report_progress(beats * EVERY)
                 await asyncio.sleep(_BETWEEN)
 
-    async def _told(self, seconds: float) -> None:
+    async def _report_progress(self, seconds: float) -> None:
         known, fraction = self._known, self._known.get("fraction")
         is_part = "step" not in known and bool(fraction) and not self._counts_seconds
         now = seconds if self._counts_seconds else known.get("step") or fraction or 0.0

@@ -82,7 +82,7 @@ async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json
 
 def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
     if ("file" in given) == ("invocation" in given):
-        raise _refused("/file", "is needed, or 'invocation', and not both")
+        raise _refusal("/file", "is needed, or 'invocation', and not both")
     offset, most = int(given["offset"]), int(given["maxBytes"])
     if "invocation" in given:
         whole = encoded(_result(call, given["invocation"]))
@@ -92,13 +92,13 @@ def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
     if file is None or file.caller != call.caller.name:  # an ID is known to models and logs: it is no right to the output of another caller
         raise NotFound(f"no file has the ID '{given['file'][:_SHOWN]}', or it has expired", hint="Run the action again.")
     if file.content_type != "application/json":
-        raise _refused("/file", "has no output: it is a file of another kind")
+        raise _refusal("/file", "has no output: it is a file of another kind")
     with files.open(file) as reader:
         if "select" not in given:
             reader.seek(min(offset, file.size))
             return _Part(file.size, min(offset, file.size), reader.read(most + 1), most)
         if file.size > _LARGEST:
-            raise _refused("/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'")
+            raise _refusal("/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'")
         return _within(_selected(given["select"], reader.read()), offset, most)
 
 
@@ -124,9 +124,9 @@ def _selected(expression: str, content: bytes) -> bytes:
     try:
         found = selection(expression, decode(content))
     except SelectionError as error:
-        raise _refused("/select", f"'select' {error}") from None
+        raise _refusal("/select", f"'select' {error}") from None
     return encoded(found)
 
 
-def _refused(path: str, message: str) -> InvalidInput:
+def _refusal(path: str, message: str) -> InvalidInput:
     return refused_arguments((Detail(path, message),), 1)

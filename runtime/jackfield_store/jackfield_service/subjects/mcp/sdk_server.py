@@ -74,7 +74,7 @@ class McpServer(Server[Any]):
     async def _list_tools(self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
         call = self._find(context)
         after = (params.cursor if params is not None else None) or ""
-        tools, cursor = await guarded(lambda: call.briefly(lambda: _listed(call, after)))
+        tools, cursor = await guarded(lambda: call.briefly(lambda: _tool_page(call, after)))
         if self._has_tasks and context.protocol_version == LEGACY:
             tools = [tool if tool.name in LOOKING else tool.model_copy(update={"execution": _AS_TASK}) for tool in tools]
         return ListToolsResult(tools=tools, next_cursor=cursor)
@@ -100,7 +100,7 @@ def build_server(find: Find, instructions: str | None = None, *, has_tasks: bool
     return McpServer(find, instructions, has_tasks=has_tasks)
 
 
-def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
+def _tool_page(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
     runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
     if call.tools != "all" or not runs:

@@ -79,7 +79,7 @@ class Wire:
         async with self._outbox:
             async for message in self._outbox:
                 await self._write.send(message)
-                self._answered(getattr(message.message, "id", None))
+                self._close_call(getattr(message.message, "id", None))
         self.sent.set()
 
     async def _received(self, line: bytes) -> None:
@@ -101,7 +101,7 @@ class Wire:
             self._idle.clear()
         await self._inbox.send(SessionMessage(message))
         if isinstance(message, JSONRPCNotification) and message.method == _CANCELLED:
-            self._answered((message.params or {}).get("requestId"))
+            self._close_call((message.params or {}).get("requestId"))
 
     async def _refuse_line(self, line: bytes) -> None:
         try:
@@ -116,7 +116,7 @@ class Wire:
         error = ErrorData(code=code, message=text)
         await self._write.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=identifier, error=error)))
 
-    def _answered(self, identifier: object) -> None:
+    def _close_call(self, identifier: object) -> None:
         if isinstance(identifier, str | int):
             self._open.discard(identifier)
         if not self._open:

@@ -151,7 +151,7 @@ async def _with_link(
     if forms is not None and forms.asked and result.status == "failed" and result.error is not None and result.error.code == "forbidden":
         return forms.input_required()
     if result.error is not None and params.request_state is None and takes_links(context):
-        asked: dict[str, Any] | None = await call.briefly(partial(_asked, call, context, params, invocation, result.error))
+        asked: dict[str, Any] | None = await call.briefly(partial(_ask_for_connection, call, context, params, invocation, result.error))
         if asked is not None:
             return asked
     is_structured = context.protocol_version >= _STRUCTURED_SINCE
@@ -212,7 +212,7 @@ def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | No
     return connects.resumed(params.request_state or "", params.name, params.arguments or {}, params.input_responses)
 
 
-def _asked(
+def _ask_for_connection(
     call: CallContext, context: ToolContext, params: CallToolRequestParams, invocation: Mapping[str, Any], error: JackfieldError
 ) -> dict[str, Any] | None:
     """Return the request to the person to make a call's missing connection; None if the call was refused for another reason, or nobody can
