@@ -69,7 +69,7 @@ class WorkspaceSchedules:
         timing = Timing.parse(document, self._table.time.now())
         missed, overlap = _policies(document)
         content = self._content(document["invocation"], timing)
-        return self._told(self._table.add(_name(document), content, timing, missed, overlap))
+        return self._summary_with_next(self._table.add(_name(document), content, timing, missed, overlap))
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Replace members of a schedule; from then on it runs with the caller's rights. New times replace the old ones entirely.
@@ -87,7 +87,7 @@ class WorkspaceSchedules:
         missed, overlap = _policies({**own, **document})
         is_given = "invocation" in document
         content = self._content(document["invocation"], timing) if is_given else self._taken_over(schedule, timing)
-        return self._told(self._table.change(schedule, content, timing, missed, overlap))
+        return self._summary_with_next(self._table.change(schedule, content, timing, missed, overlap))
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page; None on the last page."""
@@ -97,7 +97,7 @@ class WorkspaceSchedules:
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a schedule with its invocation, secrets masked, and its last slots."""
-        return self._shown(self._find(name))
+        return self._summary(self._find(name))
 
     def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of a schedule's past slots, newest first, and the cursor of the next page; None on the last page."""
@@ -121,7 +121,7 @@ class WorkspaceSchedules:
 
         :raises ScheduleConflict: if it has ended or was stopped.
         """
-        return self._shown(self._table.pause(self._find(name)))
+        return self._summary(self._table.pause(self._find(name)))
 
     def resume(self, name: str) -> dict[str, Any]:
         """Run the following slots. A schedule that was stopped runs with the caller's rights from then on.
@@ -131,11 +131,11 @@ class WorkspaceSchedules:
         schedule = self._sound(name)
         require(self._missing(schedule, References(self._runtime)))
         if schedule.status != "stopped":
-            return self._shown(self._table.resume(schedule))
+            return self._summary(self._table.resume(schedule))
         if schedule.timing.after(self._table.time.now()) is None:
             raise ScheduleConflict(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
         content = self._taken_over(schedule, schedule.timing)
-        return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
+        return self._summary(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
 
     def remove(self, name: str) -> None:
         """Delete a schedule. Its queued invocations stay."""
@@ -207,11 +207,11 @@ class WorkspaceSchedules:
         manifest = self._runtime.catalog.look(schedule.connector)[1]
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
 
-    def _told(self, schedule: Schedule) -> dict[str, Any]:
+    def _summary_with_next(self, schedule: Schedule) -> dict[str, Any]:
         """Return a schedule whose times may be new, with the next slots, which explain an expression best."""
-        return {**self._shown(schedule), "next": self._next(schedule, _TOLD)}
+        return {**self._summary(schedule), "next": self._next(schedule, _TOLD)}
 
-    def _shown(self, schedule: Schedule) -> dict[str, Any]:
+    def _summary(self, schedule: Schedule) -> dict[str, Any]:
         try:
             invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
         except SealBroken:

@@ -158,7 +158,7 @@ class Sealer:
         if event.marker is not None:
             invocation, mark = self._marked(event, named, at, received, invocation)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
-        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._shown(event.data, kind, digest)})
+        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._payload(event.data, kind, digest)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
         in_transaction = None
@@ -166,7 +166,7 @@ class Sealer:
             in_transaction = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
         return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome, mark)
 
-    def _shown(self, data: Any, kind: str, digest: str) -> Any:
+    def _payload(self, data: Any, kind: str, digest: str) -> Any:
         """Return an event's payload without the parts that policies withhold, which are stored nowhere.
 
         :raises Unavailable: if the policies do not decide: the provider is polled again, or sends the event again.

@@ -85,7 +85,7 @@ class EventCalls:
         except Unavailable:
             raise
         except JackfieldError as error:
-            return self._refused(event, at, error)
+            return self._record_refusal(event, at, error)
         self.queued = True
         return required(self._runtime.journal).queueing(draft)
 
@@ -98,7 +98,7 @@ class EventCalls:
         context = {"labels": labels}
         return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
 
-    def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
+    def _record_refusal(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
         """Record that an event started nothing. The record names the faulty inputs, without values."""
         found = self._found
         paths = [detail.path for detail in error.details][:20]

@@ -181,7 +181,7 @@ class Intake(ProcessLocal):
             raise RefusedError(410, _NOBODY)
         if _lowered(hook.headers).get("content-encoding", "identity") != "identity":
             raise RefusedError(415, "send the body without a Content-Encoding: its signature is checked as it arrives")
-        trigger = self._asked(lambda: self._runtimes.catalog.find(found.connector)).triggers.get(found.trigger_key)
+        trigger = self._run_step(lambda: self._runtimes.catalog.find(found.connector)).triggers.get(found.trigger_key)
         if trigger is None:
             raise RefusedError(503, "the trigger is not installed now", {"Retry-After": "60"})
         return Listening(found, trigger.largest, found.id.encode() + sender)
@@ -216,9 +216,9 @@ class Intake(ProcessLocal):
 
     def _looked_up(self, hook: Hook) -> Subscription | None:
         storage, path = self._runtimes.storage, hook.path.rpartition("/")[2]
-        return self._asked(lambda: by_path(storage.database, path)) if storage.enabled else None
+        return self._run_step(lambda: by_path(storage.database, path)) if storage.enabled else None
 
-    def _asked(self, step: Callable[[], T]) -> T:
+    def _run_step(self, step: Callable[[], T]) -> T:
         """Run a step before the request's owner is known.
 
         :raises RefusedError: 503 if it fails. The sender does not learn the cause of our failure.

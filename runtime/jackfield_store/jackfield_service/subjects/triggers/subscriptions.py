@@ -96,7 +96,7 @@ class WorkspaceSubscriptions:
         )  # fmt: skip
         if guards:
             self._runtime.access.workspaces.acting_as(self._actor).set(self._runtime.workspace, {"guards": guards})
-        return {**self._shown(found), **self._secret(found, trigger)}
+        return {**self._summary(found), **self._secret(found, trigger)}
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Change ``then``, which null removes, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and secret
@@ -171,11 +171,11 @@ class WorkspaceSubscriptions:
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint."""
-        return self._shown(self._find(name))
+        return self._summary(self._find(name))
 
     def disable(self, name: str) -> dict[str, Any]:
         """Stop receiving and polling at once. A process removes the registration at the provider."""
-        return self._shown(self._set(name, "disabling", "disabled"))
+        return self._summary(self._set(name, "disabling", "disabled"))
 
     def enable(self, name: str) -> dict[str, Any]:
         """Receive or poll again. A poll continues at its last position.
@@ -184,7 +184,7 @@ class WorkspaceSubscriptions:
         """
         found = self._find(name)
         require(self._missing(found, References(self._runtime)))
-        return self._shown(self._table.set(found, "pending", "enabled"))
+        return self._summary(self._table.set(found, "pending", "enabled"))
 
     def remove(self, name: str) -> None:
         """Remove a subscription: it receives nothing from then on, and a process removes the registration at the provider. Its events
@@ -196,7 +196,7 @@ class WorkspaceSubscriptions:
         found = self._find(name)
         if not found.polls:
             raise _invalid("/from", f"'{name}' is a webhook, which has no checkpoint")
-        return self._shown(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
+        return self._summary(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
 
     def samples(self, name: str) -> list[dict[str, Any]]:
         """Return the samples of a subscription's trigger in the form of its events."""
@@ -261,7 +261,7 @@ class WorkspaceSubscriptions:
         self._authorizer.require(Request(manifest.key, trigger.key, "read", name))
         return seen_connection(self._runtime.pipeline.known, name, manifest, self._authorizer).name
 
-    def _shown(self, found: Subscription) -> dict[str, Any]:
+    def _summary(self, found: Subscription) -> dict[str, Any]:
         vault, now = self._runtime.storage.vault, self._table.time.now()
         try:
             content, checkpoint = found.opened(vault), {"checkpoint": found.checkpoint(vault)} if found.polls else {}
@@ -320,7 +320,7 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
     schema = runtime.schemas.find((manifest.key, manifest.version, "trigger", trigger.key), trigger.inputs)
     checked = schema.check(inputs)
     if checked.details:
-        raise _refused(checked.details, manifest.key, trigger)
+        raise _refusal(checked.details, manifest.key, trigger)
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
         with entered(call_of(runtime.pipeline, _SECONDS)):
@@ -332,10 +332,10 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
         found = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
-    raise _refused(found, manifest.key, trigger)
+    raise _refusal(found, manifest.key, trigger)
 
 
-def _refused(faults: Sequence[Detail], connector: str, trigger: TriggerManifest) -> InvalidInvocation:
+def _refusal(faults: Sequence[Detail], connector: str, trigger: TriggerManifest) -> InvalidInvocation:
     details = [Detail(f"/inputs{fault.path}", fault.message) for fault in faults]
     hint = NextStep("trigger_inputs", connector=connector, trigger=trigger.key)
     return InvalidInvocation("the inputs of the subscription are not valid", details=details, hint=hint)

@@ -108,7 +108,7 @@ def created(request: PageRequest) -> Response:
         }
         made = schedules_of(request).add(document)
     except JackfieldError as error:
-        return _refused(request, "New schedule", error, times)
+        return _error_response(request, "New schedule", error, times)
     return redirect(request, f"/schedules/{made['name']}?done=added")
 
 
@@ -129,7 +129,7 @@ def saved(request: PageRequest) -> Response:
             document["invocation"] = given
         schedules.change(name, document)
     except JackfieldError as error:
-        return _refused(request, f"Change {name}", error, times)
+        return _error_response(request, f"Change {name}", error, times)
     return redirect(request, f"/schedules/{name}?done=saved")
 
 
@@ -248,7 +248,7 @@ def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refused(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
+def _error_response(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
     by_fields = request.form.get("as-json") != "on"
     error = (unchosen(request.form, error) if by_fields else None) or error
     of_inputs = error.code == "invalid_input" and by_fields

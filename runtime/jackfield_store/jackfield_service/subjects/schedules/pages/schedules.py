@@ -75,10 +75,10 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """Serve ``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
     request.require("read")
-    return _shown(request)
+    return _schedule_page(request)
 
 
-def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
+def _schedule_page(request: PageRequest, refused: UnknownName | None = None) -> Response:
     """Render the page of a schedule; ``refused`` is the missing reference that prevented its resumption."""
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
@@ -128,7 +128,7 @@ def changed(request: PageRequest) -> Response:
     except UnknownName as refused:
         if step != "resume":
             raise
-        return _shown(request, refused)
+        return _schedule_page(request, refused)
     if isinstance(outcome, str | Result):
         request.server.wake()
     return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")

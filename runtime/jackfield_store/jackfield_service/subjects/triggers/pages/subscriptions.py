@@ -77,10 +77,10 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """Serve ``GET /subscriptions/{name}``: its status, its last events, its samples and its checkpoint."""
     request.require("read")
-    return _shown(request)
+    return _subscription_page(request)
 
 
-def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
+def _subscription_page(request: PageRequest, refused: UnknownName | None = None) -> Response:
     """Render the page of a subscription; ``refused`` is the missing reference that prevented its resumption."""
     name, subscriptions = request.path("name"), subscriptions_of(request)
     found = subscriptions.show(name)
@@ -154,7 +154,7 @@ def changed(request: PageRequest) -> Response:
     try:
         act(subscriptions_of(request), name)
     except UnknownName as refused:
-        return _shown(request, refused)
+        return _subscription_page(request, refused)
     return redirect(request, f"/subscriptions?done={done}" if step == "removal" else f"/subscriptions/{name}?done={done}")
 
 
