@@ -44,7 +44,7 @@ _CELLS = ("sequence", "at", "actor", "name", "event", "object", "details", "dama
 def listed(request: PageRequest) -> Response:
     """Serve ``GET /audit``. ``?from=`` and ``?until=`` are days, both included, in ``?timezone=``, which the page's script fills in."""
     log, given = _log(request), _given(request)
-    wanted = _wanted(request, given)
+    wanted = _log_filters(request, given)
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
     columns: tuple[str, ...] = ("When", "Who", "What", "Target", "Reason", "Details")
@@ -66,7 +66,7 @@ def listed(request: PageRequest) -> Response:
 def saved(request: PageRequest) -> Response:
     """Serve ``GET /audit/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``."""
     log, kind = _log(request), export_kind(request)
-    wanted = _wanted(request, _given(request))
+    wanted = _log_filters(request, _given(request))
     text, count, rest = rows_exported(
         lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), KINDS[kind], None, _CELLS, _cells
     )
@@ -91,7 +91,7 @@ def _given(request: PageRequest) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
+def _log_filters(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     """Return the filters of the log for a query's filters."""
     by = zone(given.get("timezone", "UTC"))
     first, last = (given.get(name) for name, _ in _DAYS)

@@ -151,7 +151,7 @@ def _looks(request: PageRequest, entry: Entry) -> list[Node]:
     """
     if not entry.evidence:
         return []
-    found = [_found(look) for look in entry.looks]
+    found = [_finding(look) for look in entry.looks]
     columns = ("Asked", "When", "Result", *(("Found",) if any(found) else ()))
     rows = [
         (
@@ -202,7 +202,7 @@ def _result(look: Mapping[str, Any]) -> Markup:
     return badge(tone, word)
 
 
-def _found(look: Mapping[str, Any]) -> Node:
+def _finding(look: Mapping[str, Any]) -> Node:
     """Render a look's finding: a similar object next to the request, with a link to its page at the provider."""
     try:
         known = json.loads(look.get("text", ""))
@@ -336,7 +336,7 @@ def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]
     details = h.details(h.summary("Technical details"), h.div(terms(facts), provider_shown(error)), class_="further")
     return card(
         "In doubt",
-        h.p(_told(request, entry, to), " It may have taken effect in full, in part, or not at all."),
+        h.p(_call_summary(request, entry, to), " It may have taken effect in full, in part, or not at all."),
         inputs_shown(inputs, action.inputs if action else {}) if inputs else None,
         h.div(h.h3("What was looked for"), *looks, class_="stack", id="looks") if looks else None,
         *(_choice(request, entry) if request.may("manage") else [h.p("Resolving it requires the scope ", h.code("manage"), ".")]),
@@ -354,7 +354,7 @@ def _happened(error: Mapping[str, Any] | None) -> Node:
     return [_SENT.sub("", str(error["message"])), h.ul([h.li(text) for text in details], class_="plain") if details else None]
 
 
-def _told(request: PageRequest, entry: Entry, to: str) -> Node:
+def _call_summary(request: PageRequest, entry: Entry, to: str) -> Node:
     over = connection_links(request, [entry]).get(entry.id)
     was = "was sent" if entry.attempts else "may have been sent"
     begun = entry.created_at if entry.started_at is None else entry.started_at

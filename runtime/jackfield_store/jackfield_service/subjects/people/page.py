@@ -72,14 +72,14 @@ def _guarded(
                 return await function(request)
         except Refused as refusal:
             server.guesses.note(request)
-            response = _refused("Sign-in failed", _fault(str(refusal)), 403)
+            response = _error_page("Sign-in failed", _fault(str(refusal)), 403)
             if isinstance(refusal, _Spent):
                 response = led_on(response, f"/login?why={SPENT}")
         except ProviderAway as fault:
             _LOG.warning("nobody can sign in at the identity provider: %s", fault)
-            response = _refused("Service unavailable", _fault(_AWAY), 503)
+            response = _error_page("Service unavailable", _fault(_AWAY), 503)
         except Problem as problem:
-            return _refused("Sign-in failed", _fault(problem.detail), problem.status)
+            return _error_page("Sign-in failed", _fault(problem.detail), problem.status)
         jar.drop_beginning(response, request.query_params.get("state", ""))
         return response
 
@@ -129,7 +129,7 @@ class _ProviderPages:
             response = secured(RedirectResponse(f"/login?why=expired&next={quote(kept['next'], safe='')}", 303))
             self._sessions.jar.end(response)
         except _NoRole as nobody:
-            response = _refused("Not allowed", _role_missing(nobody.person), 403)
+            response = _error_page("Not allowed", _role_missing(nobody.person), 403)
             self._sessions.jar.end(response)
         else:
             response = let_in(self._sessions.jar, workspace, secret, safe_path(kept["next"]))
@@ -185,7 +185,7 @@ def _role_missing(person: Person) -> Markup:
     )  # fmt: skip
 
 
-def _refused(title: str, content: Markup, status: int) -> Response:
+def _error_page(title: str, content: Markup, status: int) -> Response:
     return secured(HTMLResponse(document(title, h.main(h.h1(title), content, _BACK, class_="alone", id="content")), status))
 
 

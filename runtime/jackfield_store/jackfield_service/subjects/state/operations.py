@@ -419,7 +419,7 @@ class _Work:
         except Unavailable:
             raise
         except JackfieldError as error:
-            self._row(_REFUSED, about, problem=_said(error))
+            self._row(_REFUSED, about, problem=_error_text(error))
 
     def _row(self, act: str, about: Mapping[str, str], **more: Any) -> None:
         self.rows.append({"workspace": self.workspace, **about, "act": act, **more})
@@ -493,6 +493,6 @@ def _within(wanted: Any, present: Any) -> bool:
     return bool(wanted == present)
 
 
-def _said(error: JackfieldError) -> str:
+def _error_text(error: JackfieldError) -> str:
     details = "; ".join(f"{one.path}: {one.message}" for one in error.details[:5] if one.message not in error.message)
     return f"{error.message} ({details})" if details else error.message

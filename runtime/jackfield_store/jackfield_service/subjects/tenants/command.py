@@ -92,13 +92,13 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
         if getattr(arguments, name) is not None:
             changes[member] = getattr(arguments, name)
     if arguments.guard:
-        changes["guards"] = dict(_named(word, json.loads, "--guard", arguments) for word in arguments.guard)
+        changes["guards"] = dict(_parse_pair(word, json.loads, "--guard", arguments) for word in arguments.guard)
     if (quotas := changed_quotas(arguments)) is not None:
         changes["quotas"] = quotas
     budgets: dict[str, dict[str, float]] = {}
     for member, kind in (("rate", float), ("concurrency", int)):
         for word in getattr(arguments, f"connection_{member}") or ():
-            connection, limit = _named(word, kind, f"--connection-{member}", arguments)
+            connection, limit = _parse_pair(word, kind, f"--connection-{member}", arguments)
             budgets.setdefault(connection, {})[member] = limit
     if budgets:
         changes["connectionBudgets"] = budgets
@@ -106,7 +106,7 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     return changes | ({"rules": rules} if rules else {})
 
 
-def _named(word: str, read: Callable[[str], Any], option: str, arguments: Namespace) -> tuple[str, Any]:
+def _parse_pair(word: str, read: Callable[[str], Any], option: str, arguments: Namespace) -> tuple[str, Any]:
     """Parse ``NAME=N`` or ``NAME=JSON``.
 
     :raises UsageError: if it is malformed.

@@ -85,7 +85,7 @@ def revoked(request: PageRequest) -> Response:
     return redirect(request, "/tokens?done=revoked")
 
 
-def _named(request: PageRequest, identifier: str) -> Node:
+def _token_label(request: PageRequest, identifier: str) -> Node:
     try:
         return [h.strong(request.tokens.find(identifier).name), " ", h.code(identifier, class_="small")]
     except JackfieldError:
@@ -101,7 +101,7 @@ def _revoke(request: PageRequest, identifier: str, _once: str) -> Node:
 _REVOKE = Step(
     "revoke", "Revoke", "manage", "Programs and people that use them are refused at once. This cannot be undone.", _revoke, tone="danger"
 )
-SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named, lambda _request, identifier: identifier)
+SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _token_label, lambda _request, identifier: identifier)
 """Selection of several tokens, and the steps for them."""
 
 
@@ -127,7 +127,7 @@ def rules_shown(rules: Rules) -> list[Node]:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    found = _sorts(request).read(request, partial(_listed, request), _PAGE)
+    found = _sorts(request).read(request, partial(_visible_tokens, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
     shown = found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet.", picks=bar and SELECTION.every(request))
@@ -139,7 +139,7 @@ def _sorts(request: PageRequest) -> Sorts:
     return Sorts(members, names="id", value=lambda token, member: token.to_json(request.now).get(member))
 
 
-def _listed(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
+def _visible_tokens(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
     """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal hidden objects."""
     if request.identity.rules:
         return [request.tokens.find(request.identity.id)] if request.identity.kind == "token" else [], None

@@ -107,11 +107,11 @@ def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = F
     except JackfieldError as error:
         return notice(error.message, tone="warn")
     if found["status"] != "waiting":
-        return _told(request, found)
-    return card("Waiting for approval", _asked(request, found, from_list=from_list), class_="card stack", id="decide")
+        return _decision_card(request, found)
+    return card("Waiting for approval", _decision_form(request, found, from_list=from_list), class_="card stack", id="decide")
 
 
-def _asked(request: PageRequest, found: Mapping[str, Any], *, from_list: bool) -> Markup:
+def _decision_form(request: PageRequest, found: Mapping[str, Any], *, from_list: bool) -> Markup:
     """Render the form of a decision: the request, its destination, the caller, and the buttons, which stay visible."""
     approvals, identifier = approvals_of(request), str(found["id"])
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
@@ -178,7 +178,7 @@ def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
         return None
     if entry.status != "waiting":
         found = None if request.identity.rules else approvals_of(request).decision(entry.id)
-        return None if found is None else _told(request, found)
+        return None if found is None else _decision_card(request, found)
     needs = ["A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve")]
     token = h.a("a token of that scope", href="/tokens")
     by_link = [", which a one-time link does not have: it creates tokens, and nobody approves a call by a token that he created. Give ", token,
@@ -192,7 +192,7 @@ def decider(found: Mapping[str, Any]) -> Node:
     return None if by is None else h.strong(str(by.get("name") or by.get("id") or by.get("kind", "")))
 
 
-def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+def _decision_card(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     facts: list[tuple[str, Node]] = [
         ("Decision", str(found["status"]).capitalize()),
         ("By", decider(found)),

@@ -54,7 +54,7 @@ def listed(request: PageRequest) -> Response:
     empty = "No call waits for an approval." if status == _WAITING else "There are none."
     if found.cursor is not None:
         empty = "None of these that you may see. Select Older to keep searching."
-    asked = _asked(request)
+    asked = _decision_view(request)
     others = [item for item in found.rows if asked is None or item["id"] != request.query["decide"]]
     told = named(request, [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in others])
     rows = [_row(request, item, told[item["id"]], status) for item in others]
@@ -88,7 +88,7 @@ def _title(request: PageRequest, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{name_of(request, call)} to {recipients}" if recipients else name_of(request, call)
 
 
-def _asked(request: PageRequest) -> Markup | None:
+def _decision_view(request: PageRequest) -> Markup | None:
     """Render the call that the visitor has chosen to decide on, as on its own page; None if none is chosen."""
     identifier = request.query.get("decide")
     return approval_shown(request, identifier, from_list=True) if identifier else None

@@ -210,7 +210,7 @@ def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
         fault_of("each row lacks something", None, [fault.detail.to_json() for fault in shared]) if shared else None,
         _columns(batch),
         _preview(batch),
-        _listed("What is wrong", batch, [fault for fault in faults if fault.what not in same]),
+        _fault_table("What is wrong", batch, [fault for fault in faults if fault.what not in same]),
         _queue_button(batch, good, len(wrong)),
     ]
 
@@ -227,10 +227,10 @@ def _faults(request: PageRequest, batch: _Batch, rows: Sequence[FileRow]) -> Ite
             is_own = isinstance(error, InvalidInput) or row is not rows[0]
             if isinstance(error, Unavailable) or not (is_own or len(row.cells) > len(batch.file.columns)):
                 raise
-            yield from _told(row, error)
+            yield from _faults_of_row(row, error)
 
 
-def _told(row: FileRow, error: JackfieldError) -> Iterator[_Fault]:
+def _faults_of_row(row: FileRow, error: JackfieldError) -> Iterator[_Fault]:
     return (_Fault(row, detail) for detail in error.details or [Detail("", error.message)])
 
 
@@ -270,7 +270,7 @@ def _cell(row: FileRow, place: int, target: Target) -> Node:
     return h.span("empty", class_="muted") if not text else MASK if target.is_secret else cut(text)
 
 
-def _listed(title: str, batch: _Batch, faults: Sequence[_Fault]) -> Markup | None:
+def _fault_table(title: str, batch: _Batch, faults: Sequence[_Fault]) -> Markup | None:
     """Render faults by row, the first ones if there are many; None without faults."""
     if not faults:
         return None
@@ -301,14 +301,14 @@ def _queued(request: PageRequest, batch: _Batch) -> Node:
         elif found.meta.replayed:
             earlier.append(found.meta.invocation_id)
         elif found.error is not None:
-            refused += _told(row, found.error)
+            refused += _faults_of_row(row, found.error)
     left = len({fault.row.number for fault in refused})
     told = [f"{queued:,} queued.", f"{len(earlier):,} had been queued before." if earlier else "", f"{left:,} refused." if left else ""]
     return [
         notice(" ".join(filter(None, told)), tone="warn" if refused or not queued else "good"),
         h.div(_follow(batch.reference, "Follow the calls", "primary") if queued else _before(request, earlier), class_="actions"),
         h.p("Label of the calls: ", h.code(f"{BATCH}={batch.reference}"), class_="muted") if queued else None,
-        _listed("Refused rows", batch, refused),
+        _fault_table("Refused rows", batch, refused),
     ]
 
 

@@ -37,14 +37,14 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/files/{file}``."""
-    file = await _found(request, server, identity)
+    file = await _find_file(request, server, identity)
     await server.slowly(lambda: server.files.delete(identity.workspace, file.id))
     return Response(status_code=204)
 
 
 async def download(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/files/{file}``: the content, or one range of it (RFC 9110). Memory use does not depend on the size."""
-    file = await _found(request, server, identity)
+    file = await _find_file(request, server, identity)
     etag = f'"{file.id}"'
     headers = {
         "Content-Disposition": _disposition(file),
@@ -70,7 +70,7 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
     return Streamed(_pieces(server, reader, end - first), status, headers, file.content_type)
 
 
-async def _found(request: Request, server: ServerContext, identity: Identity) -> StoredFile:
+async def _find_file(request: Request, server: ServerContext, identity: Identity) -> StoredFile:
     identifier, owner = request.path_params["file"], identity.caller.owner
     file: StoredFile | None = await server.briefly(lambda: server.files.find(identity.workspace, identifier, owner))
     if file is None:

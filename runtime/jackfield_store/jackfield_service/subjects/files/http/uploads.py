@@ -88,7 +88,7 @@ class FormFile:
             self._parser = MultipartParser(
                 options[b"boundary"],
                 {
-                    "on_part_begin": self._begun, "on_part_data": self._data, "on_header_field": self._named,
+                    "on_part_begin": self._begun, "on_part_data": self._data, "on_header_field": self._add_header_name,
                     "on_header_value": self._valued, "on_header_end": self._header, "on_headers_finished": self._described,
                     "on_end": self._finished,
                 },
@@ -137,7 +137,7 @@ class FormFile:
         if self._parts > _MOST_FIELDS + 1:
             raise _unreadable(f"it has more than {_MOST_FIELDS} fields besides the file")
 
-    def _named(self, data: bytes, start: int, end: int) -> None:
+    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
 
     def _valued(self, data: bytes, start: int, end: int) -> None:

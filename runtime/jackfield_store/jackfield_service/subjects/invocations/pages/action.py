@@ -312,7 +312,7 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
         guide(action.description),
         terms(
             [
-                ("Effect", [badge(action.rule_effect), " ", _said(action)]),
+                ("Effect", [badge(action.rule_effect), " ", _effect_sentence(action)]),
                 ("Permissions", h.ul(permissions, class_="plain") if permissions else None),
                 ("Connector", f"{manifest.title} {manifest.version}"),
                 ("Documentation", outside(documentation, str(documentation).partition("://")[2])),
@@ -326,7 +326,7 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
     )
 
 
-def _said(action: ActionManifest) -> str:
+def _effect_sentence(action: ActionManifest) -> str:
     """Return a sentence about the effect for a person who runs the action again."""
     if action.hands_out:
         return _HANDS_OUT

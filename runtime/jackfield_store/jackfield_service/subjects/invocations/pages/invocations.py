@@ -97,7 +97,7 @@ def saved(request: PageRequest) -> Response:
     request.require("read")
     kind = export_kind(request)
     given = _query_filters(request)
-    wanted = _wanted(request, given)
+    wanted = _entry_filters(request, given)
     found = request.journal.containing(wanted["q"], **_others(wanted)) if _WITHIN in given and "q" in wanted else None
     text, count, rest = exported(
         lambda cursor, limit: request.journal.entries(cursor=cursor, limit=limit, **wanted) if found is None else (found.entries, None),
@@ -205,7 +205,7 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
     return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
 
 
-def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
+def _entry_filters(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])
@@ -254,7 +254,7 @@ def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
 
 def _render_results(request: PageRequest) -> Markup:
     given, cursor = _query_filters(request), request.query.get("cursor") or None
-    wanted = _wanted(request, given)
+    wanted = _entry_filters(request, given)
     found = _SORTS.read(request, lambda after, limit: request.journal.entries(cursor=after, limit=limit, **wanted), _PAGE)
     empty = _empty(given, is_partial=bool(found.cursor))
     rows = _entry_rows(request, found.rows, ticks=request.may("invoke"))

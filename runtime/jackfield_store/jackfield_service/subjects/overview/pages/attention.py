@@ -61,7 +61,7 @@ def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | 
     """
     if not request.server.storage.enabled or request.is_silent:
         return None
-    found = [one for one in (*_lost(request.connections.list(limit=LOOKED_AT)), *_found(request)) if one.count or one.is_cut]
+    found = [one for one in (*_lost(request.connections.list(limit=LOOKED_AT)), *_troubles(request)) if one.count or one.is_cut]
     lines = [one.shown(is_linked=is_linked) for one in found]
     return card("Needs attention", h.ul(lines, class_="plain stack"), id="attention") if lines else None
 
@@ -85,7 +85,7 @@ def _lost(page: ConnectionPage) -> Iterator[_Trouble]:
         yield replace(found, address=f"/connections?status={status}")
 
 
-def _found(request: PageRequest) -> Iterator[_Trouble]:
+def _troubles(request: PageRequest) -> Iterator[_Trouble]:
     identity, runtime = request.identity, request.runtime
     rows, more = WorkspaceSchedules(runtime, identity.caller, identity.actor).page(None, LOOKED_AT)
     broken = [row for row in rows if row["status"] == "stopped" or "fault" in row]

@@ -83,7 +83,7 @@ class Figures:
 def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
     """Compute the figures of the samples within the span that ends at ``now``."""
     buckets, first = _empty(span, now), span.begin(now)
-    inside = [_told(sample) for sample in found if sample.at >= first]
+    inside = [_with_list_status(sample) for sample in found if sample.at >= first]
     for sample in inside:
         _bucket(buckets, sample.at, first, span).counts[sample.status] += 1
     settled = [sample for sample in inside if sample.seconds is not None]
@@ -105,7 +105,7 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
 def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
     """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated from histograms."""
     buckets, first = _empty(span, now), span.begin(now)
-    inside = [_told(part) for part in found if part.at >= first]
+    inside = [_with_list_status(part) for part in found if part.at >= first]
     counts = [part for part in inside if part.bucket < 0]
     for part in counts:
         _bucket(buckets, part.at, first, span).counts[part.status] += part.invocations
@@ -123,7 +123,7 @@ def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
     )
 
 
-def _told(one: Counted) -> Counted:
+def _with_list_status(one: Counted) -> Counted:
     """Return the counted row with its status in the words of lists of calls."""
     return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
 

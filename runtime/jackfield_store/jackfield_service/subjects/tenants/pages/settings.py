@@ -35,13 +35,13 @@ _MOST = 20_000
 def shown(request: PageRequest) -> Response:
     """Serve ``GET /shared-settings``: each setting, with the form that changes it."""
     request.require_operator()
-    rows = [(_named(one), _valued(one), _changing(request, one)) for one in _settings(request).list()]
+    rows = [(_setting_label(one), _valued(one), _changing(request, one)) for one in _settings(request).list()]
     listed = card("All processes", table("Shared settings", ("Setting", "Value", "Actions"), rows))
     lead = "What all processes on this database have, unless one is started with a value of its own."
     return page(request, "tenants", "Shared settings", overwritten(request), listed, lead=lead)
 
 
-def _named(one: Mapping[str, Any]) -> Node:
+def _setting_label(one: Mapping[str, Any]) -> Node:
     about = str(one["description"])
     return [h.strong(SHARED[one["name"]].title), h.span(about[:1].upper() + about[1:], ".", class_="gist muted")]
 
