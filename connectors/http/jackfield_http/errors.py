@@ -144,6 +144,14 @@ _OF_GRAPHQL: Mapping[str, Row] = {
 _STATUSES = ("status_code", "statusCode", "status", "http/status")
 _OF_ACCESS = frozenset({401, 403, 429})
 """Statuses that a GraphQL error may express in its own words. An error about part of the data says nothing about the whole answer."""
+_OF_SERVER: Mapping[str, int] = {
+    **dict.fromkeys(("INTERNAL_SERVER_ERROR", "INTERNAL_ERROR"), 500),
+    "BAD_GATEWAY": 502,
+    "SERVICE_UNAVAILABLE": 503,
+    **dict.fromkeys(("TIMEOUT", "GATEWAY_TIMEOUT"), 504),
+}
+"""Statuses of the codes by which GraphQL servers report their own failure."""
+_FAILURES = frozenset(_OF_SERVER.values())
 _MOST_TEXTS = 5
 _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
@@ -219,16 +227,21 @@ class HttpErrors:
             f"{text}: {message or code}" if message or code else text,
             hint=row.hint,
             provider=said,
-            sent=row.sent or (Sent.REFUSED if self._is_throttling_code(refusal, row) else _sent(refusal.status)),
+            sent=row.sent or self._sent(refusal, row),
             retry_after=_wait(refusal, row, message),
             repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
         )
         error.done_before = any(one.fits(refusal, code, message) for one in self.done_before)
         return error
 
-    def _is_throttling_code(self, refusal: Refusal, row: Row) -> bool:
-        """Return whether the answer itself says that a rate limit refused the request, whatever the status: not the status alone."""
-        return row.kind is RateLimited and row is not self.rows.get(_status_of(refusal))
+    def _sent(self, refusal: Refusal, row: Row) -> Sent:
+        """Return what the status says of the request. A row by a code says more: a rate limit refused it, whatever the status, and in a
+        success so did anything else.
+        """
+        status = _status_of(refusal)
+        if row is _SERVER or row is self.rows.get(status):
+            return _sent(status)
+        return Sent.REFUSED if row.kind is RateLimited else _sent(refusal.status)
 
     def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
         status, known = _status_of(refusal), self.rows
@@ -242,7 +255,7 @@ class HttpErrors:
         if found is None and is_graphql_error(refusal.body):
             found = _OF_GRAPHQL.get(code or "")
         if found is None:
-            return Row(Rejected) if refusal.status < 500 else _SERVER
+            return Row(Rejected) if status < 500 else _SERVER
         if found is known.get(403) and (
             refusal.headers.rate_limit_remaining == 0 or "retry-after" in refusal.headers or _is_throttle(message)
         ):
@@ -302,11 +315,22 @@ def is_graphql_error(body: Any) -> bool:
 
 
 def _status_of(refusal: Refusal) -> int:
-    """Return the status of a refusal; for a success with GraphQL errors, the status that the first error names."""
+    """Return the status of a refusal; for a success with GraphQL errors, the access that the first error denies or the server's failure
+    that any of them reports.
+    """
     if refusal.status >= 300 or not is_graphql_error(refusal.body):
         return refusal.status
-    said = (find(refusal.body, f"/errors/0/extensions/{place}") for place in _STATUSES)
-    return next((one for one in said if type(one) is int and one in _OF_ACCESS), refusal.status)
+    told = [_statuses_of(error) for error in refusal.body["errors"][:_MOST_TEXTS]]
+    access, failures = told[0] & _OF_ACCESS, set[int]().union(*told) & _FAILURES
+    return min(access or failures, default=refusal.status)
+
+
+def _statuses_of(error: Any) -> set[int]:
+    """Return the statuses that a GraphQL error names in its extensions, or else that of its code."""
+    said = (find(error, f"/extensions/{place}") for place in _STATUSES)
+    named = {one for one in said if type(one) is int and one >= 400}
+    code = find(error, "/extensions/code")
+    return named or ({_OF_SERVER[code]} if isinstance(code, str) and code in _OF_SERVER else set())
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:

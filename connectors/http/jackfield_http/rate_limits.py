@@ -30,8 +30,8 @@ _SCOPES = ("", "-requests", "-tokens")
 """Suffixes of fields of several budgets (OpenAI)."""
 _IN_BODY = tuple(
     f"{place}/{name}"
-    for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions")
-    for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds")
+    for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions", "/errors/0/extensions/error_data")
+    for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds", "retry_in_seconds")
 )
 """JSON Pointers of members that state a wait in seconds in a body. Some providers write milliseconds in ``retryAfter``."""
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"

@@ -102,6 +102,8 @@ _INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.
         ({"ok": False, "parameters": {"retry_after": 35}}, 35.0),
         ({"error": {"message": "Slow down", "retry_after_seconds": "7"}}, 7.0),
         ({"errors": [{"message": "Slow down", "extensions": {"retryAfterSeconds": 3}}]}, 3.0),
+        ({"errors": [{"message": "Slow down", "extensions": {"retry_in_seconds": 60}}]}, 60.0),
+        ({"errors": [{"message": "Slow down", "extensions": {"error_data": {"retry_in_seconds": 9}}}]}, 9.0),
         ({"error": {"code": 429, "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure"}, _INFO]}}, 34.5),
         ({"error": {"code": 429, "details": [{**_INFO, "@type": "type.googleapis.com/google.rpc.Help"}, "34s"]}}, None),
         ({"error": {"code": 429, "details": _INFO}}, None),

@@ -237,6 +237,50 @@ def test_a_wait_of_graphql(tmp_path: Path) -> None:
     assert (result.status, 20 <= clock.waited < 21) == ("succeeded", True)
 
 
+_OF_SERVER: dict[str, list[Json]] = {
+    "its code": [{"code": "INTERNAL_SERVER_ERROR"}],
+    "a code of time": [{"code": "TIMEOUT"}],
+    "a code of load": [{"code": "SERVICE_UNAVAILABLE"}],
+    "a status": [{"code": "X", "status_code": 500}],
+    "a status in another form": [{"statusCode": 502}],
+    "a status of Apollo": [{"http": {"status": 504}}],
+    "its code beside a status of success": [{"code": "INTERNAL_SERVER_ERROR", "status_code": 200}],
+    "of the second error": [{"code": "X"}, {"status": 503}],
+}
+
+
+@pytest.mark.parametrize("data", [None, {}, [], {"viewer": None}], ids=str)
+@pytest.mark.parametrize("name", _OF_SERVER)
+def test_a_failure_of_a_graphql_server(tmp_path: Path, name: str, data: Any) -> None:
+    """As with HTTP's 500, nobody knows what was done: a write is in doubt, and what may be repeated is."""
+    failure = {"errors": [{"message": "No.", "extensions": one} for one in _OF_SERVER[name]], "data": data}
+    answers = (Answer(failure), Answer({"data": {"viewer": {"id": 1}}}))
+    for folder, query, effect, status in (
+        ("write", "mutation { viewer { id } }", "write", "in_doubt"),
+        ("idempotent", "mutation { viewer { id } }", "idempotent", "succeeded"),
+        ("read", "query { viewer { id } }", "read", "succeeded"),
+    ):
+        (tmp_path / folder).mkdir()
+        source = _graphql(query)
+        source["paths"]["/graphql"]["post"]["x-jackfield"]["effect"] = effect
+        result, provider, _ = _called(tmp_path / folder, "createAsk", *answers, source=source)
+        assert (effect, result.status, len(provider.requests)) == (effect, status, 1 if effect == "write" else 2)
+
+
+@pytest.mark.parametrize(("extensions", "code"), [
+    ({"code": "TAKEN", "status": 500}, "conflict"),
+    ({"code": "INTERNAL_SERVER_ERROR", "status": 404}, "rejected"),
+    ({"code": "INTERNAL_SERVER_ERROR", "status": 401}, "unauthenticated"),
+    ({"code": "THROTTLED", "status": 503}, "rate_limited"),
+])  # fmt: skip
+def test_a_graphql_error_that_says_more_than_failure(tmp_path: Path, extensions: Json, code: str) -> None:
+    """A row for its code, and a status of the caller's fault, say that nothing was done."""
+    refusal = Answer({"errors": [{"message": "No.", "extensions": extensions}], "data": None})
+    source = _graphql("mutation { viewer { id } }", rows=[{"codes": ["TAKEN"], "error": "conflict"}])
+    result = _called(tmp_path, "createAsk", refusal, source=source)[0]
+    assert (result.status, result.error.code) == ("failed", code)
+
+
 @pytest.mark.parametrize(("code", "status"), [("GONE", "ended"), ("OTHER", "granted")])
 def test_an_approval_that_has_ended(tmp_path: Path, code: str, status: str) -> None:
     """A code of the provider ends it at once, and the connection says so; another one does when it comes twice."""
