@@ -228,3 +228,67 @@ def test_a_lost_write_of_graphql_is_found_by_its_metafield(
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )
+
+
+_STARTED: dict[str, tuple[str, str, Callable[[str, str], Any], tuple[str, ...]]] = {
+    "mistral": (
+        "createBatch",
+        "data",
+        lambda mark, state: {"id": "1", "status": state, "metadata": {"jackfield": mark}, "errors": [{"message": "no", "count": 1}]},
+        ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"),
+    ),
+    "vercel": (
+        "createDeployment",
+        "deployments",
+        lambda mark, state: {"uid": "1", "state": state, "errorCode": "x", "meta": {"jackfield": mark}},
+        ("QUEUED", "BUILDING", "READY", "ERROR", "CANCELED"),
+    ),
+    "cal-com": (
+        "createBooking",
+        "data",
+        lambda mark, state: {"uid": "1", "status": state, "metadata": {"jackfield": mark}},
+        ("accepted", "pending", "cancelled", "rejected"),
+    ),
+    "postmark": (
+        "sendEmail",
+        "Messages",
+        lambda mark, state: {"MessageID": "1", "Status": state, "Metadata": {"jackfield": mark}},
+        ("Queued", "Sent", "Processed"),
+    ),
+    "mailgun": (
+        "sendMessage",
+        "items",
+        lambda mark, state: {"event": state, "user-variables": {"reference": mark}, "message": {"headers": {"message-id": "1@x"}}},
+        ("accepted", "delivered", "failed", "rejected"),
+    ),
+    "bigquery": (
+        "startJob",
+        "jobs",
+        lambda mark, state: {"state": state, "errorResult": {"reason": "invalid"}, "configuration": {"labels": {"jackfield": mark}}},
+        ("PENDING", "RUNNING", "DONE"),
+    ),
+}
+"""Writes that begin something: the action, the member of its list, an item of a state, and the states."""
+
+
+@pytest.mark.parametrize(("key", "state"), [(key, state) for key, (*_, states) in _STARTED.items() for state in states])
+def test_what_has_begun_was_carried_out_however_it_ends(tmp_path: Path, key: str, state: str) -> None:
+    """The action begins a thing. A thing that waits or has failed has begun: the write is a success, as with its answer."""
+    action, member, item, _ = _STARTED[key]
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    marks: list[str] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        if request.method != "GET":
+            marks.extend(MARKER_TEXT.findall(request.body.decode()))
+            return "close"
+        return Answer({member: [item(marks[0], state)] if marks and _is_first(request) else []})
+
+    entry = _settled(tmp_path, key, row, provider, {})
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == ("succeeded", ["matched"])
+
+
+def _is_first(request: Request) -> bool:
+    """Return whether a request is for the first page of a list."""
+    asked = dict(parse_qsl(urlsplit(request.path).query))
+    return (asked.get("page", "0"), asked.get("offset", "0")) == ("0", "0")

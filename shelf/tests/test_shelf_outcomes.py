@@ -16,6 +16,8 @@ from shelved import manifest_of, put, running, services
 
 Json = dict[str, Any]
 
+_LATER = {"Retry-After": "60"}
+"""Longer than the calls may take: what could be repeated ends at once."""
 CODE, MESSAGE = "ITEM_REFUSED", "the item was refused"
 
 
@@ -68,7 +70,7 @@ def _body(failed: Json, refused: list[bool]) -> Any:
 
 def _inputs(row: Json, count: int) -> Json:
     inputs: Json = dict(row["examples"][0]["invocation"]["inputs"])
-    place = row["http"]["failed"].get("input")
+    place = row["http"].get("failed", {}).get("input")
     if place is not None:
         textual = row["inputs"]["properties"][place[1:]]["items"].get("type") == "string"
         inputs[place[1:]] = ["a", "b"][:count] if textual else [{"id": str(number)} for number in range(count)]
@@ -141,12 +143,22 @@ def test_a_refusal_of_some_users_is_none_of_the_others(tmp_path: Path, body: Jso
     assert (found["status"], found.get("error", {}).get("provider", {}).get("code")) == told
 
 
+def _fault(code: str, kind: str = "ValidationFault") -> Json:
+    """Return an answer of QuickBooks that tells of two errors."""
+    errors = [{"Message": "Invalid", "Detail": "An ID", "code": code}, {"Message": "Missing", "Detail": "A name", "code": "2020"}]
+    return {"Fault": {"Error": errors, "type": kind}, "time": "t"}
+
+
 @pytest.mark.parametrize(("key", "action", "body"), [
     ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 81057, "message": "exists"}], "result": None}),
     ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "output": []}),
     ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
     ("linear", "createIssue", {"data": {"issueCreate": {"success": False, "issue": {"id": "1"}}}}),
     ("telegram", "sendMessage", {"ok": False, "error_code": 400, "description": "chat not found"}),
+    ("quickbooks", "createInvoice", _fault("2500")),
+    ("quickbooks", "updateCustomer", _fault("2010")),
+    ("quickbooks", "query", _fault("4000")),
+    ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
 ])  # fmt: skip
 def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
     """Where the body says of the whole that it failed, the status does not matter."""
@@ -157,6 +169,65 @@ def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: s
     assert result.status == "failed"
     assert result.error is not None
     assert result.error.code == "rejected"
+
+
+_DROPBOX: dict[str, tuple[str, str, str]] = {
+    "to/conflict/file": ("moveFile", "failed", "conflict"),
+    "from_lookup/not_found": ("copyFile", "failed", "not_found"),
+    "path/conflict/folder": ("createFolder", "failed", "conflict"),
+    "path_lookup/not_found": ("deleteFile", "failed", "not_found"),
+    "shared_link_already_exists/metadata": ("createSharedLink", "failed", "conflict"),
+    "path_write/insufficient_space": ("createFolder", "failed", "quota_exceeded"),
+    "path/malformed_path": ("createFolder", "failed", "rejected"),
+    "to/too_many_write_operations": ("moveFile", "failed", "rate_limited"),
+    "path/too_many_write_operations": ("createFolder", "failed", "rate_limited"),
+    "internal_error": ("moveFile", "in_doubt", "in_doubt"),
+    "internal_error/": ("copyFile", "in_doubt", "in_doubt"),
+}
+
+
+@pytest.mark.parametrize("words", _DROPBOX)
+def test_a_tag_within_a_tag_counts(tmp_path: Path, words: str) -> None:
+    """Dropbox says in its summary what the first tag leaves open: another path may help, another time, or nobody knows what was done."""
+    action, *told = _DROPBOX[words]
+    tag = words.partition("/")[0]
+    answer = Answer({"error_summary": f"{words}/..", "error": {".tag": tag, tag: {".tag": words.rpartition("/")[2]}}}, 409, _LATER)
+    row = next(one for one in manifest_of("dropbox")["actions"] if one["key"] == action)
+    found = _called(tmp_path, "dropbox", row, answer)
+    assert [found["status"], found["error"]["code"]] == told
+
+
+@pytest.mark.parametrize(("key", "action", "body", "words"), [
+    ("quickbooks", "createInvoice", _fault("2500"), ["Invalid", "An ID", "Missing", "A name"]),
+    ("reddit", "createPost", {"json": {"errors": [["NO_TEXT", "No text", "title"], ["NO_SR", "No place", "sr"]]}}, ["No text", "No place"]),
+    ("monday", "createItem", {"errors": [{"message": "One", "extensions": {"code": "X"}}, {"message": "Two"}]}, ["One", "Two"]),
+    ("cloudflare", "createRecord", {"success": False, "errors": [{"message": "One"}, {"message": "Two"}]}, ["One", "Two"]),
+])  # fmt: skip
+def test_all_errors_of_a_refusal_are_told(tmp_path: Path, key: str, action: str, body: Json, words: list[str]) -> None:
+    """Who corrects the first one need not call again to read of the second one."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    assert _called(tmp_path, key, row, Answer(body))["error"]["provider"]["message"] == "; ".join(words)
+
+
+def test_a_fault_of_the_system_leaves_a_doubt(tmp_path: Path) -> None:
+    """QuickBooks failed on its own side: what was done is unknown."""
+    row = next(one for one in manifest_of("quickbooks")["actions"] if one["key"] == "createVendor")
+    found = _called(tmp_path, "quickbooks", row, Answer(_fault("10000", "SystemFault"), 200, _LATER))
+    assert (found["status"], found["error"]["code"]) == ("in_doubt", "in_doubt")
+
+
+@pytest.mark.parametrize(("key", "action", "body"), [
+    ("monday", "createItem", {"errors": [{"message": "x", "extensions": {"code": "COMPLEXITY_BUDGET_EXHAUSTED", "retry_in_seconds": 60}}]}),
+    ("monday", "createItem", {"errors": [
+        {"message": "x", "extensions": {"code": "FIELD_LIMIT_EXCEEDED", "error_data": {"retry_in_seconds": 60}, "status_code": 429}},
+    ]}),
+    ("reddit", "createComment", {"json": {"ratelimit": 60.0, "errors": [["RATELIMIT", "Take a break", "ratelimit"]]}}),
+])  # fmt: skip
+def test_a_wait_within_a_success_counts(tmp_path: Path, key: str, action: str, body: Json) -> None:
+    """The provider names the seconds in the body."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    found = _called(tmp_path, key, row, Answer(body), timeoutSeconds=20)
+    assert (found["error"]["code"], found["error"]["retryAfterSeconds"]) == ("rate_limited", pytest.approx(60, abs=2))
 
 
 @pytest.mark.parametrize(("body", "headers", "told"), [
