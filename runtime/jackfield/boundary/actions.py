@@ -243,8 +243,8 @@ class Function:
 
 
 def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """Return a function that is called with all ``known`` arguments by name. It passes ``function`` those that it has parameters for, or
-    else the first arguments in order.
+    """Return a function that calls ``function`` with a mapping of all ``known`` arguments: with the arguments that it has parameters for,
+    by name. If it has a parameter of another name, it gets the first arguments in order.
     """
     taken = signature(function).parameters.values()
     every = any(one.kind is Parameter.VAR_KEYWORD for one in taken)

@@ -47,7 +47,7 @@ class Bound:
 
 
 _FOUND: list[Bound] = []
-"""Runtime of this process's environment, once it has been made; else empty."""
+"""List with the runtime of this process's environment; empty until the runtime is made."""
 
 
 def environment() -> Bound:

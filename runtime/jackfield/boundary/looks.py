@@ -41,8 +41,8 @@ ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
 
 
 class FunctionLook:
-    """Look of the function ``name``; ``is_declared`` is False if its ``once`` has none. ``keeps``: record values instead of their digests.
-    ``is_action``: the function is called in all workspaces that its process serves.
+    """Look of the function ``name``. ``is_declared`` is False if the function's ``once`` declares no look. ``keeps`` is True if values are
+    recorded instead of their digests. ``is_action`` is True if the function is called in all workspaces that its process serves.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FunctionLook:
     def output(self, value: Any, digest: Callable[[Any], str]) -> Mapping[str, Any]:
         """Return the recorded form of a value: the value or its digest.
 
-        :raises InvalidInput: if it is not JSON.
+        :raises InvalidInput: if the value is not JSON.
         """
         found = encoded(value)
         return {"value": found} if self._keeps else {"digest": digest(found)}

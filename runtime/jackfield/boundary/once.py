@@ -310,7 +310,7 @@ class OnceCall:
         raise InvocationFailed(self.result) from error
 
     async def _told(self, result: Result) -> Result:
-        """Return a Result; add to a doubt that processes look for when they do so."""
+        """Return a Result. To the Result of a doubt, add that processes look for evidence, if they do."""
         if result.status != "in_doubt" or self._declared.look not in LOOKING:
             return result
         return await self._how.waiter.ask(partial(self._bound.store.told, result))

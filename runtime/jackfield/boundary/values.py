@@ -93,7 +93,7 @@ def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str,
 
 
 def decoded(function: Callable[..., Any], value: Any) -> Any:
-    """Return a recorded value converted to its function's annotated type; plain JSON if there is no annotation with a type of its own."""
+    """Return a recorded value, converted to the type that its function's annotation names; without such a type, return plain JSON."""
     kind = _kind_of(function)
     if kind in _ATOMS or kind is Any:
         return value

@@ -81,7 +81,7 @@ def find_target(
     """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
     ``authorizer`` limits the connections that may be chosen or suggested; ``note`` is called with the rule that forbids all of them. Return
-    None if the action needs no connection, or if a dry run names none and none fits.
+    None if the action needs no connection, or if a dry run names no connection and no stored one fits.
 
     :raises UnknownConnection: no such connection.
     :raises InvalidInvocation: an unknown inline type, or a missing connection that cannot be guessed.

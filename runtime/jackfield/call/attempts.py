@@ -102,7 +102,7 @@ class Attempts(SecretHolder):
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
         own = self.asked.connection_redactor(self.plan) if self.opening is None else self.opening.cache.redactor
         return joined(own, self.plan.secrets_in(self.asked.given.inputs))
 

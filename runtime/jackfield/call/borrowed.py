@@ -150,7 +150,7 @@ class Bindings:
 
         Servers read paths differently: every way to decode, to drop empty segments, segment parameters and the ending is tried. A value may
         have slashes only if the path fits no action otherwise. If no action at the path has the method, a writing request may be any of the
-        actions there; so may any request if methods do not distinguish actions.
+        actions at the path. If methods do not distinguish actions, any request may.
         """
         paths, wanted = {*_readings(url)}, "GET" if method == "HEAD" else method
         there = [row for row in self.rows if _fits(row.path, paths)]

@@ -26,7 +26,7 @@ class Found:
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
         return self.asked.redactor(self.plan)
 
 

@@ -94,7 +94,7 @@ def find_called(
 def require_call(invocation: Invocation, manifest: Manifest, action: ActionManifest, authorizer: Authorizer, note: Note | None) -> None:
     """Check the rules for a call with the connection that it names, whether that connection exists or not.
 
-    A call that names none and needs one is checked when its connection is chosen.
+    A call that needs a connection and names none is checked when the connection is chosen.
 
     :raises NotAllowed: if a rule forbids the call.
     """
@@ -127,7 +127,7 @@ def asked_for(manifest: Manifest, action: ActionManifest, over: object, authoriz
 def require_others(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer, note: Note | None) -> None:
     """Check the rules for the other actions that a caller must be allowed to call. ``over`` is the call's connection.
 
-    :raises NotAllowed: if a rule forbids one of them, or it is not offered.
+    :raises NotAllowed: if a rule forbids one of the actions, or one of them is not offered.
     """
     for key in action.allowed_with:
         other = manifest.actions.get(key)
@@ -192,7 +192,7 @@ def permitted(
 ) -> list[tuple[str, str]]:
     """Return the connections that fit a call that names none and that its caller may use.
 
-    :raises NotAllowed: if there is none and the rules forbid the action itself.
+    :raises NotAllowed: if there is no such connection and the rules forbid the action itself.
     """
     about = manifest.actions[action]
     fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)
@@ -235,7 +235,7 @@ def refuse_queue_members(invocation: Invocation) -> None:
 def refuse_part(invocation: Invocation) -> None:
     """Refuse ``select`` and ``maxBytes`` in a queued call: nobody waits for its output, and the journal stores all of it.
 
-    :raises InvalidInvocation: if one is given.
+    :raises InvalidInvocation: if the call has one of these members.
     """
     members, hint = {"select": invocation.select, "maxBytes": invocation.max_bytes}, "Leave it out: the journal has the output."
     _refuse_members(members, "is for a call that waits for its output", hint)

@@ -94,8 +94,8 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated only if their native reading is refused. So is Python's ``Decimal`` for a service that accepts all
-    its digits. If the translation is refused, too, the caller sees its faults.
+    another system's form are translated only if their native reading is refused. The same holds for Python's ``Decimal``, for a service
+    that accepts all its digits. If the translation is refused, too, the caller sees its faults.
 
     :raises InvalidInput: with all faults at once.
     """

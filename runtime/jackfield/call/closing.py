@@ -57,11 +57,11 @@ class Closing:
     def close(self, within: float = math.inf) -> None:
         """Refuse new calls (``unavailable``), wait for running ones, then stop the threads and close the connections.
 
-        If calls still run after ``within`` seconds, return. A daemon thread then waits for them and closes the rest, so that their outcomes
-        are recorded if the process lives on.
+        If calls still run after ``within`` seconds, return. A daemon thread then waits for these calls and closes threads and connections,
+        so that their outcomes are recorded if the process lives on.
 
-        In a running event loop, which must not block, a thread waits for the running calls and closes the rest. To wait for this thread,
-        ``await aclose()``.
+        In a running event loop, which must not block, a thread waits for the running calls and then closes threads and connections. To wait
+        for this thread, ``await aclose()``.
         """
         calls = self.pipeline.calls
         calls.is_closed = True
@@ -110,7 +110,8 @@ class Closing:
             self.storage.close()
 
     async def drained(self, within: float) -> int:
-        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
+        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the tasks that still run and record
+        their state.
 
         Return the number of cancelled tasks; their threads may still run.
         """

@@ -56,8 +56,8 @@ class Channel:
         return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
     def put(self, event: Event, size: int, wait: Callable[[], float]) -> bool:
-        """Add an event, and wait for space. Return False if there is none within the seconds that ``wait`` returns; the event
-        is dropped.
+        """Add an event, and wait for space. If there is no space within the seconds that ``wait`` returns, drop the event and
+        return False.
         """
         with self._changed:
             while not self.has_left and self._size and self._size + size > ROOM:

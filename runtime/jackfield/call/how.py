@@ -42,7 +42,7 @@ class Listener(Protocol):
 class How:
     """Circumstances of a call, given by its surface. ``meta`` is filled in as the call goes on.
 
-    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
+    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for the given seconds.
     - ``cancelled``: set once the caller has left: then nothing more is sent.
     - ``claimed``: the delivery of a queued call.
     - ``handled``: the exception that the caller was handling, as context of all exceptions raised since.

@@ -189,8 +189,8 @@ class Pipeline(Pipe):
         return checked
 
     async def _begun(self, checked: Checked, row: CallRecord, call: Reached) -> Result | None:
-        """Wait for the rate limit, then record that the call begins, again after another row was in the way. Return the Result of another
-        call if it answers this one, else None.
+        """Wait for the rate limit, then record that the call begins; repeat this if the row of another call was in the way. Return the
+        Result of another call if it answers this one, else None.
 
         A call that may meet another's row, and counts against an account's limit, begins first and waits at its first attempt. So a second
         call neither waits nor counts.

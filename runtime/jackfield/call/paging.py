@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from jackfield.call.attempts import Attempts
 
 MAX_EQUAL = 3
-"""Number of equal pages in a row after which a list is not fetched further. A server that repeats its last page would never end."""
+"""Maximum number of equal pages in a row; after them, a list is not fetched further. A server that repeats its last page would
+never end.
+"""
 MAX_PAGES = 10_000
 """Maximum number of pages of one invocation; the output's token resumes after them."""
 

@@ -131,7 +131,7 @@ class Judged(Protocol):
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
 
 
 class StepPolicies(Protocol):

@@ -232,7 +232,9 @@ class Plan(SecretHolder):
         return found
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
-        """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
+        """Return a redactor of the inputs that the action marks as secret; None if the action marks no input, or no marked
+        input is given.
+        """
         known = self._parts.inputs
         if known is None or known.secret_places is None:
             return None
@@ -294,7 +296,7 @@ class Plan(SecretHolder):
 
     @property
     def kept(self) -> OpenConnection | None:
-        """Connection that ``opening`` caches for further calls; None if it caches none."""
+        """Connection that ``opening`` caches for further calls; None if the connection is not cached."""
         return self._opening
 
     def found_at(self, moment: tuple[int, int, int]) -> None:

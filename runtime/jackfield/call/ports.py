@@ -87,10 +87,10 @@ class WorkspaceLimits(Protocol):
     """Limits of the workspaces of a process."""
 
     def begins(self, workspace: str, most: float) -> bool:
-        """Count a call as running; return False, and do not count it, if ``most`` run already."""
+        """Count a call as running; return False, and do not count it, if ``most`` calls run already."""
 
     def most(self, workspace: str, limit: str) -> float | None:
-        """Return one limit of a workspace; None if it is not limited."""
+        """Return one limit of a workspace; None if the workspace has no such limit."""
 
     def ends(self, workspace: str) -> None:
         """Count a call as ended."""
@@ -168,7 +168,7 @@ class Storage(Readings, Protocol):
 
     @property
     def url(self) -> str:
-        """URL of the database; ``none`` without one."""
+        """URL of the database; ``none`` without a database."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -210,7 +210,9 @@ class Storage(Readings, Protocol):
         """Return the internal hosts that connections of remote callers may reach."""
 
     def shared_setting(self, name: str) -> str:
-        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+        """Return a setting that all processes on the database share; without a database, return this process's own. Return an empty string
+        if the setting is not set.
+        """
 
     def close(self) -> None:
         """Close all connections to the database. The next use opens them again."""

@@ -114,8 +114,8 @@ class Queued:
         return await self.pipeline.recording.awaited(self.pipeline, identifier, self._looping(), None, settles=settles)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
-        """Poll a job that this process has claimed, in asyncio. Return its Result if it has ended, and no call here waits for it; else
-        None.
+        """Poll a job that this process has claimed, in asyncio. Return its Result if it has ended and no call in this process waits for it;
+        else None.
         """
         result = await self.pipeline.recording.polled(self.pipeline, claimed, self._looping())
         return None if claimed.id in self.pipeline.live else result

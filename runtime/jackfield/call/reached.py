@@ -65,10 +65,12 @@ class Planned(Protocol):
 
     @property
     def secrets(self) -> tuple[bool, SecretPlaces | None]:
-        """Return whether the action's output has secrets, and where."""
+        """Return whether the action's output has secrets, and the places of the secrets; None instead of places if all of it is secret."""
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
-        """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
+        """Return a redactor of the inputs that the action marks as secret; None if the action marks no input, or no marked
+        input is given.
+        """
 
 
 class Attempting(Protocol):
@@ -92,7 +94,7 @@ class Attempting(Protocol):
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
 
     @property
     def count(self) -> int:
@@ -151,13 +153,15 @@ class Asked:
         return None if connection is None or isinstance(connection, str) else connection.get("values")
 
     def redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are none. Even a
-        refusal needs the redactor, since it may quote another value or an input that contains the secret.
+        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are no secrets.
+        Even a refusal needs the redactor, since it may quote another value or an input that contains the secret.
         """
         return joined(self.connection_redactor(plan), None if plan is None else plan.secrets_in(self.given.inputs))
 
     def connection_redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the connection's secrets that are known before the connection is open."""
+        """Return a redactor of the connection's secrets that are known before the connection is open; None if no connection is
+        known yet.
+        """
         target = None if plan is None else plan.target
         if target is not None:
             return Redactor(hidden_values(target.kind.schema, target.values))
@@ -191,7 +195,7 @@ class Reached:
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs, as far as these are known; None if there are none."""
+        """Redactor of the secrets of the connection and the inputs, as far as these are known; None if there are no secrets."""
         if self.attempts is not None:
             return self.attempts.redactor
         asked = self.asked

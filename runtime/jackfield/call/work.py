@@ -34,8 +34,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Finding of a look at work in doubt: its ``output``; or that it had no effect, conclusive ``absent_after`` seconds after the doubt; or
-    the reason why neither is known.
+    """Finding of a look at work in doubt. It is one of three: the ``output`` of the work; no effect, which is conclusive ``absent_after``
+    seconds after the doubt; or the reason why neither is known.
     """
 
     absent_after: float

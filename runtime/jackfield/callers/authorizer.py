@@ -111,7 +111,8 @@ class Authorizer:
     def refuse_unknown(
         self, manifest: Manifest | None, request: Request, note: Callable[[str], object] | None = None, *, any_connection: bool
     ) -> None:
-        """Refuse a call of a hidden or missing action unless the rules would allow it, so that the answer does not reveal which it is.
+        """Refuse a call of a hidden or missing action unless the rules would allow the call. So the answer does not reveal whether the
+        action exists.
 
         :raises NotAllowed: if the rules allow no way of running it.
         """

@@ -33,7 +33,9 @@ class SeenCatalog(Catalog):
         return (key for key in self._whole if self._part(key) is not None)
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest, limited to the visible actions."""
+        """Return a connector's row and its manifest, limited to the visible actions. If none is visible, the row has an error and the
+        manifest is None.
+        """
         part = self._part(key)
         if part is None:
             return CatalogRow(key, key, None, (), str(self._unknown(key))), None

@@ -181,7 +181,9 @@ def _table(catalog: Catalog, *, for_operator: bool) -> Table:
 
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:
-    """Yield the installed connectors by key. Collect a row for each connector, broken ones included, and the connection types."""
+    """Yield the key and the manifest of each installed connector; the manifest is None if the connector is broken. Collect a row for each
+    connector, broken ones included, and the connection types.
+    """
     for key in dict.fromkeys(point.name for point in catalog.packaged()):
         entry, manifest = catalog.look(key)
         rows.append([entry.key, entry.title, entry.version, list(entry.actions), entry.error, list(entry.versions)])

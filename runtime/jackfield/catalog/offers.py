@@ -125,7 +125,7 @@ class OfferedCatalog(Catalog):
         return [self.look(key, load=load)[0] for key in keys]
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest."""
+        """Return a connector's row and its manifest. The manifest is None if the connector is broken; the row then has the error."""
         try:
             part = self._part(key)
         except UnknownConnector as error:

@@ -1,4 +1,6 @@
-"""Handling of Ctrl-C: the first one stops gracefully, the second one exits at once. Commands can register other signals for the same."""
+"""Handling of Ctrl-C: the first one stops gracefully, the second one exits at once. Commands can register further signals for this
+handling.
+"""
 
 from __future__ import annotations
 

@@ -141,9 +141,9 @@ def _warn(arguments: Namespace) -> None:
 
 
 def _check_saving(arguments: Namespace) -> None:
-    """Check that there will be one Result, whose files can be saved.
+    """Check that the options permit saving files: the command makes one call, and the target is valid.
 
-    :raises UsageError, InvalidInvocation: if there will not.
+    :raises UsageError, InvalidInvocation: if they do not.
     """
     from jackfield.cli.saving import check_target
 

@@ -18,8 +18,8 @@ _CLIENT = frozenset({"clientId", "clientSecret", "scopes"})
 
 
 def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = False) -> Audience:
-    """Return the audience of a field of a type with this ``schema``: the declared one (``x-jackfield.audience``), or else by other marks;
-    without marks the user. ``authorizes`` is true for a type that a person approves at the provider.
+    """Return the audience of a field of a connection type. It is the declared one (``x-jackfield.audience``), else the one that other marks
+    in the type's ``schema`` imply, else the user. ``authorizes`` is true for a type that a person approves at the provider.
     """
     marks = extension(schema.get("properties", {}).get(name))
     declared = marks.get("audience")

@@ -54,7 +54,7 @@ def load(
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
-    """Return a value that changes with each file and folder of the sources; empty if there is none."""
+    """Return a value that changes with each file and folder of the sources; an empty tuple without files and folders."""
     paths = [os.path.expanduser(os.fspath(source)) for source in sources if not isinstance(source, Mapping)]
     return tuple(_stamped(path) for path in paths if not path.startswith("$"))
 

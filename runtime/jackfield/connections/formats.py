@@ -205,7 +205,8 @@ def native_invocation(given: object, find: Find) -> dict[str, Any] | None:
 
 
 def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
-    """Translate inputs that the action's schema refuses, by the aliases of its connector; None if they have the form of no format.
+    """Translate inputs that the action's schema refuses, by the aliases of its connector. Return None if the inputs have the form of no
+    format.
 
     :raises InvalidInput: if an input is a reference, which only the other system can resolve.
     """

@@ -34,14 +34,16 @@ PREFIX = "jf1-"
 """Prefix of a marker at a place that people see."""
 MARKER_TEXT = re.compile(r"jf1-[a-z2-7]{26}")
 LOOKS = (5.0, 30.0, 300.0, 3600.0)
-"""Seconds after a doubt at which its evidence is looked for, unless a look has its own times."""
+"""Default times of the looks for evidence, in seconds after a doubt."""
 MAX_LOOKS = 12
 MOST_SIMILAR = 8
 """Maximum number of values by which an object without the marker is compared with the request."""
 MAX_LOOKING = 86_400.0
-"""Seconds after a doubt from which no look is made automatically."""
+"""Maximum age of a doubt, in seconds, for which looks are made automatically."""
 LONGEST_TEXT = 16_384
-"""Maximum characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets none."""
+"""Maximum characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets no
+marker.
+"""
 LONGEST_LIST = 50
 """Maximum number of items in a list, including the marker. A caller's list with as many items gets no marker."""
 LONGEST_ADDRESS = 1900
@@ -198,7 +200,7 @@ class Look(Evidence):
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input":
       "/to"}``).
     - ``each``: JSON Pointer to the list of found objects; None if the output is the one object.
-    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal. ``contains``: the same, where a text
+    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal. ``contains``: likewise values, but a text
       must contain the value, and a list must have it as an item, or an item with its members. At least one of these values must be the
       marker or the key.
     - ``output``: JSON Pointer into the matching object; its value becomes the output of the invocation if it fits the action's schema.

@@ -82,7 +82,7 @@ class Grants(Protocol):
         """Record scopes that the provider requested beyond the approved ones, for the next approval. Tokens stay unchanged."""
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the scopes of the approval and later requested scopes; none without an approval."""
+        """Return the scopes of the approval and later requested scopes; an empty tuple without an approval."""
 
 
 class ClientRegistrations(Protocol):

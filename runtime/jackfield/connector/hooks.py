@@ -77,8 +77,8 @@ class Specifications:
         """Return warnings for the operator about a process that works: an active fallback, a disabled limit.
 
         The diagnosis of this process and, to the operator's tokens, ``/readyz`` of servers and workers list each text among their
-        ``warnings``; other callers see only that there is one. Name a setting and its effect, and no secret. Each probe calls it, so it
-        must not block.
+        ``warnings``; other callers see only that there are warnings. Name a setting and its effect, and no secret. Each probe calls it, so
+        it must not block.
         """
 
 
@@ -282,7 +282,7 @@ def _may_implement(name: str, hook: str) -> bool:
 
 
 def _listed(name: str) -> frozenset[str]:
-    """Return the hooks that the name of an entry point lists after its last dot; none if another word is among them."""
+    """Return the hooks that the name of an entry point lists after its last dot; an empty set if another word is among them."""
     named = frozenset(name.rpartition(".")[2].split("+")) if "." in name else frozenset()
     return named if named.issubset(HOOKS) else frozenset()
 

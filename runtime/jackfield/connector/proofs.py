@@ -40,7 +40,7 @@ class Canary:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Canary | None:
-        """Read the member ``canary``; return None if there is none."""
+        """Read the member ``canary``; return None if the member is missing."""
         return None if data is None else cls(data["action"], data.get("inputs", {}))
 
 
@@ -59,7 +59,7 @@ class Absent:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Absent | None:
-        """Read the member ``absent``; return None if there is none."""
+        """Read the member ``absent``; return None if the member is missing."""
         return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
 
     def check(self) -> None:

@@ -57,7 +57,7 @@ class Intake:
     def count(self, size: int) -> None:
         """Count bytes that have arrived; 0 means the connection's end.
 
-        :raises TooMuchError: if there are more than one call may receive.
+        :raises TooMuchError: if the call has now received more bytes than it may.
         """
         self.ended = self.ended or not size
         self._room -= size
@@ -67,7 +67,7 @@ class Intake:
     def expect(self, size: int) -> None:
         """Check a size that a server announces, before a library allocates memory for it or waits for it.
 
-        :raises TooMuchError: if it is more than one call may receive.
+        :raises TooMuchError: if the call would receive more bytes than it may.
         """
         if size > MOST_ANSWER:
             self.refuse(f"the server would send more than {MOST_ANSWER:,} bytes for one call")
@@ -114,7 +114,7 @@ class CountedSocket(Intake, SecretHolder):
 class TimedSocket(Intake, SecretHolder):
     """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` starts another call.
 
-    ``obeys`` is True while a wait ends when the caller leaves: False while waiting for the answer to a change.
+    ``obeys`` is True while a wait ends as soon as the caller leaves, and False during the wait for the answer to a change.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:

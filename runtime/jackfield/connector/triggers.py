@@ -207,7 +207,9 @@ class Trigger:
     """True if a whole list is read, and compared with its earlier state."""
     every, least = EVERY, LEAST
     function: Callable[..., Any] | None = None
-    """Poll, if there is one: a function that gets the inputs, the client and the progress, and returns a page."""
+    """Function that polls: it gets the inputs, the client and the progress, and returns a page. None for a trigger without
+    such a function.
+    """
 
     def __init__(
         self,
