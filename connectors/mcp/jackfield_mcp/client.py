@@ -39,6 +39,8 @@ from jackfield_mcp.outcomes import (
     VersionRefused,
     asks_person,
     garbled,
+    misses_tool,
+    refuses_token,
 )
 from jackfield_mcp.peer import Peer, Tools, fresh_for
 from jackfield_mcp.pins import changed
@@ -49,17 +51,18 @@ T = TypeVar("T")
 LARGEST_LIST = 16 * 1024 * 1024
 """Maximum size of a list of tools, all pages together, in bytes."""
 MOST_TOOLS, MOST_PAGES = 5_000, 200
+_TOO_LARGE = f"is larger than {MOST_TOOLS:,} tools or {LARGEST_LIST:,} bytes"
 _LONGEST_CURSOR = 16 * 1024
 _LACKS = "-32021"
 """Error code of a modern server that requires a capability which the client lacks."""
-_UNKNOWN, _INVALID = "-32601", "-32602"
-_TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
+_UNKNOWN = "-32601"
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
 """Errors of the version probe that any other request would cause, too."""
 PROBE_WITHIN = 5.0
 """Seconds for the version probe: some servers never answer unknown requests."""
 _OF_VERSION = re.compile(r"protocol[ _-]?version|unsupported version", re.IGNORECASE)
 _NO_POST = (400, 404, 405)
+_LIST_AGAIN = "List the server's tools again: it may have renamed or removed this one. Then accept its present tools."
 _OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
 
 _MOST_ROUNDS = 10
@@ -172,11 +175,17 @@ class McpClient(SecretHolder):
                 self._peer.forget(session)
                 raise
             except (SessionEnded, VersionRefused, HeaderMismatch) as error:
+                if isinstance(error, SessionEnded) and not error.is_resent:
+                    self._peer.forget(session)
+                    raise error.refusal from None
                 if is_again:
                     raise error.refusal if isinstance(error, SessionEnded) else error from None
                 session, is_again = self._prepared_again(session, tool, error), True
             except Rejected as error:
-                if not follows or not _refuses_token(error):
+                if misses_tool(error, tool.name):
+                    self._peer.forget_tools()
+                    error.hint = _LIST_AGAIN
+                if not follows or not refuses_token(error):
                     raise
                 follows = False
                 _note_refusal()
@@ -248,9 +257,10 @@ class McpClient(SecretHolder):
             raise error.refusal from None
 
     def _called(self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool) -> T:
+        read = into if session.is_modern else _untyped(into)
         try:
             with self._wire.listening(session):
-                return self._wire.exchange(self._wire.http, session, message, into, headers, safe=safe)
+                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe)
         except TimedOut:
             if not session.is_modern:  # there, the hang-up is the cancel
                 self._wire.cancel(session, message)
@@ -332,7 +342,7 @@ class McpClient(SecretHolder):
             size += len(str(listed))
             seconds = min(seconds, fresh_for(page)) if number else fresh_for(page)
             if len(rows) > MOST_TOOLS or size > LARGEST_LIST:
-                raise _bad_list(f"is larger than {MOST_TOOLS:,} tools or {LARGEST_LIST:,} bytes")
+                raise _bad_list(_TOO_LARGE)
             cursor = page.get("nextCursor")
             if _is_end(cursor) or (cursor == "" and '""' in seen):
                 return rows, seconds
@@ -465,10 +475,16 @@ def _note_refusal() -> None:
         call.refused()
 
 
-def _refuses_token(error: Rejected) -> bool:
-    """Return whether a server with strict schemas refuses the progress token: the call is then sent without the token."""
-    said = error.provider
-    return said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
+def _untyped(into: Callable[[Json], T]) -> Callable[[Json], T]:
+    """Return ``into`` for the revisions with sessions, which have no ``resultType``: beside content, the member means nothing there."""
+
+    def read(result: Json) -> T:
+        has_content = not result.keys().isdisjoint({"content", "structuredContent"})
+        if not has_content or "inputRequests" in result:
+            return into(result)
+        return into({name: value for name, value in result.items() if name != "resultType"})
+
+    return read
 
 
 def _whole(result: Json) -> Json:
@@ -492,6 +508,8 @@ def _tools_of(page: Json) -> list[Json]:
     if isinstance(listed, Mapping):  # by name
         listed = [{"name": name, **row} if isinstance(row, Mapping) else row for name, row in listed.items()]
     if isinstance(listed, list):
+        if len(listed) > MOST_TOOLS:
+            raise _bad_list(_TOO_LARGE)
         page = {"tools": [row if row is None or isinstance(row, Mapping) else {} for row in listed]}
     try:
         return rows_of(page, "tools")

@@ -20,7 +20,7 @@ from jackfield.connector import (
     current_call,
     whole_answer,
 )
-from jackfield.kernel.dataclass import replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.client import HttpClient
 from jackfield_http.event_streams import Event, EventReader
@@ -32,7 +32,7 @@ from jackfield_mcp.bodies import answer_in, events_of, read_event, unwrapped
 from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import Message, Session, amount, messages_in
-from jackfield_mcp.outcomes import Garbled, ScopesMissing, explained, garbled, judged, result_of
+from jackfield_mcp.outcomes import Garbled, ScopesMissing, doubted, explained, garbled, judged, result_of
 from jackfield_mcp.questions import ASKS, Questions, can_answer
 from jackfield_mcp.texts import one_line
 
@@ -76,6 +76,26 @@ class _Cut(Exception):
 
 class _PutOff(Exception):
     """Response without the answer to its accepted message: the answer may come on the server's own stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """Answer to a request. ``is_begun`` means that the server had accepted the request before, as its earlier messages prove."""
+
+    found: Any
+    is_begun: bool
+
+    def result(self, message: Message, *, safe: bool) -> Json:
+        """Return the result; an error of a request that is not ``safe`` leaves a doubt instead of a repeat if the server had begun it.
+
+        :raises JackfieldError: if the answer has no result.
+        """
+        try:
+            return result_of(self.found, message)
+        except JackfieldError as error:
+            if safe or not self.is_begun:
+                raise
+            raise doubted(error) from error.__cause__
 
 
 class Exchanges:
@@ -136,16 +156,16 @@ class Exchanges:
             with self._awaiting(session, message):
                 try:
                     with self._sent(http, session, message, headers or {}, safe=safe) as answer:
-                        return into(result_of(self._read_reply(answer, session, message), message))
+                        return into(self._read_reply(answer, session, message).result(message, safe=safe))
                 except _Cut as cut:
-                    return into(result_of(self._resumed(cut, session, message), message))
+                    return into(self._resumed(cut, session, message).result(message, safe=safe))
                 except _PutOff:
                     if not safe or self._listens:
-                        return into(result_of(self._put_off(session, message), message))
+                        return into(self._put_off(session, message).result(message, safe=safe))
             session.mailbox.is_used = True  # the answer may be gone already: the message, which changes nothing, is sent again
             return self.exchange(http, session, message.again(), into, headers, safe=safe)
         except JackfieldError as error:
-            raise judged(error, session) from error.__cause__
+            raise judged(error, session, safe=safe) from error.__cause__
 
     @contextmanager
     def _awaiting(self, session: Session, message: Message) -> Iterator[None]:
@@ -157,7 +177,7 @@ class Exchanges:
         with session.mailbox.awaiting(message), listening:
             yield
 
-    def _put_off(self, session: Session, message: Message) -> Any:
+    def _put_off(self, session: Session, message: Message) -> _Reply:
         """Wait for the answer to an accepted message on the server's own stream, and return it.
 
         :raises JackfieldError: if no answer comes.
@@ -166,7 +186,7 @@ class Exchanges:
         with self.listening(session):
             found = session.mailbox.wait(message, self.seconds_left())
         if found is not None:
-            return found
+            return _Reply(found, is_begun=True)
         error = garbled("is empty, and none came on its stream")
         if self.seconds_left() <= 0:
             raise self._call().deadline.passed(Sent.UNKNOWN, error)
@@ -178,7 +198,8 @@ class Exchanges:
         try:
             with self._sent(self.quiet, None, message, {}, safe=True) as answer:
                 self._note_cookies(cookies, answer)
-                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id") or None, cookies
+                found = self._read_reply(answer, None, message).result(message, safe=True)
+                return found, answer.headers.get("mcp-session-id") or None, cookies
         except _Cut as cut:
             raise cut.error from None
 
@@ -268,7 +289,7 @@ class Exchanges:
             reserved = {one.partition("=")[0].strip() for one in own.split(";")}
             cookies.update(field, answer.url, self._context.clock.time(), reserved)
 
-    def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
+    def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> _Reply:
         """Return the answer to a message: the whole body, or the event with the answer."""
         media, charset = media_type(answer.headers), charset_of(answer.headers.get("content-type", ""))
         if media == "text/event-stream":
@@ -277,13 +298,14 @@ class Exchanges:
         if answer.status == _ACCEPTED and not content.strip() and session is not None and not session.is_modern:
             raise _PutOff
         try:
-            return _parsed(content, message, charset)
+            found = _parsed(content, message, charset)
         except Garbled:
             if media and "json" not in media:  # some servers send JSON as text: what is an answer says so itself
                 raise garbled(f"is neither JSON nor a stream of events ({media[:80]})") from None
             raise
+        return _Reply(found, is_begun=len(messages_in(found)) > 1)
 
-    def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
+    def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> _Reply:
         reader, count, replies, began = EventReader(), 0, 0, self._context.clock.monotonic()
         last: Json = {}
         try:
@@ -292,7 +314,7 @@ class Exchanges:
                 count += max(1, len(listed))
                 for found in listed:
                     if message.is_answered_by(found):
-                        return found
+                        return _Reply(found, is_begun=bool(last))
                     last = found
                     replies += self._heard(session, found, message)
                     if self._are_many(replies, began):
@@ -305,7 +327,7 @@ class Exchanges:
             raise _Cut(reader, error) from error
         raise _Cut(reader, _unanswered(last))
 
-    def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
+    def _resumed(self, cut: _Cut, session: Session, message: Message) -> _Reply:
         """Read the stream on after the last event to get the answer; this executes nothing.
 
         Only legacy servers with event IDs support it.
@@ -325,7 +347,7 @@ class Exchanges:
                 ) as answer:
                     if answer.status != 200:
                         break
-                    return self._streamed(answer, session, message)
+                    return replace(self._streamed(answer, session, message), is_begun=True)
             except _Cut as again:
                 last, reader = reader.last_id, again.reader
                 reader.last_id = reader.last_id or last

@@ -41,9 +41,12 @@ _OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthentica
 """Errors of HTTP statuses that servers write as JSON-RPC codes."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
 """Codes whose data are read separately."""
+_INVALID = "-32602"
 _MOST_WORDS = 1_000
 _OK = 200
 _GONE = frozenset({400, 404, 410})
+_RESENT = frozenset({404, 410})
+"""Statuses of an ended session, whatever the words; 404 is the specification's."""
 _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
 """Codes with which servers refuse an unknown session; the codes have other meanings, too."""
 _OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
@@ -66,6 +69,13 @@ _OVER = re.compile(
 
 The message may mean another session, such as a browser's: only the status or the code proves that nothing was done.
 """
+_TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
+_NO_TOOL = re.compile(
+    r"(?:[\w -]{1,40}: )?"
+    r"(unknown tool\b|no such tool\b|(?:the )?tool (?:[^ ]{1,200} )?(?:is |was |does )?(?:not (?:found|known|exist)|unknown)\b)",
+    re.IGNORECASE,
+)
+"""Regular expression of the beginnings of messages in which servers do not know the called tool."""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
@@ -78,9 +88,13 @@ Json = Mapping[str, Any]
 
 
 class SessionEnded(Rejected):
-    """Refusal by a server that may no longer know the session: nothing was done. ``refusal`` is raised if a new session is refused, too."""
+    """Refusal by a server that may no longer know the session: nothing was done.
+
+    ``refusal`` is the error for the caller where the request is not sent again: without ``is_resent``, or if a new session is refused, too.
+    """
 
     refusal: JackfieldError
+    is_resent: bool
 
 
 class SessionDoubted(Unavailable):
@@ -95,6 +109,10 @@ class VersionRefused(Rejected):
 
 class HeaderMismatch(Rejected):
     """Refusal of header fields that contradict the message in the server's view of the tool: nothing was done."""
+
+
+_REPEATED = (Unauthenticated, RateLimited, VersionRefused, HeaderMismatch)
+"""Errors after which a call is sent again."""
 
 
 class ScopesMissing(Forbidden):
@@ -132,7 +150,11 @@ class McpErrors(HttpErrors):
 
 
 MCP_ERRORS = McpErrors(
-    rows={**ROWS, **dict.fromkeys((404, 405, 406, 409, 410, 412), Row(Rejected, "Check the server's URL."))},
+    rows={
+        **ROWS,
+        **dict.fromkeys((404, 405, 406, 410), Row(Rejected, "Check the server's URL.")),
+        **dict.fromkeys((409, 412), Row(Rejected)),
+    },
     details=False,
     read=refusal_body,
 )
@@ -293,10 +315,32 @@ def result_of(found: object, message: Message) -> Json:
     return present(result)
 
 
-def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
+def refuses_token(error: JackfieldError) -> bool:
+    """Return whether a server with strict schemas refuses the progress token: the call is then sent without the token."""
+    said = error.provider
+    return said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
+
+
+def misses_tool(error: JackfieldError, name: str) -> bool:
+    """Return whether the server's words say that it does not know the tool ``name``."""
+    found = _NO_TOOL.match((error.provider.message if error.provider is not None else None) or "")
+    return found is not None and name in found.string[found.start(1) :]
+
+
+def doubted(error: JackfieldError) -> JackfieldError:
+    """Return the error of a call that the server had begun, as its messages before the error prove: what asks for a repeat leaves a doubt."""
+    words = (error.provider.message if error.provider is not None else None) or ""
+    is_of_session = _NO_SESSION.match(words) is not None or _OVER.match(words) is not None
+    if error.sent is not Sent.REFUSED or not (isinstance(error, _REPEATED) or is_of_session or refuses_token(error)):
+        return error
+    return Unavailable(error.message, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
+
+
+def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> JackfieldError:
     """Return the error of a request, or a session error if the server may no longer know its session.
 
-    Only the server's words distinguish such an error from a refusal with the same code.
+    Only the server's words distinguish such an error from a refusal with the same code. Words alone do not prove that a request which
+    is not ``safe`` may be sent again.
     """
     said = error.provider
     if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
@@ -306,9 +350,10 @@ def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
     if not is_named and (session.id is None or isinstance(error, _CLEAR) or not _is_suspect(said)):
         return error
     is_answer = said.http_status == _OK and not isinstance(error, Garbled)
-    if error.sent is Sent.REFUSED or (names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}):
+    if error.sent is Sent.REFUSED or (safe and names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}):
         ended = SessionEnded(error.message, hint=error.hint, provider=said, sent=Sent.REFUSED)
         ended.refusal = error
+        ended.is_resent = safe or (session.id is not None and (said.http_status in _RESENT or (names_it and said.http_status != _OK)))
         return ended
     return SessionDoubted(error.message, hint=error.hint, provider=said, sent=error.sent, retry_after=error.retry_after)
 

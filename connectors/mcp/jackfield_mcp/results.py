@@ -152,7 +152,9 @@ def rows_of(result: Json, name: str) -> list[Json]:
     rows = result.get(name, [])
     if isinstance(rows, Mapping) and _has_holes(rows):
         rows = [*rows.values()]
-    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(row is None or isinstance(row, Mapping) for row in rows):
+    if isinstance(rows, list) and len(rows) > _MOST_PARTS:
+        raise garbled(f"has more than {_MOST_PARTS:,} {name}")
+    if not isinstance(rows, list) or not all(row is None or isinstance(row, Mapping) for row in rows):
         raise garbled(f"has no {name} that can be read")
     return [present(row) for row in rows if row is not None]
 

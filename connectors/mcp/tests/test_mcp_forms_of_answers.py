@@ -106,3 +106,22 @@ def test_what_is_no_whole_answer(tmp_path: Path, body: Callable[[dict[str, Any]]
     server.on_call = _answering(lambda made: (body(made), media), said("done"))
     with stage(tmp_path, server) as jackfield:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize("kind", ["input_required", "partial", "task", 5])
+@pytest.mark.parametrize("content", [said("done"), {"structuredContent": {"done": True}}, {"content": []}])
+def test_a_type_in_a_revision_without_types(tmp_path: Path, kind: object, content: dict[str, Any]) -> None:
+    """With sessions, a result with content is the tool's, whatever else it says."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.result({**content, "resultType": kind})
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+
+
+@pytest.mark.parametrize("content", [{}, {"content": [], "inputRequests": {}}])
+def test_a_question_in_a_revision_without_types(tmp_path: Path, content: dict[str, Any]) -> None:
+    """Without content, or with the questions, it is no result."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.result({**content, "resultType": "input_required"})
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).error.code == "forbidden"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield_mcp.peer import Tools
 from jackfield_mcp.pins import pin_of
 from mcp_rig import Talk, ToolServer, call, generate, said, serving, stage, tool
@@ -92,6 +92,14 @@ def test_a_list_that_grows_by_ten_megabytes(tmp_path: Path) -> None:
         assert call(jackfield, "large").error.code == "not_allowed"
         assert time.process_time() - began < 10.0
         assert server.count("tools/call") == 1
+
+
+@pytest.mark.parametrize("count", [5_001, 10_000, 10_001, 20_000])
+def test_a_list_that_is_too_long(tmp_path: Path, count: int) -> None:
+    """Its size is the reason, however long it is."""
+    rows = [tool(f"tool_{number}") for number in range(count)]
+    with serving(ToolServer(*rows)) as server, pytest.raises(Unavailable, match="is larger than 5,000 tools"):
+        generate(tmp_path, server.url)
 
 
 def test_a_list_is_not_kept() -> None:

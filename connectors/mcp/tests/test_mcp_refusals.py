@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcp_rig import Talk, ToolServer, call, said, stage
+from mcp_rig import Talk, ToolServer, call, said, stage, tool
 
 LONG = "The text is longer than the three characters that a note may have."
 
@@ -94,3 +94,48 @@ def test_a_result_with_the_status_of_a_failure(tmp_path: Path, status: int, medi
     server.on_call = answer
     with stage(tmp_path, server) as jackfield:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize(("status", "advised"), [(404, True), (405, True), (410, True), (409, False), (412, False), (423, False)])
+def test_the_url_is_to_be_checked(tmp_path: Path, status: int, advised: bool) -> None:
+    """Where a status may be that of a wrong URL, and nowhere else."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.json({"message": LONG}, status)
+    with stage(tmp_path, server) as jackfield:
+        error = call(jackfield).error
+        assert (error.code, "Check the server's URL" in error.hint) == ("rejected", advised)
+
+
+def _says(code: int, words: str) -> Callable[[Talk], object]:
+    return lambda talk: talk.error(code, words)
+
+
+GONE: dict[str, Callable[[Talk], object]] = {
+    "unknown": _says(-32602, "Unknown tool: add_note"),
+    "not found": _says(-32602, "Tool 'add_note' not found"),
+    "does not exist": _says(-32601, "The tool add_note does not exist"),
+    "with a code before": lambda talk: talk.result(said("MCP error -32602: Tool add_note not found", isError=True)),
+    "as a result": lambda talk: talk.result(said("Unknown tool: add_note", isError=True)),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_tool_that_was_renamed(tmp_path: Path, name: str) -> None:
+    """The hint says to list the tools again, as the next call does, which is not sent."""
+    server = ToolServer(legacy=True)
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+        server.tools, server.on_call = [tool("create_note")], GONE[name]
+        error = call(jackfield).error
+        assert error.code == "rejected"
+        assert error.hint.startswith("List the server's tools again")
+        assert (call(jackfield).error.code, server.count("tools/call")) == ("not_allowed", 2)
+
+
+@pytest.mark.parametrize("words", ["Unknown tool: hammer", "Tool hammer not found", "add_note: the tool shed was not found"])
+def test_another_tool_that_is_not_found(tmp_path: Path, words: str) -> None:
+    """It is a matter of the call's."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.result(said(words, isError=True))
+    with stage(tmp_path, server) as jackfield:
+        assert "List the server's tools again" not in call(jackfield).error.hint

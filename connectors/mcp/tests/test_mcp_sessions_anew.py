@@ -13,6 +13,7 @@ from clocks import FakeClock
 from mcp_rig import Talk, ToolServer, call, said, stage, tool
 
 Answer = Callable[[Talk], object]
+Json = dict[str, Any]
 _OUTSIDE = ("initialize", "server/discover")
 
 
@@ -41,11 +42,9 @@ GONE: dict[str, Answer] = {
     "404 in HTML": _status(404, b"<html>", Content_Type="text/html"),
     "404, unnamed": _unnamed(-32001, "Session not found", 404),
     "404, of the Python SDK": _unnamed(-32600, "Session not found", 404),
-    "400": _status(400),
     "400 as text": _status(400, b"Invalid session ID", Content_Type="text/plain"),
     "400, of the TypeScript SDK": _unnamed(-32000, "Bad Request: No valid session ID provided", 400),
     "400, not initialized": _error(-32000, "Bad Request: Server not initialized", 400),
-    "400, of a gateway": _status(400, b'{"error": "unknown upstream"}'),
     "410": _status(410),
     "410, as an error": _unnamed(-32001, "Gone", 410),
     "403 by its words": _error(-32000, "Forbidden: invalid session", 403),
@@ -54,20 +53,28 @@ GONE: dict[str, Answer] = {
     "409 by its text": _status(409, b"Session not found\n", Content_Type="text/plain"),
     "401 by its text": _status(401, b"Invalid session ID", Content_Type="text/plain"),
     "405 by its text": _status(405, b"No valid session", Content_Type="text/plain; charset=utf-8"),
-    "-32001": _error(-32001, "Session not found"),
-    "-32001, unnamed": _unnamed(-32001, "Session 7f3a not found"),
-    "-32001 on a stream": _on_stream(-32001, "Session not found"),
-    "-32001 in a batch": lambda talk: talk.json(
-        [{"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": -32001, "message": "Session has expired"}}]
-    ),
-    "-32000": _error(-32000, "Bad Request: No valid session ID provided"),
-    "-32000, the field": _error(-32000, "Bad Request: Mcp-Session-Id header is required"),
-    "-32600": _error(-32600, "Invalid Request"),
-    "-32600 on a stream": _on_stream(-32600, "Invalid Request"),
-    "-32002, not initialized": _error(-32002, "Server not initialized"),
-    "-32602, before initialization": _error(-32602, "Received request before initialization was complete"),
 }
-"""Answers by which nothing was done."""
+"""Answers by which nothing was done: a status that refuses, and is of an ended session or names one."""
+BY_CODE: dict[str, tuple[Answer, str]] = {
+    "400": (_status(400), "failed"),
+    "400, of a gateway": (_status(400, b'{"error": "unknown upstream"}'), "failed"),
+    "-32001": (_error(-32001, "Session not found"), "in_doubt"),
+    "-32001, unnamed": (_unnamed(-32001, "Session 7f3a not found"), "in_doubt"),
+    "-32001 on a stream": (_on_stream(-32001, "Session not found"), "in_doubt"),
+    "-32001 in a batch": (
+        lambda talk: talk.json([{"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": -32001, "message": "Session has expired"}}]),
+        "in_doubt",
+    ),
+    "-32000": (_error(-32000, "Bad Request: No valid session ID provided"), "in_doubt"),
+    "-32000, the field": (_error(-32000, "Bad Request: Mcp-Session-Id header is required"), "in_doubt"),
+    "-32000, with more words": (_error(-32000, "Session expired while saving the note"), "in_doubt"),
+    "-32600": (_error(-32600, "Invalid Request"), "failed"),
+    "-32600 by its words": (_error(-32600, "Invalid session"), "failed"),
+    "-32600 on a stream": (_on_stream(-32600, "Invalid Request"), "failed"),
+    "-32002, not initialized": (_error(-32002, "Server not initialized"), "in_doubt"),
+    "-32602, before initialization": (_error(-32602, "Received request before initialization was complete"), "failed"),
+}
+"""Answers by whose words or code the session may have ended, which does not prove that a write may be sent again; its status."""
 DOUBTFUL: dict[str, Answer] = {
     "-32000": _error(-32000, "Connection closed"),
     "-32001": _error(-32001, "Request timed out"),
@@ -127,6 +134,104 @@ def test_a_refusal_begins_the_session_anew(tmp_path: Path, name: str, action: st
             assert server.count("initialize") - begun == 1
 
 
+@pytest.mark.parametrize("name", BY_CODE)
+def test_words_repeat_no_write(tmp_path: Path, name: str) -> None:
+    """A write is sent once, and the next call has a new session. A read is repeated in it."""
+    answer, status = BY_CODE[name]
+    server = _server()
+    with stage(tmp_path, server, "--trust", "annotations") as jackfield:
+        call(jackfield)
+        _restarts(server, answer)
+        sent = server.count("tools/call")
+        assert [call(jackfield).status for _ in range(3)] == [status, "succeeded", "succeeded"]
+        assert server.count("tools/call") - sent == 3
+        _restarts(server, answer)
+        assert (call(jackfield, "look").status, server.count("tools/call") - sent) == ("succeeded", 5)
+
+
+@pytest.mark.parametrize("name", [*BY_CODE, "404", "400, of the TypeScript SDK", "401 by its words"])
+def test_a_server_that_gave_no_id_is_not_sent_it_again(tmp_path: Path, name: str) -> None:
+    """The words are about a session of the tool's own."""
+    server = ToolServer(legacy=True)
+    with stage(tmp_path, server) as jackfield:
+        server.on_call = BY_CODE[name][0] if name in BY_CODE else GONE[name]
+        assert call(jackfield).status in {"failed", "in_doubt"}
+        assert server.count("tools/call") == 1
+
+
+BEGUN: dict[str, Callable[[Talk], Json]] = {
+    "a log": lambda _talk: _note("message", level="info", data="note 1 of 2 was written"),
+    "progress": lambda talk: _note("progress", progressToken=talk.message["params"]["_meta"]["progressToken"], progress=1, total=2),
+    "a question": lambda _talk: {"jsonrpc": "2.0", "id": 9, "method": "roots/list"},
+    "a list that changed": lambda _talk: _note("tools/list_changed"),
+    "an unknown notification": lambda _talk: _note("x/began"),
+}
+AGAIN: dict[str, tuple[int, str]] = {
+    "the session": (-32001, "Session not found"),
+    "the session, refused": (-32600, "Session not found"),
+    "an expired session": (-32000, "Session expired"),
+    "the revision": (-32022, "Unsupported protocol version"),
+    "the header": (-32020, "Header mismatch"),
+    "the token": (-32602, "Unrecognized key: _meta.progressToken"),
+    "the sign-in": (401, "Unauthorized"),
+    "the limit": (429, "Too many requests"),
+}
+"""Errors after which a call that the server had not begun is sent again, or may be."""
+
+
+def _note(method: str, **params: Any) -> Json:
+    return {"jsonrpc": "2.0", "method": f"notifications/{method}", "params": params}
+
+
+def _event(message: Json) -> bytes:
+    return b"data: " + json.dumps(message).encode() + b"\n\n"
+
+
+def _begins(talk: Talk, before: str, error: str) -> tuple[Json, Json]:
+    code, words = AGAIN[error]
+    return BEGUN[before](talk), {"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": code, "message": words}}
+
+
+@pytest.mark.parametrize("before", BEGUN)
+@pytest.mark.parametrize("error", AGAIN)
+def test_a_call_that_had_begun_is_sent_once(tmp_path: Path, before: str, error: str) -> None:
+    """A message before the error proves that the server had accepted the call: its outcome is in doubt."""
+    server = _server()
+    server.on_call = lambda talk: talk.stream(*map(_event, _begins(talk, before, error)))
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        found = call(jackfield, follow=lambda _told: None)
+        assert (found.status, server.count("tools/call")) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize("error", AGAIN)
+def test_a_batch_that_had_begun(tmp_path: Path, error: str) -> None:
+    """It is the same if the messages come together."""
+    server = _server()
+    server.on_call = lambda talk: talk.json([*_begins(talk, "a log", error)])
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize("error", AGAIN)
+def test_a_resumed_stream_had_begun(tmp_path: Path, error: str) -> None:
+    """It is the same if the error comes on the rest of a stream that was cut."""
+    server, asked = _server(), list[Talk]()
+
+    def on_call(talk: Talk) -> None:
+        asked.append(talk)
+        talk.stream(b"id: e0\nretry: 10\ndata:\n\n", ends=False)
+
+    def before(talk: Talk) -> bool:
+        is_rest = talk.message["method"] == "GET" and talk.headers.get("Last-Event-ID") is not None
+        if is_rest:
+            talk.stream(_event(_begins(asked[0], "a log", error)[1]))
+        return is_rest
+
+    server.on_call, server.before = on_call, before
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
+
+
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_a_doubt_begins_the_session_anew(tmp_path: Path, name: str) -> None:
     """A write that may have been carried out is not sent again; the next call has a new session. A read is repeated in it."""
@@ -180,7 +285,7 @@ def test_a_session_that_ends_before_the_list(tmp_path: Path) -> None:
 
 
 def test_a_server_without_session_ids(tmp_path: Path) -> None:
-    """One that wants to be initialized again after a restart says so by words only."""
+    """One that wants to be initialized again after a restart says so by words only: the next call begins with that."""
     server = ToolServer(legacy=True)
     is_ready: list[Any] = []
 
@@ -198,4 +303,5 @@ def test_a_server_without_session_ids(tmp_path: Path) -> None:
         call(jackfield)
         is_ready.clear()
         sent = server.count("tools/call")
-        assert (call(jackfield).status, server.count("tools/call") - sent) == ("succeeded", 2)
+        assert [call(jackfield).status for _ in range(2)] == ["failed", "succeeded"]
+        assert server.count("tools/call") - sent == 2
