@@ -328,7 +328,7 @@ def misses_tool(error: JackfieldError, name: str) -> bool:
 
 
 def doubted(error: JackfieldError) -> JackfieldError:
-    """Return the error of a call that the server had begun, as its messages before the error prove: what asks for a repeat leaves a doubt."""
+    """Return the error of a call that the server had begun, as its earlier messages prove: what asks for a repeat leaves a doubt."""
     words = (error.provider.message if error.provider is not None else None) or ""
     is_of_session = _NO_SESSION.match(words) is not None or _OVER.match(words) is not None
     if error.sent is not Sent.REFUSED or not (isinstance(error, _REPEATED) or is_of_session or refuses_token(error)):
