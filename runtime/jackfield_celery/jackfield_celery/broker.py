@@ -148,7 +148,7 @@ def _refusal(connection: Broker, url: str) -> str | None:
 
 
 def _tls(url: str) -> dict[str, Any] | None:
-    """Return settings that verify the broker's certificate and name, which drivers do not by default; None without TLS."""
+    """Return settings that verify the broker's certificate and name, which drivers do not verify by default; None without TLS."""
     parts = urlsplit(url)
     if parts.scheme == "amqps":
         return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}

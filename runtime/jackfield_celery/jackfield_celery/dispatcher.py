@@ -46,7 +46,7 @@ class Publisher(Protocol):
         """Return the number of messages that wait in the broker."""
 
     def dead(self, most: int) -> Iterable[Message]:
-        """Take up to ``most`` messages that the broker has given up."""
+        """Consume up to ``most`` messages that the broker has given up."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -154,8 +154,8 @@ class Dispatcher(ProcessLocal):
                 _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
 
     def _recall(self, outbox: Outbox, waiting: float) -> None:
-        """Release again the invocations that no worker received: soon if the broker holds fewer messages than were released, else later if
-        there are workers.
+        """Release again the invocations that no worker received: after ``_LOST`` seconds if the broker holds fewer messages than were
+        released, otherwise after ``_LOST_ANYWAY`` seconds if there are workers.
         """
         if waiting < outbox.released():
             age = _LOST

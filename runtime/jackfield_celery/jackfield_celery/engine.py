@@ -81,7 +81,9 @@ class CeleryEngine(ProcessLocal):
         return Queue(self._runtimes.storage.database).depth()
 
     async def stop(self, within: float) -> None:
-        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations. The journal recovers unfinished ones by their
+        effects.
+        """
         self._stopped.set()
         if self._worker is not None:
             self._worker.pause()
@@ -92,14 +94,14 @@ class CeleryEngine(ProcessLocal):
             await asyncio.to_thread(self._worker.stop, _DISCONNECT_WITHIN)
 
     def _abandon(self) -> None:
-        """Cancel unsent work, and settle the rest in the journal: its threads may run on for long."""
+        """Cancel the running invocations as far as they are unsent, and record in the journal that this process leaves them."""
         for claimed in list(self._running.values()):
             self._runtimes.cancel(claimed.workspace, claimed.id)
             with suppress(JackfieldError):
                 self._runtimes.leave(claimed)
 
     def _watch(self) -> None:
-        """Register this process's slots, then check for requests to cancel and for claims without a task here."""
+        """Register this process's slots, then check for requests to cancel and for claims without a task in this process."""
         while not self._stopped.wait(EVERY if self._upkeep is not None else 0.0):
             try:
                 if self._upkeep is None:
@@ -117,7 +119,7 @@ class CeleryEngine(ProcessLocal):
         return self._queue
 
     def _deliver(self, message: Message) -> None:
-        """Claim and run the invocation that a message names. It does nothing if the invocation has ended, runs, or was claimed already."""
+        """Claim and run the invocation that a message names. Do nothing if the invocation has ended, runs, or was claimed already."""
         with self._lock:
             if message in self._deliveries:  # a duplicate
                 return
@@ -136,7 +138,10 @@ class CeleryEngine(ProcessLocal):
                     self._idle.set()
 
     def _claimed(self, message: Message) -> Claimed | None:
-        """Claim an invocation, as soon as the database is available."""
+        """Claim an invocation, as soon as the database is available. Return None if the invocation has ended, runs, or was claimed already.
+
+        :raises BusyError: if this process is stopping.
+        """
         while not (self._stopped.is_set() or self._stopping()):
             try:
                 return self._open_queue().claim_one(*message)

@@ -24,8 +24,8 @@ _CONFIRM_WITHIN = 10.0
 """Seconds to wait for the confirmations of one batch."""
 _MOST_UNREADABLE = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-"""Regular expression of workspaces and ids. The database refuses other texts; a worker would mistake that for an outage and
-try for ever.
+"""Regular expression of workspaces and ids. The database refuses other texts; a worker would mistake the refusal for an outage and retry
+for ever.
 """
 
 
@@ -78,7 +78,9 @@ class CeleryPublisher:
             return int(channel.queue_declare(QUEUE, passive=self._confirms).message_count)
 
     def dead(self, most: int) -> Iterator[Message]:
-        """Take up to ``most`` messages that the broker has given up. Unreadable ones stay there for a person to read."""
+        """Consume up to ``most`` messages that the broker has given up, and yield them. Unreadable messages stay in the broker for a
+        person.
+        """
         with self._connected() as channel:
             for _ in range(most):
                 message = channel.basic_get(DEAD)

@@ -31,7 +31,7 @@ _LONGEST_ENVELOPE = 64 * 1024
 
 
 class Refused(ValueError):
-    """A message that jackfield never sends."""
+    """Error for a message that jackfield never sends."""
 
 
 def _fault(headers: object, body: object) -> Refused | None:
@@ -42,7 +42,7 @@ def _fault(headers: object, body: object) -> Refused | None:
 
 
 def _errors(headers: object, body: object) -> list[Any]:
-    """Return kombu's record of a refused message, with which it decodes nothing and leaves the decision to the consumer."""
+    """Return kombu's record of the error of a refused message: kombu then decodes nothing, and leaves the decision to the consumer."""
     fault = _fault(headers, body)
     return [] if fault is None else [(Refused, fault, None)]
 
@@ -113,7 +113,7 @@ class RedisChannel(redis.Channel):
                     raise ConnectionError("the server is a replica") from error
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Reject a message: it returns to its queue, or goes to the dead letters."""
+        """Return a message to its queue if ``requeue`` is True; otherwise move it to the dead letters."""
         if not requeue:
             self._bury(self.qos.get(delivery_tag).serializable())
         super().basic_reject(delivery_tag, requeue)
@@ -124,7 +124,10 @@ class RedisChannel(redis.Channel):
         self._put(DEAD, {**payload, "properties": about})
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Read the next message. An invalid message goes to the dead letters, and the consumer continues."""
+        """Read the next message and return True. An invalid message goes to the dead letters, and the consumer continues.
+
+        :raises Empty: if no message has arrived.
+        """
         try:
             try:
                 answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
@@ -149,7 +152,7 @@ class RedisChannel(redis.Channel):
     def _get(self, queue: str) -> Any:
         """Return the next message of a queue; an invalid item is wrapped in a message.
 
-        :raises Empty: if there is none.
+        :raises Empty: if the queue is empty.
         """
         with self.conn_or_acquire() as client:
             for priority in self.priority_steps:
@@ -202,7 +205,7 @@ def _wrapped(item: bytes) -> Mapping[str, Any]:
 
 
 class Broker(Connection):
-    """Connection to one broker of several, which are tried in turn. Kombu would leave the guarded transport at the second broker."""
+    """Connection to one of several brokers, which are tried in turn. Kombu would use the guarded transport for the first broker only."""
 
     def switch(self, conn_str: str) -> None:
         """Switch to another URL."""

@@ -18,7 +18,7 @@ _ENCODED = "Percent-encode special characters of the password: '/' is %2F, '#' i
 def check(url: str) -> None:
     """Check that a URL, or each of several separated by ``;``, names a broker, in a form that its driver reads correctly.
 
-    :raises InvalidInvocation: if one does not. The message contains no password.
+    :raises InvalidInvocation: if a URL is not valid. The message contains no password.
     """
     for one in url.split(";"):
         _check_one(url, one)

@@ -129,7 +129,7 @@ class Consumer(CeleryConsumer):
         )
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop the lost connection. Running invocations go on: the journal has their state, and drops their messages on redelivery."""
+        """Drop the lost connection. Running invocations go on: the journal has their state, and ignores their messages on redelivery."""
         self._lines.error("the connection to the broker is lost: %s", type(exc).__name__)
         connection: Connection | None = self.connection
         self.connection: Connection | None = None

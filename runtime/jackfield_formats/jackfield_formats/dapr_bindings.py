@@ -37,11 +37,11 @@ class BindingType:
     prepare: Callable[[Fields], Fields] = _unchanged
 
     def read(self, name: str) -> Alias:
-        """Return the alias of this type; ``name`` is its name in Dapr."""
+        """Return the alias of this type; ``name`` is the name of the type in Dapr."""
         return Alias.from_json(self.connector, name, self.alias)
 
     def fault(self, catalog: Catalog, workspace: str) -> str | None:
-        """Return the reason why a workspace lacks the connector; None if it has it."""
+        """Return the reason why a workspace lacks the connector; None if the workspace has the connector."""
         try:
             of_workspace(catalog, workspace).find(self.connector)
         except UnknownConnector as error:

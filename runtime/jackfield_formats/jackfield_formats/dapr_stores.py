@@ -49,7 +49,7 @@ class SecretStore(Protocol):
     """Secret store in which a ``secretKeyRef`` is resolved."""
 
     def find(self, name: str, key: str) -> str | None:
-        """Return the secret's value; None if there is none."""
+        """Return the secret's value; None if the store has no such secret."""
 
 
 def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surroundings) -> SecretStore:
@@ -84,7 +84,7 @@ def _refuse(kind: str, _reference: object, _environment: Mapping[str, str]) -> s
 def _declared(kind: str) -> _Read | None:
     """Return the reader of secrets for a type of stores; None if no package declares it.
 
-    :raises ForeignError: if it cannot be imported, or two packages declare it.
+    :raises ForeignError: if the reader cannot be imported, or two packages declare it.
     """
     try:
         store = secret_store(kind)
@@ -115,8 +115,8 @@ def _unknown_store(kind: str) -> str:
 
 
 def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> SecretStore:
-    """Return the store of Kubernetes Secrets: mounted in the folder that ``given`` or the environment names. Otherwise, in a pod, they are
-    mounted in the default folder, or read by the API.
+    """Return the store of Kubernetes Secrets, which are mounted in the folder that ``given`` or the environment names. In a pod without a
+    named folder, they are mounted in the default folder, or read by the API.
     """
     folder = given.get("secretspath") or around.environment.get(_VARIABLE)
     mounted = _MountedSecrets(folder or _MOUNT)
@@ -126,12 +126,12 @@ def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> Secre
 
 
 def _in_kubernetes(environment: Mapping[str, str]) -> bool:
-    """Return whether ``kubernetes`` is the default secret store: in a pod, or if its folder is named."""
+    """Return whether ``kubernetes`` is the default secret store: in a pod, or if a folder of mounted Secrets is named."""
     return bool(environment.get("KUBERNETES_SERVICE_HOST") or environment.get(_VARIABLE))
 
 
 class _Variables:
-    """Store ``secretstores.local.env``: a secret is a variable, and its only key is its name."""
+    """Store ``secretstores.local.env``: each variable is a secret, whose only key is the variable's name."""
 
     def __init__(self, prefix: str, environment: Mapping[str, str]) -> None:
         self._prefix = prefix

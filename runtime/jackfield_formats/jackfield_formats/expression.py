@@ -60,7 +60,7 @@ def readable(environment: Mapping[str, str]) -> dict[str, str]:
 def check(value: Any) -> None:
     """Compile every expression in a value without evaluating it.
 
-    :raises ExpressionError: if one cannot be compiled.
+    :raises ExpressionError: if an expression cannot be compiled.
     """
 
     def one(text: str) -> None:
@@ -75,7 +75,7 @@ def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded
 
     ``given`` is the input, ``.``; ``variables`` are the values of ``$name``.
 
-    :raises ExpressionError: if one cannot be evaluated. Within a text, anything that is not an expression is left unchanged.
+    :raises ExpressionError: if an expression cannot be evaluated. In a text, everything else is left unchanged.
     """
     return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 

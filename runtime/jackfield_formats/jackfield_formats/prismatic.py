@@ -173,7 +173,8 @@ def native_invocation(given: object, find: Callable[[str, str | None], Manifest]
 
 
 def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
-    """Translate the connection and a list of inputs in an invocation's JSON; return None if neither has Prismatic's form.
+    """Translate the connection and a list of inputs in an invocation's JSON; return None if neither the connection nor the list has
+    Prismatic's form.
 
     :raises InvalidInvocation: if a member has the form, but cannot be translated.
     """
@@ -196,8 +197,8 @@ def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
 
 
 def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
-    """Translate typed inputs and files; return None if there are none. ``refused`` names the inputs that the action's schema refuses: typed
-    inputs are recognised only if one of them is refused.
+    """Translate typed inputs and files; return None if the inputs contain none. ``refused`` names the inputs that the action's schema
+    refuses: typed inputs are recognised only if one of them is refused.
 
     :raises InvalidInput: if an input is a reference, which only Prismatic can resolve.
     """

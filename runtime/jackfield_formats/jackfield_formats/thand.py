@@ -22,7 +22,9 @@ _MAX_DESCRIPTION = 500
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
-    """Yield the connections of all enabled providers, and report the others; of a duplicate key, the first in the order of the files."""
+    """Yield the connections of all enabled providers, and report the other providers. Of providers with the same key, only the first in the
+    order of the files counts.
+    """
     seen: dict[str, str] = {}
     for document in documents:
         providers = document.content.get("providers")

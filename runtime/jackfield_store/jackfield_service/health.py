@@ -21,7 +21,7 @@ _PORT = "8080"
 
 
 def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) -> int:
-    """Return 0 if this container's jackfield answers ``/healthz``, or listens nowhere; 1, with the reason on stderr, if not."""
+    """Return 0 if this container's jackfield answers ``/healthz`` or listens nowhere. Otherwise write the reason to stderr and return 1."""
     words = _command(processes)
     if not words:
         return _ill("no jackfield runs here")
@@ -42,7 +42,7 @@ def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) 
 
 def place(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int, bool] | None:
     """Return the address at which the command ``words`` (``serve --port 9000``) answers probes: host, port, and whether over TLS; None if
-    it has none.
+    the command answers no probes.
     """
     if words[0] == "serve":
         port = _option(words, "--port") or environment.get("PORT", "").strip() or _PORT
@@ -63,7 +63,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 
 def _command(processes: str) -> list[str]:
-    """Return the words after ``jackfield`` of the first process that has them; for an init, the words of its child."""
+    """Return the words after ``jackfield`` of the first process whose command line has them; an empty list without such a process."""
     for number in sorted(int(name) for name in os.listdir(processes) if name.isdigit()):
         try:
             with open(f"{processes}/{number}/cmdline", "rb") as file:

@@ -32,8 +32,8 @@ def stop_signal() -> Iterator[threading.Event]:
 
 
 def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop: threading.Event, stdout: IO[Any]) -> int:
-    """Run a command to its end and return its exit code. Signals that would end this process are sent to the command; ``stop`` is set if a
-    signal came before.
+    """Run a command to its end and return its exit code. Signals that would end this process are sent to the command. If ``stop`` is set
+    already, the command is terminated at once.
 
     :raises InvalidInvocation: if the command cannot be started.
     """

@@ -32,7 +32,7 @@ _USUAL_FOLDER = "~/.dapr/components"
 _LOOK = 0.5
 """Seconds between two checks for a SIGHUP."""
 _RECORDING = 0.5
-"""Seconds after the time for stopping in which a newly answered call is recorded."""
+"""Seconds after the stop deadline for which running calls may still end, so that their outcomes are recorded."""
 _UNUSED = (
     ("-c", "--config"), ("-P", "--app-protocol"), ("-u", "--unix-domain-socket"), ("--log-level",), ("--app-ssl",), ("--metrics-port",),
     ("--profile-port",), ("--enable-profiling",), ("--enable-api-logging",), ("--enable-app-health-check",), ("--app-health-check-path",),

@@ -31,7 +31,7 @@ _UNUSED = {
     "maxBodySize": "--max-body-size", "readBufferSize": "--read-buffer-size", "unixDomainSocket": "--unix-domain-socket",
     "daprInternalGRPCPort": "--dapr-internal-grpc-port", "runtimePath": "--runtime-path", "daprListenAddresses": "--dapr-listen-addresses",
 }  # fmt: skip
-"""Members without effect here, with the matching options of ``dapr run``: each sidecar reports that they are not used."""
+"""Members without effect in jackfield, with the matching options of ``dapr run``: each sidecar reports that they are not used."""
 _REFUSED = {
     "appLogDestination": "both logs go to the console",
     "daprdLogDestination": "both logs go to the console",
@@ -60,7 +60,7 @@ class App:
 def read_apps(path: str) -> list[App]:
     """Read the applications of a file, or of ``dapr.yaml`` in a folder.
 
-    :raises InvalidInvocation: if it cannot be read, or names a feature that jackfield lacks; all faults at once.
+    :raises InvalidInvocation: with all faults, if the file cannot be read or names a feature that jackfield lacks.
     """
     path = os.path.expanduser(path)
     file = os.path.join(path, USUAL_NAME) if os.path.isdir(path) else path
@@ -160,7 +160,7 @@ def _app(own: Mapping[str, Any], common: Mapping[str, Any], base: str) -> App:
 
 
 def _resources(given: Mapping[str, Any], base: str) -> list[str]:
-    """Return the component folders of one application, or of all; several are a list, or one text with commas."""
+    """Return the component folders that ``given`` names, as a list or as one string with commas. Relative folders start at ``base``."""
     named = given.get("resourcesPaths") or given.get("resourcesPath") or []
     several = named if isinstance(named, list) else str(named).split(",")
     return [os.path.join(base, os.path.expanduser(str(path).strip())) for path in several if str(path).strip()]

@@ -72,7 +72,7 @@ class Call:
     strict: bool = False
 
     def text(self, name: str) -> str:
-        """Return a property of the request, whatever the case of its name; else the configured one, else an empty text."""
+        """Return a property of the request, whatever the case of its name; else the configured property, else an empty string."""
         wanted = name.lower()
         given = next((value for key, value in self.request.metadata.items() if key.lower() == wanted and value), "")
         return given or self.fields.get(name, "")
@@ -87,7 +87,7 @@ class Call:
     def invoke(self, action: str, inputs: Mapping[str, Any], failed: str = "{reason}") -> Mapping[str, Any]:
         """Run an action and return its output. ``failed`` is the text of a failure, with ``{reason}``.
 
-        :raises BindingError: if it does not succeed.
+        :raises BindingError: if the action does not succeed.
         """
         result = self.send(self.invocation(action, inputs))
         if result.error is not None or result.status != "succeeded":

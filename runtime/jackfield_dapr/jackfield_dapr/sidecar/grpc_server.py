@@ -50,7 +50,7 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
         self._methods = {f"{_SERVICE}InvokeBinding": self._invoke, f"{_SERVICE}GetMetadata": self._metadata}
 
     def service(self, handler_call_details: Any) -> Any:
-        """Return the handler of the called method; None if there is none (UNIMPLEMENTED)."""
+        """Return the handler of the called method; None for an unknown method (UNIMPLEMENTED)."""
         method = self._methods.get(handler_call_details.method)
         return None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
 

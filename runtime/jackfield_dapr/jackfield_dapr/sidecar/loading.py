@@ -35,7 +35,7 @@ class Components:
     def check(found: Bindings) -> None:
         """Check that Dapr would start with these components.
 
-        :raises InvalidConnection: if it would not.
+        :raises InvalidConnection: if Dapr would refuse them.
         """
         fatal = [problem for problem in found.problems if problem.fatal]
         if fatal:
@@ -47,7 +47,7 @@ class Components:
 
 
 def look_at(folders: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
-    """Return the state of the files, for comparison; mounted files are links, which are followed."""
+    """Return size, time and inode of the files by path, for comparison. Mounted files are links, which are followed."""
     found: dict[str, tuple[int, int, int]] = {}
     for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
         try:

@@ -21,7 +21,9 @@ def by_alias(call: Call) -> Response:
 
 
 def smtp(call: Call) -> Response:
-    """Send a mail over SMTP. An empty property leaves the configured one as it is, unlike SES's; ``priority`` is a header field."""
+    """Send a mail over SMTP. Unlike in the binding of SES, an empty property leaves the configured property unchanged. ``priority`` is a
+    header field.
+    """
     request = replace(call.request, metadata={name: value for name, value in call.request.metadata.items() if value})
     priority = call.text("priority")
     if priority and not (priority.isdecimal() and _LOWEST <= int(priority) <= _HIGHEST):

@@ -55,7 +55,7 @@ def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
 
 
 def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
-    """Serve other bindings from now on. Connections are replaced first, since the bindings name them."""
+    """Serve the bindings ``found`` from now on. Connections are replaced first, since the bindings name them."""
     jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
     api.bindings = found.by_name
 

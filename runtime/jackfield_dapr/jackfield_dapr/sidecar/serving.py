@@ -62,7 +62,7 @@ class Sidecar:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Ports in use: HTTP's, then gRPC's if there is one."""
+        """Ports in use: the HTTP port, then the gRPC port if the sidecar serves gRPC."""
         return tuple(server.address[1] for server in self._servers)
 
     def __enter__(self) -> Self:

@@ -59,10 +59,10 @@ def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
 
 
 def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = (), without: str = "") -> Workflow:
-    """Return the workflow with that key or name; without a name, the only workflow. ``faults`` describe unreadable parts of the file,
-    ``without`` is the hint for a file without workflows.
+    """Return the workflow with the key or name ``name``; without a name, the only workflow. ``faults`` describe unreadable parts of the
+    file, ``without`` is the hint for a file without workflows.
 
-    :raises InvalidInvocation: if there is none, several match, or it is not enabled.
+    :raises InvalidInvocation: if no workflow or several match, or the workflow is not enabled.
     """
     unread = f" Parts of the file cannot be read: {'; '.join(faults[:3])}." if faults else ""
     if name is not None:

@@ -72,7 +72,7 @@ _AT_ONCE = 8
 """Maximum number of one notification's mails that are sent at once."""
 _OURS = frozenset({"provider", "to", "message", "body", "text", "html", "subject", "fanout"})
 _TO_ALL = ("cc", "bcc")
-"""Fields whose recipients would get every mail; with one of them a single mail goes to all recipients."""
+"""Fields whose recipients would get every mail. With such a field, a single mail goes to all recipients."""
 
 Invoke = Callable[[Mapping[str, Any]], Result]
 """Signature of ``Jackfield.invoke``."""
@@ -80,7 +80,7 @@ Invoke = Callable[[Mapping[str, Any]], Result]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Delivery:
-    """Outcome of the mail to one recipient, or to all of them at once."""
+    """Outcome of the mail to one recipient, or of the single mail to all recipients."""
 
     to: str | list[str]
     result: Result

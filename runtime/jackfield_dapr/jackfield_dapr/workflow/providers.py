@@ -42,7 +42,7 @@ class Providers:
     def find(self, name: str, kind: str | None) -> Provider:
         """Return the provider called ``name``; ``kind`` is the notification type that the task requires, if any.
 
-        :raises InvalidInvocation: if there is none, or it does not support that type.
+        :raises InvalidInvocation: if no provider has this name, or the provider does not support the type.
         """
         stored = self._find_connection(name)
         alias = self._alias(stored)
@@ -72,8 +72,8 @@ class Providers:
             raise InvalidInvocation(f"no matching provider found for name: {name[:100]}{off}", hint=hint) from None
 
     def _alias(self, stored: NamedConnection) -> Alias | None:
-        """Return the alias by which a provider was read; for jackfield's own connections, that of a connector that accepts the connection;
-        None if there is none.
+        """Return the alias by which a provider was read. For one of jackfield's own connections, return the alias of a connector that
+        accepts the connection. None without such an alias.
         """
         known = self._aliases.all(_FORMAT)
         if stored.foreign is not None and stored.foreign.format == _FORMAT:

@@ -91,7 +91,7 @@ class Run:
         return self.outcome
 
     def _step(self, task: Task) -> str | None:
-        """Run one task; return its flow directive."""
+        """Run one task. Return its flow directive, None for the next task in order."""
         row: dict[str, Any] = {"name": task.name, "task": task.kind}
         try:
             if task.condition is not None and self._value(task.condition) in (None, False):

@@ -133,7 +133,7 @@ class Mail:
         self.differ(path, "is 'notBefore', which only a queued invocation may have: send it with 'Prefer: respond-async', or in a batch")
 
     def label(self, path: str, name: str, value: object) -> None:
-        """Add a label with a value for the journal; it is not sent."""
+        """Add a label with a value for the journal, which is not sent."""
         if len(self._labels) >= _MAX_LABELS:
             self.differ(path, f"is left out: an invocation has at most {_MAX_LABELS} labels")
             return
@@ -248,9 +248,9 @@ def text(value: object, path: str) -> str:
 
 
 def optional_text(value: object, path: str) -> str | None:
-    """Return a text, or None if it is missing or blank.
+    """Return a text, or None if the value is missing or blank.
 
-    :raises RefusedError: if it is neither.
+    :raises RefusedError: if the value is not a text.
     """
     return None if value is None else text(value, path) or None
 

@@ -44,7 +44,7 @@ _YES = frozenset({"yes", "true", "True", "htmlonly"})
 def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message; with ``recipient-variables`` one for each recipient in To.
 
-    :raises RefusedError: if it cannot be read.
+    :raises RefusedError: if the document cannot be read.
     """
     fields = mapping(document, "")
     variables = _variables(fields.get("recipient-variables"))

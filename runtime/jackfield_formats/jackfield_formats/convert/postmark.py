@@ -24,7 +24,7 @@ _KNOWN = frozenset({*_INPUTS, *_DROPPED, *_TEMPLATE, "Tag", "Metadata", "Headers
 def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message, or the messages of a batch.
 
-    :raises RefusedError: if the document is neither of these.
+    :raises RefusedError: if the document is neither a message nor a batch.
     """
     listed = isinstance(document, Mapping) and "Messages" in document
     given = document["Messages"] if isinstance(document, Mapping) and listed else document

@@ -26,7 +26,7 @@ _KNOWN = frozenset({*_TEXTS, *_LISTS, *_DROPPED, "headers", "tags", "attachments
 def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message, or the messages of a batch.
 
-    :raises RefusedError: if the document is neither of these.
+    :raises RefusedError: if the document is neither a message nor a batch.
     """
     for path, item in each(document, "") if isinstance(document, list) else [("", document)]:
         try:

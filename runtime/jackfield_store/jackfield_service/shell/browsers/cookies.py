@@ -105,7 +105,7 @@ class CookieJar:
         )
 
     def beginning(self, request: Request, state: str) -> str:
-        """Return the text of the sign-in that this browser started under ``state``; an empty string if there is none."""
+        """Return the text of the sign-in that this browser started under ``state``; an empty string without such a sign-in."""
         return request.cookies.get(self._begun(state), "")
 
     def note_beginning(self, response: Response, state: str, text: str) -> None:

@@ -203,7 +203,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
 def _bindings(arguments: Namespace, settings: ServerSettings) -> tuple[Mount, ...]:
     """Return the mount of Dapr's bindings API if there are components.
 
-    :raises InvalidInvocation: if the package is missing that serves them, or they may not be served.
+    :raises InvalidInvocation: if the package that serves the bindings is missing, or serving them is not allowed.
     """
     if arguments.components is None:
         return ()
@@ -232,9 +232,10 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
 
 
 def _descriptors(arguments: Namespace) -> tuple[int, ...]:
-    """Return the descriptors to serve on: the command's, or else systemd's, which is reported if it replaces an address.
+    """Return the descriptors of sockets to serve on: from ``--fd``, otherwise from systemd. A message reports that systemd's sockets
+    replace an address.
 
-    :raises InvalidInvocation: if the command names an address, too.
+    :raises InvalidInvocation: if ``--fd`` is given together with an address.
     """
     from jackfield_service.shell.process.listeners import passed_on
 
@@ -252,7 +253,7 @@ def _descriptors(arguments: Namespace) -> tuple[int, ...]:
 
 
 def _reached_at(descriptors: Sequence[int]) -> str:
-    """Return the address of the first socket that other machines can reach; of the first socket if there is none.
+    """Return the address of the first socket that other machines can reach; of the first socket if other machines can reach none.
 
     :raises InvalidInvocation: if a descriptor is not a listening socket.
     """
@@ -322,7 +323,7 @@ def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str =
 
 
 def _stored_url() -> str:
-    """Return the public URL that all processes share; empty if there is none, or the database does not answer now."""
+    """Return the public URL that all processes share; an empty string if none is set, or the database does not answer."""
     with _storage() as storage, within(_PATIENCE):
         storage.migrates = False
         return storage.shared.value("publicUrl") if storage.enabled and not storage.is_new else ""
@@ -333,7 +334,7 @@ def _storage() -> Storage:
 
 
 def _invitation(storage: Storage, origin: str) -> str:
-    """Return the startup line with a one-time link to the console, or the reason why there is none."""
+    """Return the startup line with a one-time link to the console, or with the reason why no link was made."""
     console = chosen(PARTS, "console")
     if console is None:
         return "no sign-in to the console: it is not installed; install it: pip install 'jackfield[server]'"

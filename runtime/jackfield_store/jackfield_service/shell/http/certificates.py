@@ -1,4 +1,4 @@
-"""The server's certificate, read again when its files change: new connections get the new one, and nothing is restarted."""
+"""The server's certificate, read again when its files change: new connections get the new certificate, and nothing is restarted."""
 
 from __future__ import annotations
 

@@ -148,8 +148,8 @@ class Direct:
         self._server.requests.disconnected(protocol)
 
     def _turn(self) -> None:
-        """Start the invocation that has waited longest, and leave the rest to later iterations of the loop; start all if no connection was
-        accepted lately.
+        """Start the invocation that has waited longest, and leave the other invocations to later iterations of the loop. Start all if no
+        connection was accepted lately.
         """
         loop = asyncio.get_running_loop()
         at_once = 1 if loop.time() < self._gently_until else len(self._turns)
@@ -199,7 +199,7 @@ class Direct:
         return start
 
     def _confirm(self, exchange: Exchange, start: Start, text: str) -> None:
-        """Check the caller's token in the query that all requests of this tick share; then start."""
+        """Check the caller's token in the query that all requests of this tick share; then call ``start``."""
         asking = exchange.protocol.loop.create_task(self._confirmed_in_time(exchange, text))
         asking.add_done_callback(partial(self._confirmed, exchange, start))
 

@@ -78,7 +78,7 @@ class Exchange:
 
     @property
     def invocation_id(self) -> str | None:
-        """Id of the invocation; None if there is none yet."""
+        """Id of the invocation; None before the invocation has begun."""
         return self.scope.get("jackfield.invocation_id")
 
     def request(self) -> Request:

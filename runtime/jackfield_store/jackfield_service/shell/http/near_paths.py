@@ -19,7 +19,8 @@ _LONGEST = 1000
 
 
 def near_operation(operations: Iterable[Operation], method: str, path: str) -> str | None:
-    """Return the method and path of the operation that resembles a request's; None if there is none, or the path is an operation's.
+    """Return the method and path of the operation that resembles a request's; None if no operation resembles it, or the path is an
+    operation's.
 
     The two paths differ by a slash at the end, or by ``:`` instead of ``/`` before the last word, or the reverse.
     """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
-"""Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
+"""Number of connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
 _NEXT = 1.0
 """Seconds for which a stopping server waits for the next request of an idle connection, which may be on its way. Closing it at once would

@@ -321,9 +321,9 @@ def adopt_server_log() -> None:
 
 
 _OWN = 64
-"""File descriptors reserved for the database, the log, the listener and libraries."""
+"""Number of file descriptors reserved for the database, the log, the listener and libraries."""
 _EACH = 2
-"""File descriptors per connection: its own and one to the provider."""
+"""Number of file descriptors per connection: for the client's socket and for a socket to the provider."""
 _LEAST = 16
 _LEAST_FILES = 64
 """Minimum number of open files: a server with 64 serves 24 callers at once, and with 24 cannot open its database."""

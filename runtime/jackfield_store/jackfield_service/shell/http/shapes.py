@@ -29,8 +29,8 @@ def _described(module: ModuleType) -> Iterable[Mapping[str, Json]]:
 
 
 def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
-    """Return all schemas as OpenAPI components. A list that an operation answers with, and that no subject describes, is a page of the
-    items of that name.
+    """Return all schemas as OpenAPI components. If no subject describes the list that an operation returns, its schema is a page of the
+    items.
 
     :raises ValueError: if two subjects describe one name.
     """

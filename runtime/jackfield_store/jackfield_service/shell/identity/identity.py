@@ -35,7 +35,7 @@ _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
 _KEPT = 1000
 REMEMBERED = 60.0
-"""Seconds after the database's last answer in which the then valid tokens may still read descriptions of connectors."""
+"""Seconds after the database's last answer for which tokens that were valid then may still read descriptions of connectors."""
 MOMENT = 1.0
 """Seconds that a request for a description of connectors waits for the database."""
 _OF_PLATFORM = "A platform's token manages workspaces. Use a token of the workspace: POST /v1/workspaces/{w}/tokens creates one."
@@ -178,14 +178,14 @@ class Identities:
         return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
 
     async def awaited(self, text: str) -> Identity | None:
-        """Return the cached identity of a token; None unless it is still valid. One query for all requests of a tick confirms it if only
-        the server knows.
+        """Return the identity of a cached token; None if the token is no longer valid. If only the database server knows this, one query
+        confirms it for all requests of a tick.
         """
         return (await self._read(text))[0]
 
     async def remembered(self, text: str) -> Remembered | None:
-        """Return the identity of a token for a request that needs no database; None without one. It is current, or one from the last minute
-        if the database does not answer at once.
+        """Return the identity of a token for a request that needs no database: the current identity, or the identity of the last minute if
+        the database does not answer at once. None if the token is not cached, or no longer valid.
         """
         epochs = self._storage.epochs
         last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
@@ -307,8 +307,8 @@ class Identities:
         return _Known(now, until, found, token.expires_at or math.inf)
 
     def insufficient(self, text: str) -> Problem | None:
-        """Return the refusal of a JWT that the provider issued for this resource but that gives no access, as a new one would not either;
-        None for any other token.
+        """Return the refusal of a JWT that the provider issued for this resource but that gives no access; None for any other token. A new
+        JWT would not give access either.
         """
         try:
             claims = self._jwts.claims(text) if self._jwts is not None and _is_jwt(text) else None

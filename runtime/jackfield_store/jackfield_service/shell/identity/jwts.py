@@ -168,14 +168,14 @@ class Jwts(ProcessLocal):
         return Problem(401, told)
 
     def _key_of(self, text: str) -> str | None:
-        """Return the ID of the key that verifies a token; None if no key can. It is empty if the token names no key and the provider has
-        several.
+        """Return the ID of the key that verifies a token; None if no key can. The ID is empty if the token names no key and the provider
+        has several.
         """
         kid = _kid(text, otherwise="" if self._lone else None)
         return next(iter(self._keys)) if kid == "" and len(self._keys) == 1 else kid
 
     def _allowed(self, kid: str) -> list[str]:
-        """Return the algorithms for a key: the one that its own ``alg`` names, if it has one."""
+        """Return the algorithms for a key: the algorithm that its own ``alg`` names, otherwise all accepted algorithms."""
         named = self._keys[kid]._jwk_data.get("alg")  # noqa: SLF001 (PyJWK guesses one where there is none)
         return [one for one in _ALGORITHMS if named is None or one == named]
 

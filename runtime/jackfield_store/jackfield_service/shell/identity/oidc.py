@@ -59,11 +59,13 @@ class ProviderAway(Exception):
 
 
 class Refused(Exception):
-    """The provider's answer, or its token, signs nobody in. The message gives the reason, without any part that others chose."""
+    """Error for an answer, or a token, of the provider that signs nobody in. The message gives the reason, without any part that others
+    chose.
+    """
 
 
 class SignInNeededError(Refused):
-    """Nobody is signed in at the provider in this browser."""
+    """Error for a browser in which nobody is signed in at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,7 @@ class OidcProvider:
     def _granted(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Send ``form`` to the token endpoint, authenticated as this client, and return the answer.
 
-        :raises Refused: if it grants nothing.
+        :raises Refused: if the endpoint grants nothing.
         """
         described, client, secret = self._described(), self._settings.client_id, self._settings.client_secret
         ways = described.members.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
@@ -260,9 +262,9 @@ class OidcProvider:
         return found
 
     def _described(self) -> _Described:
-        """Return the provider's description, read anew every ten minutes; the last one is valid while it cannot be read.
+        """Return the provider's discovery document, which is read again every ten minutes. While it cannot be read, return the last one.
 
-        :raises ProviderAway: if it was never read, and cannot be.
+        :raises ProviderAway: if no document could be read yet.
         """
         with self._lock:
             known = self._known

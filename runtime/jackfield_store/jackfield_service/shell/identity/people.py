@@ -69,11 +69,11 @@ class People:
         return self._renewed(identifier) if self.sign_ins.take_turn(identifier) else self._awaited(identifier)
 
     def rights(self, person: Person, workspace: str) -> Rights | None:
-        """Return a person's rights in a workspace; None for none."""
+        """Return a person's rights in a workspace; None for a person without rights."""
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
 
     def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
-        """Return the rights in a workspace of the person with this ``key_of`` value; None for none."""
+        """Return the rights in a workspace of the person with this ``key_of`` value; None for a person without rights."""
         return rights_in(self.grants, workspace, *key)
 
     def key_of(self, person: Person) -> PersonKey:
@@ -122,8 +122,8 @@ class People:
         return self._clock.time() - person.verified_at < LASTS
 
     def _renewed(self, identifier: str) -> Person | None:
-        """Renew a sign-in. The caller holds the turn for it, since a refresh token can be used only once. Return None if the
-        sign-in ends.
+        """Renew a sign-in. The caller holds the turn for it, since a refresh token can be used only once. Return None if the sign-in has
+        ended, or the provider is unavailable.
         """
         person = self.sign_ins.find(identifier)
         if person is None or self._holds(person):  # another has renewed it before this request had the turn
@@ -145,7 +145,7 @@ class People:
         return found
 
     def _awaited(self, identifier: str) -> Person | None:
-        """Wait for another request's renewal, and return the renewed person; None if there is none."""
+        """Wait for another request's renewal, and return the renewed person; None if the sign-in has ended, or no renewal came in time."""
         for _ in range(_LOOKS):
             time.sleep(_LOOK)
             person = self.sign_ins.find(identifier)

@@ -72,8 +72,8 @@ class ConsoleSessions:
         self.jar = CookieJar(server.settings)
 
     async def remembered(self, request: Request) -> tuple[Found, int] | None:
-        """Return a result of ``find`` from the last minute, and the reading of the epoch for which it is certain. It is for pages that need
-        no database; None unless the database fails to answer at once.
+        """Return a result of ``find`` that is at most a minute old, and the reading of the epoch for which it is certain, for pages that
+        need no database. None if the database answers at once, or without such a result.
         """
         epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
         if epochs is None or epochs.answers_locally or session is None or self._known.last(key := digest(session[1])) is None:
@@ -212,7 +212,7 @@ class ConsoleSessions:
 
 
 def _identified(people: People, person: Person, workspace: str) -> Identity | None:
-    """Return the identity of a person in a workspace, by the current roles; None without one."""
+    """Return the identity of a person in a workspace, by the current roles; None for a person without a role."""
     rights = people.rights(person, workspace)
     if rights is None:
         return None

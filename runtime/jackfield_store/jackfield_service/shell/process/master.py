@@ -49,7 +49,7 @@ class _Slot:
     restart_at: float = 0.0
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, if there is one."""
+        """Send a signal to the slot's process, if it runs."""
         if self.process is not None:
             self.process.send_signal(number)
 

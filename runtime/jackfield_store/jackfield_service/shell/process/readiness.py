@@ -69,7 +69,7 @@ class Readiness:
             return self._late()
 
     def _begun(self) -> Future[Condition] | Condition:
-        """Return the running or fresh examination, else start one; return a Condition if none can start or is needed."""
+        """Return the running or fresh examination, else start one. Return a Condition if no examination can start, or none is needed."""
         if not self._storage.enabled:
             return Condition()
         with self._lock:

@@ -173,8 +173,8 @@ class RequestShares:
         return self._readers[holder]
 
     async def hold(self, holder: str, connection: Connection | None) -> None:
-        """Delay the answer to a refusal, unless the workspace has had few lately, or others need the connection. The request is not in
-        progress meanwhile.
+        """Delay the answer to a refused request. Do not delay it if the workspace has had few refusals lately, or others need the
+        connection. A delayed request does not count as in progress.
         """
         is_needed = connection is not None and not connection.holder and self._connections - connection.open < self._connections // _SPARE
         if is_needed or self._refusals.takes(holder.encode()):

@@ -71,7 +71,7 @@ _FIRST_CALL = (
 )
 """Modules that a first call would spend 80 ms to import."""
 _SHORTAGES = 1 / 60
-"""Log entries per second about exhausted memory or threads."""
+"""Maximum number of log entries per second about exhausted memory or threads."""
 
 
 class ServerContext:
@@ -335,7 +335,7 @@ class ServerContext:
             self._engine.submit()
 
     async def stop(self) -> None:
-        """Let running invocations finish in the remaining time, record the rest in the journal, and close the database."""
+        """Let running invocations finish in the remaining time, record unfinished ones in the journal, and close the database."""
         self._stopping.begin()
         if self._sweeper is not None:
             self._sweeper.cancel()

@@ -19,7 +19,7 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def correlated(invocation: Mapping[str, Any], identifier: str) -> Mapping[str, Any]:
-    """Return an invocation whose correlation ID is the request's ID, if that is valid and the invocation names no correlation ID."""
+    """Return an invocation whose correlation ID is the request's ID, if the ID is valid and the invocation names no correlation ID."""
     return _with(invocation, "correlationId", identifier, _CORRELATION)
 
 

@@ -104,7 +104,7 @@ def worded(hint: str, caller: str) -> str:
 
 
 def _text(step: NextStep, caller: str) -> str | None:
-    """Return the wording of a step for a caller, or the usual wording with its required token; None to use the library's."""
+    """Return the wording of a step for a caller, or the usual wording with its required token; None for the wording of the library."""
     text, kind = WORDS.get(step.kind), step.kind
     if not caller:
         return text

@@ -20,7 +20,7 @@ _ADDRESSES = frozenset({b"location", b"content-location", b"hx-redirect", b"hx-l
 
 
 def current_prefix() -> str:
-    """Return the path prefix of the current request, such as ``/jackfield``; an empty string if there is none."""
+    """Return the path prefix of the current request, such as ``/jackfield``; an empty string without a prefix."""
     return _PREFIX.get()
 
 

@@ -47,7 +47,9 @@ _OF_STATUS: Mapping[int, str] = {
 
 
 class Problem(Exception):
-    """A request that the API refuses before it becomes an invocation. ``code`` is one of ``PROBLEMS`` or of the runtime's errors."""
+    """Error for a request that the API refuses before it becomes an invocation. ``code`` is one of ``PROBLEMS`` or of the
+    runtime's errors.
+    """
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, *, code: str | None = None, **members: Any) -> None:
         super().__init__(detail)

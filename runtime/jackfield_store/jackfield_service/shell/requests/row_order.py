@@ -72,7 +72,7 @@ class RowOrder:
 
 
 def key_of(value: Any, names: str) -> Key:
-    """Return the sort key of a row: by the value, a row without one last, and rows with equal values by ``names``."""
+    """Return the sort key of a row: by the value, and for equal values by ``names``. Rows without a value come last."""
     if value is None:
         return 1, 0, 0, "", names[: 2 * _LONGEST]
     if isinstance(value, str):

@@ -35,7 +35,9 @@ class KindRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Created or changed object in its current form, and its secrets, which are displayed once; ``row`` is None if it no longer exists."""
+    """Created or changed object in its current form, and its secrets, which are displayed once; ``row`` is None if the object no longer
+    exists.
+    """
 
     row: KindRow | None
     secrets: Mapping[str, Any] = MappingProxyType({})

@@ -66,7 +66,10 @@ def _verify(arguments: Namespace, output: Output) -> int:
 
 
 def _head_to_compare(given: str | None, workspace: str) -> str | None:
-    """Return the head to compare with: the given head, or the workspace's newest head in a file."""
+    """Return the head to compare with: ``given``, or for ``@FILE`` the workspace's newest head in the file. None if no head is given.
+
+    :raises InvalidInvocation: if the file cannot be read, or has no head of the workspace.
+    """
     if given is None or not given.startswith("@"):
         return given
     try:

@@ -110,7 +110,7 @@ def _anywhere(text: str) -> str:
 
 
 def _who(request: PageRequest, text: str) -> str | None:
-    """Return the filter for the actor: the only token of that name, else a match anywhere."""
+    """Return the filter for the actor: the only token of that name, else a match anywhere in the actor. None without a text."""
     named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
     return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
 

@@ -81,7 +81,7 @@ async def _lines_of(text: bytes, request: Request) -> list[tuple[int, int]]:
 def _lines(text: bytes) -> list[tuple[int, int]]:
     """Return start and end of each non-blank line, without leading white space.
 
-    :raises Problem: 413 if there are too many, 400 if there is none.
+    :raises Problem: 413 if there are too many lines, 400 if there are none.
     """
     found, at = list[tuple[int, int]](), 0
     while at < len(text):
@@ -170,7 +170,7 @@ class _Outage:
     def refuse(self) -> None:
         """Raise 503 if nothing was queued because the database is unavailable, 429 if the workspace's queue is full.
 
-        :raises Problem: in that case.
+        :raises Problem: in either case.
         """
         if self._is_total and self._error is not None:
             raise of_error(self._error)

@@ -127,7 +127,7 @@ def read_callback(row: Row) -> Callback:
 def check_url(url: object, origin: Origin, guard: Guard) -> str:
     """Check the URL of a callback. A URL that was not set by the operator must be https, and public unless ``guard`` allows its host.
 
-    :raises InvalidInvocation: if it is not allowed.
+    :raises InvalidInvocation: if the URL is not allowed.
     """
     if not isinstance(url, str) or len(url) > _LONGEST_URL or _CONTROL.search(url):
         raise invalid([Detail("/url", f"must be a URL of at most {_LONGEST_URL:,} characters, without spaces", "format")])

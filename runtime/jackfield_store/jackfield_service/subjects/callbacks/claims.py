@@ -72,7 +72,8 @@ class ClaimRequest(NamedTuple):
 def claim(
     database: Database, blocked: BlockedWorkspaces, asked: Sequence[ClaimRequest], free: Mapping[str, int], now: float, held: float
 ) -> list[list[Row] | None]:
-    """Claim due deliveries, the longest overdue first, until no batch is free; in one commit. Return None for requests without an answer.
+    """Claim due deliveries in one commit, the longest overdue first, until no batch is free. Return the claimed rows of each request; None
+    for a request for which no batch was free, or whose workspace is blocked.
 
     Claims that end at ``held`` or before have expired. Rows are locked when they are selected, so that one statement can change them all.
     """

@@ -272,7 +272,7 @@ def insert(
     transaction: Transaction, workspace: str, callback: str, events: Sequence[Event], now: float, *, again: bool = False,
     source: str | None = None, numbers: Sequence[int] = (),
 ) -> int:  # fmt: skip
-    """Insert the deliveries of events to a callback; return the number of new ones, or, with ``again``, of those to be sent.
+    """Insert the deliveries of events to a callback; return the number of new deliveries, or, with ``again``, of the deliveries to be sent.
 
     For a platform's callback, the events are of the workspace ``source``, and have the ``numbers`` of the callback.
     """
@@ -288,7 +288,7 @@ def insert(
 
 
 def read_log(vault: Vault, workspace: str, row: Row) -> list[Mapping[str, Any]]:
-    """Return the attempts of a delivery's row; none if they are damaged."""
+    """Return the attempts of a delivery's row; an empty list if they are damaged."""
     if row.log is None:
         return []
     try:

@@ -238,7 +238,7 @@ class Dispatcher:
         return _PAUSE
 
     def _tidy(self, moment: float) -> bool:
-        """Number events without a callback, and delete expired rows; return whether more are left."""
+        """Number events without a callback, and delete expired rows; return whether more rows are left."""
         for workspace in self._blocked.served(self._waiting(watched=False)):
             self._blocked.apart_in_turn(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
@@ -299,7 +299,9 @@ class Dispatcher:
         return self._led
 
     def _free(self, now: float) -> float:
-        """Return the time until which held claims count as free: a process that made claims before this one led no longer leads."""
+        """Return the time until which held claims count as free. A process that has just taken the lead also frees the claims of its
+        predecessor.
+        """
         return max(now, self._term + claims.HOLD - _MOMENT) if self._led else now
 
     def _waiting(self, *, watched: bool) -> list[str]:

@@ -1,5 +1,5 @@
-"""The output of an invocation, for callbacks with ``include``: ``output``. It is read from the journal for each attempt, and stored nowhere
-else.
+"""The output of an invocation, for callbacks with ``include``: ``output``. It is read from the journal for each attempt, and stored in no
+other place.
 """
 
 from __future__ import annotations

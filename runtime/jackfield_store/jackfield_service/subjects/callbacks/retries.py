@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 def pause_before(attempts: int, wait: float | None, chance: float | None = None) -> float | None:
-    """Return the seconds until the next attempt after ``attempts``, at least the receiver's requested wait; None after the last one."""
+    """Return the seconds until the next attempt after ``attempts``, at least the receiver's requested wait; None after the last attempt."""
     if attempts > len(PAUSES):
         return None
     spread = 1 + _JITTER * (2 * (SystemRandom().random() if chance is None else chance) - 1)
@@ -102,8 +102,8 @@ def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bo
 
 
 def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
-    """Record a failed attempt: the next attempt, or the end of the delivery, and the consequence for the callback. Return 0 if the delivery
-    is no longer pending.
+    """Record a failed attempt: the next attempt, or the end of the delivery, and the consequence for the callback. Return the number of
+    changed deliveries: 0 if the delivery is no longer pending.
     """
     place, attempt = _place(outcome), outcome.attempt
     pause = None if attempt.final else pause_before(outcome.row.attempts, attempt.wait)

@@ -100,8 +100,8 @@ class Access:
             return None
 
     def documents(self, found: ConnectSession, kind: ConnectionKind) -> Mapping[str, Any]:
-        """Return the documents by which the account's owner gives the connection access: none if its type has none, or the provider itself
-        asks for approval. Documents of a role without a principal would trust nobody, and are left out.
+        """Return the documents by which the account's owner gives the connection access. There are none if the type has none, or the
+        provider itself asks for approval. Documents of a role without a principal would trust nobody, and are left out.
         """
         if found.task not in ("add", "replace"):
             return {}
@@ -118,7 +118,7 @@ class Access:
         """Return the documents for the calls that the platform will make. Without a list of calls, they cover the actions of the type's
         connector that the workspace's rules allow.
 
-        :raises JackfieldError: if they cannot be made, or the type has none.
+        :raises JackfieldError: if the documents cannot be made, or the type has none.
         """
         connector = _connector_of(kind, type_name)
         named = bool(wanted.actions or wanted.calls)
@@ -183,7 +183,9 @@ class Access:
             yield Detail(path, f"'{name[:80]}' fits no action or trigger that {types} can call{tail}", "enum")
 
     def _lacks(self, wanted: Wanted, kind: ConnectionKind, type_name: str, name: str) -> str | None:
-        """Return the connector that a name belongs to and the workspace lacks, or an empty string; None if the type serves the name."""
+        """Return the connector that a name belongs to and the workspace lacks; an empty string if the type does not serve the name; None if
+        it does.
+        """
         named = _of_connector(name, _connector_of(kind, type_name))
         found = self._connections.unserved(kind.full_name, wanted.connection or "new", [named])
         return next(iter(found.values()), None)
@@ -219,7 +221,7 @@ class Access:
 
 
 def _connector_of(kind: ConnectionKind, type_name: str) -> str | None:
-    """Return the connector in the name of a type; None if that is a family."""
+    """Return the connector in the name of a type; None if the type belongs to a family."""
     return next((one.key for one in kind.manifests if one.key == type_name.partition("/")[0]), None)
 
 
@@ -252,7 +254,7 @@ def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any
 
 
 def _own(error: JackfieldError, named: bool) -> Iterable[Detail]:
-    """Yield the faults that the platform can mend: a platform that lists no actions has requested no documents."""
+    """Yield the faults that the platform can mend: of its principal, and of the actions that it has ``named``."""
     for fault in error.details:
         if fault.path == "/principal" or named:
             yield fault if fault.path == "/principal" else Detail("/actions", error.message)

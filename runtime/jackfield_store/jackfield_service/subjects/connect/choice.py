@@ -71,7 +71,7 @@ class Choice:
     def check_words(self, wanted: Wanted) -> None:
         """Check that words and pictures are for existing types, fields and connectors.
 
-        :raises InvalidInvocation: with the place of each unknown one, and the name that it resembles.
+        :raises InvalidInvocation: with the place of each unknown name, and the known name that it resembles.
         """
         kinds, faults = self._connections.kinds, list[Detail]()
         for name, label in wanted.labels.items():
@@ -139,7 +139,7 @@ class Choice:
     def again(self, connection: str) -> tuple[ConnectionKind, dict[str, Any]]:
         """Return the type of a stored connection, and the members of a session for it.
 
-        :raises UnknownConnection: if there is none in the database.
+        :raises UnknownConnection: if the database has no such connection.
         """
         kind = self._connections.kinds.find(str(self.find(connection)["type"]))
         record = self._record(connection)
@@ -148,7 +148,7 @@ class Choice:
     def require_own(self, wanted: Wanted) -> None:
         """Require that the connection in a request does not belong to another user.
 
-        :raises InvalidInvocation: if it does.
+        :raises InvalidInvocation: if it belongs to another user.
         """
         if not wanted.admits(self._record(wanted.connection)):
             text = f"is of another user than '{wanted.user}'" if wanted.user else "is a user's: name the user in 'user'"
@@ -187,7 +187,7 @@ class Choice:
     def find(self, name: str) -> dict[str, Any]:
         """Return a stored connection.
 
-        :raises UnknownConnection: if there is none in the database.
+        :raises UnknownConnection: if the database has no such connection.
         """
         row = self._connections.show(name)
         if row.get("source", "store") != "store":

@@ -144,7 +144,7 @@ class Connecting:
         """End the open session in which the same owner and user have left the approval of this connection half-way, and free its name; end
         expired sessions, too.
 
-        :raises SessionMoved: if the connection exists otherwise.
+        :raises SessionMoved: if the connection still exists.
         """
         self.sweep()
         if not self._choice.exists(wanted.connection):
@@ -167,7 +167,7 @@ class Connecting:
     def find(self, identifier: str) -> ConnectSession:
         """Return a session.
 
-        :raises UnknownSession: if there is none.
+        :raises UnknownSession: if there is no such session.
         """
         return self._table.find(identifier)
 
@@ -178,7 +178,7 @@ class Connecting:
     def show(self, identifier: str) -> dict[str, Any]:
         """Return a session as its platform sees it, with the connected account.
 
-        :raises UnknownSession: if there is none.
+        :raises UnknownSession: if there is no such session.
         """
         found = self._waited(self._table.find(identifier))
         shown = found.to_json()
@@ -198,7 +198,7 @@ class Connecting:
     def cancel(self, identifier: str, reason: str = "the platform has cancelled it") -> None:
         """End a session, unless it is over.
 
-        :raises UnknownSession: if there is none.
+        :raises UnknownSession: if there is no such session.
         """
         found = self._table.find(identifier)
         if not found.is_over and found.wanted.mode == "manage" and reason == CANCELLED:
@@ -222,7 +222,7 @@ class Connecting:
 
         :raises InvalidInvocation: if the proof or the user is empty; the session goes on.
         :raises SessionChanged: if the session has another digest; the session goes on.
-        :raises UnknownSession: if there is none, or another token began it.
+        :raises UnknownSession: if there is no such session, or another token began it.
         :raises SessionMoved: if it is over, or the person has not finished.
         :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
         :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
@@ -463,11 +463,13 @@ class Connecting:
         return Approval.of(kind, {**usual, **own})
 
     def documents(self, found: ConnectSession) -> Mapping[str, Any]:
-        """Return the documents by which the owner of the account gives the connection access; none if its type has none."""
+        """Return the documents by which the owner of the account gives the connection access; an empty object if its type has none."""
         return self._access.documents(found, self.kind(found))
 
     def external_id(self, found: ConnectSession) -> str | None:
-        """Return the External ID that the owner of the account has to require; None if the type has none."""
+        """Return the External ID that the owner of the account has to require; None if the type has none, or the connection
+        cannot be read.
+        """
         return self._access.external_id(found)
 
     def _added(self, found: ConnectSession) -> ConnectSession:
@@ -487,7 +489,7 @@ class Connecting:
     def _require_own(self, found: ConnectSession) -> None:
         """Require that the connection is still the session's, since another one may have taken over its name.
 
-        :raises UnknownConnection: if it is not.
+        :raises UnknownConnection: if it is no longer the session's.
         """
         if found.wanted.mode != "connect" and not any(row["name"] == found.connection for row in self.managed(found)):
             raise UnknownConnection(f"there is no connection '{found.connection}' here")
@@ -552,7 +554,7 @@ class Connecting:
             raise InvalidConnection(text, hint=f"Enter what signs in to the account {kept}.")
 
     def account(self, found: ConnectSession) -> Mapping[str, Any]:
-        """Return the account of a stored connection; empty if its test has not determined it."""
+        """Return the account of a stored connection; an empty object if its test has not determined the account."""
         known: Mapping[str, Any] = self._choice.find(found.connection).get("account") or {}
         return known
 

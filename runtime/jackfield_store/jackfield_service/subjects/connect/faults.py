@@ -219,5 +219,5 @@ def steps_of(trial: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the step that made a test fail; None if there is none."""
+    """Return the step that made a test fail; None if no step failed."""
     return next((step for step in steps if not step["passed"] and step.get("mandatory", True)), None)

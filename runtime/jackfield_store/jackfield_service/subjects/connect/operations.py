@@ -48,7 +48,7 @@ def session_of(
     """Return the session with this link or ID, and the sessions of its workspace. With an ID, the caller must present the secret of a
     browser, or the link to the approval. The browser is the one that opened the session, or the one that came back from the provider.
 
-    :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
+    :raises UnknownSession: if there is no such session, or the platform's token that began it was revoked.
     :raises Problem: 403 if the workspace is suspended, which callers without such proof do not learn.
     """
     place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
@@ -69,8 +69,8 @@ def session_of(
 def recognised(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = ""
 ) -> ConnectSession | None:
-    """Return a session that can no longer be continued, such as one of a revoked token, so that its page can explain this; None if there is
-    none. The browser has its link, has started it, or has come back for it: the ID alone reveals nothing.
+    """Return a session that can no longer be continued, such as one of a revoked token, so that its page can explain this; None without
+    such a session. The browser has its link, has started it, or has come back for it: the ID alone reveals nothing.
     """
     try:
         place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None

@@ -48,7 +48,7 @@ class Needed:
 
 
 def needed(found: ConnectSession, kind: ConnectionKind) -> Needed:
-    """Return the permissions of a session's actions; none if the session names actions by a pattern."""
+    """Return the permissions of a session's actions; empty if the session names actions by a pattern."""
     named = [*found.asked.actions, *(str(call["action"]) for call in found.asked.calls)]
     manifest = _manifest(found.type, kind)
     actions = [manifest.actions.get(name.removeprefix(f"{manifest.key}/")) for name in named]

@@ -210,7 +210,7 @@ class ConnectSession(SecretHolder):
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
         """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without planned calls, or one that does not trust
-        the platform's key; else empty.
+        the platform's key; otherwise an empty object.
         """
         asked = self.asked
         if asked.mode == "manage" or not asked.principal:

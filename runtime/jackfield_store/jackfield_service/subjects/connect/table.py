@@ -63,7 +63,7 @@ _LISTS = ("types", "locked", "origins", "fields", "actions", "calls")
 
 
 class UnknownSession(InvalidInvocation):
-    """There is no such connect session for the caller."""
+    """Error for a connect session that does not exist for the caller."""
 
     http_status = 404
 
@@ -75,14 +75,14 @@ class SessionMoved(InvalidInvocation):
 
 
 class SessionChanged(SessionMoved):
-    """The session's next step differs from the confirmed one."""
+    """Error for a confirmation of a step that is no longer the session's next one."""
 
     http_status = 412
     problem = "version_conflict"
 
 
 class Overtaken(SessionMoved):
-    """Another request has changed the session since it was read."""
+    """Error for a session that another request has changed since it was read."""
 
 
 def unknown() -> UnknownSession:
@@ -103,7 +103,7 @@ def late_workspaces(database: Database, now: float) -> list[str]:
 
 
 def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
-    """Return the workspace and the ID of the session with this link, or with this ID; None if there is none."""
+    """Return the workspace and the ID of the session with this link, or with this ID; None if there is no such session."""
     with database.read(flush=False) as transaction:
         row = transaction.find(_BY_LINK, {"digest": digest(link)}) if link else transaction.find(_BY_ID, {"id": identifier})
     return None if row is None else (row.workspace, row.id)
@@ -134,7 +134,7 @@ class ConnectTable(SealedTable):
     def find(self, identifier: str) -> ConnectSession:
         """Return a session; an overdue one is ``expired``, even before ``expire`` has processed it.
 
-        :raises UnknownSession: if there is none.
+        :raises UnknownSession: if there is no such session.
         """
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
@@ -175,7 +175,7 @@ class ConnectTable(SealedTable):
         await_approval(transaction, self._workspace, found.connection, found.id)
 
     def expire(self) -> list[ConnectSession]:
-        """End up to 100 expired sessions, and store their events; return them in their new state."""
+        """End up to 100 expired sessions, and store their events; return the sessions in their new state."""
         ended = []
         with self._database.write() as transaction:
             for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):

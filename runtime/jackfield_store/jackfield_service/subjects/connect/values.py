@@ -29,7 +29,7 @@ _NOT_ASKED = "is not asked for here"
 
 
 class UnaskedValues(InvalidConnection):
-    """There are values for fields that the page does not have."""
+    """Error for values of fields that the page does not have."""
 
 
 def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
@@ -39,8 +39,8 @@ def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
 
 
 def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person who knows only their own account can connect a connection of a type. Some values are then the person's, and
-    the platform has given its other required values.
+    """Return whether a person who knows only their own account can connect a connection of a type. That is so if some values are the
+    person's, and the platform has given all other required values.
     """
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
     if OAUTH_CLIENT in own:  # it has all that is not the person's
@@ -118,7 +118,7 @@ def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[
 def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Refuse values of fields that the page does not have.
 
-    :raises UnaskedValues: with each of them.
+    :raises UnaskedValues: with each such value.
     """
     faults = [Detail(f"/{name[:100]}", _NOT_ASKED, "additionalProperties") for name in given if name not in schema["properties"]]
     if faults:

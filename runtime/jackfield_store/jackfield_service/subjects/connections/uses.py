@@ -83,7 +83,7 @@ def part(
     transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
 ) -> list[tuple[str, str]]:
     """Stop the schedules over a removed connection, and pause the subscriptions over it and subscriptions whose events start invocations
-    over it. Return the event and the object of each, for the audit log.
+    over it. Return the event and the object of each change, for the audit log.
     """
     paused = table.part(transaction, vault, workspace, now, connection, grant)
     stopped, disabled = _stop(transaction, vault, workspace, connection.name, now)

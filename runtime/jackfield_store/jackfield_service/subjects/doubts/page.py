@@ -147,7 +147,7 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
 
 def _looks(request: PageRequest, entry: Entry) -> list[Node]:
     """Render the looks for evidence, the newest first, with their meaning and the time of the next; an empty list if the invocation allows
-    none.
+    no looks.
     """
     if not entry.evidence:
         return []
@@ -221,7 +221,7 @@ def _finding(look: Mapping[str, Any]) -> Node:
 
 
 def _outside(look: Mapping[str, Any]) -> Markup | None:
-    """Render the link to the provider's page of a look's finding; None if there is none."""
+    """Render the link to the provider's page of a look's finding; None without such a page."""
     return outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
 
 
@@ -389,7 +389,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def open_doubts(request: PageRequest) -> Markup | None:
-    """Render the newest doubts that are open; None if there are none."""
+    """Render the newest doubts that are open; None without open doubts."""
     entries, cursor = request.journal.entries(status="in_doubt", limit=_OPEN)
     rows = _rows(request, entries)
     if not rows:

@@ -64,8 +64,8 @@ _DAMAGED = "its row in the database is damaged"
 
 
 class CursorExpired(InvalidInvocation):
-    """Events after the cursor have been deleted, or its read events differ from the stored ones; ``oldest`` is the cursor before the oldest
-    stored event.
+    """Error for a cursor after which events have been deleted, or whose read events differ from the stored ones. ``oldest`` is the cursor
+    before the oldest stored event.
     """
 
     problem = "cursor_expired"
@@ -180,7 +180,7 @@ class Feed:
         return event
 
     def has_after(self, cursor: str) -> bool:
-        """Return whether there may be events after a cursor, or it may be refused. This costs two index look-ups."""
+        """Return whether events may follow a cursor, or the cursor may be refused. This costs two index look-ups."""
         if self._numbering.waits(self._workspace):
             return True
         number = read_cursor(cursor)[0].number

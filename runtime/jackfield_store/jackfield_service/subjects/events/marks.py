@@ -26,8 +26,8 @@ EARLIER = f"""(
         AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
     ORDER BY earlier.sequence DESC LIMIT 1
 )"""
-"""SQL expression for the number and the mark of the earlier event of a cursor, selected with the row of its last one; NULL if there is
-none.
+"""SQL expression for the number and the mark of the earlier event of a cursor, selected with the row of its last one; NULL if it has no
+earlier event.
 """
 PATTERN = r"[0-9]{1,18}(-[0-9a-f]{12}(\.[0-9]{1,18}-[0-9a-f]{12})?)?"
 """Regular expression of a cursor."""
@@ -87,5 +87,5 @@ def read_cursor(cursor: str | int) -> tuple[Mark, ...]:
 
 
 def first_here(marks: tuple[Mark, ...], is_here: Callable[[Mark], bool]) -> Mark | None:
-    """Return the last read event that this database has; None if it has none of them."""
+    """Return the last read event that this database has; None if it has no event of ``marks``."""
     return next((mark for mark in marks if is_here(mark)), None)

@@ -84,7 +84,7 @@ class OpenLinks:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, key: tuple[str, str, str]) -> tuple[Lacking, Link] | None:
-        """Return the last link for a workspace, person and connector; None if there is none."""
+        """Return the last link for a workspace, person and connector; None without such a link."""
         with self._lock:
             return self._links.get(key)
 

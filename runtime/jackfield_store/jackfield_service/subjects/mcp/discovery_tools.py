@@ -143,7 +143,7 @@ DISCOVERY: tuple[Tool, ...] = (
 
 
 async def look(call: CallContext, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
-    """Run a read-only tool; return None if there is none with that name.
+    """Run a read-only tool; return None if no read-only tool has this name.
 
     :raises JackfieldError: for invalid arguments and unknown names.
     """

@@ -88,8 +88,9 @@ def refusal_of(body: bytes, version: str | None) -> bytes | None:
 
 
 def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a message without null ones, and without null members of ``_meta``: typed clients write those that they
-    leave out."""
+    """Return the parameters of a message without null values, also without those of ``_meta``: typed clients write null for members that
+    they leave out.
+    """
     kept = {name: value for name, value in params.items() if value is not None}
     meta = kept.get("_meta")
     return {**kept, "_meta": {name: value for name, value in meta.items() if value is not None}} if isinstance(meta, Mapping) else kept
@@ -120,7 +121,7 @@ def _error(identifier: str | int | None, code: int, text: str, data: Any = None)
 
 
 def named(error: ValidationError) -> MCPError:
-    """Return the error for invalid parameters, with the name of the first invalid one, and the reason."""
+    """Return the error for invalid parameters, with the name of the first invalid parameter, and the reason."""
     rows = error.errors(include_url=False, include_context=False, include_input=False)
     row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
     steps = [step for step in row["loc"] if step != "params"]

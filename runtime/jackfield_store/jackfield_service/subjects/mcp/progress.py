@@ -69,7 +69,9 @@ class _Progress:
 
 @contextlib.asynccontextmanager
 async def progress(report: Report | None) -> AsyncIterator[Follow | None]:
-    """Report the progress of a call during the block, if ``report`` is given. Yield the function that records progress, or None."""
+    """Report the progress of a call during the block, if ``report`` is given. Yield the function that records progress, or None without
+    ``report``.
+    """
     if report is None:
         yield None
         return

@@ -1,6 +1,6 @@
 """Files of outputs as resources of the protocol: ``jackfield://files/ID``, readable by the caller whose call has returned the file.
 
-None is listed: a file is found by the result that names it. Textual content is text, all else base64.
+No file is listed: a file is found by the result that names it. Textual content is text, all else base64.
 """
 
 from __future__ import annotations

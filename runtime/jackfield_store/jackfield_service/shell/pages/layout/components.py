@@ -234,7 +234,7 @@ def line(text: str) -> Markup:
 
 def parted(text: str) -> tuple[Markup, Markup | None]:
     """Render the beginning of a description, and its rest, which is opened by a click, since descriptions of APIs have up to 3,000 words.
-    The rest is None for a short one.
+    The rest is None for a short description.
 
     A description is divided at the end of a sentence, outside of code and links.
     """

@@ -25,7 +25,7 @@ Decision = TypeVar("Decision", bound=Callable[[PageRequest], Any])
 
 
 class Moved(Problem):
-    """A form was rendered from a state that is no longer current."""
+    """Refusal of a form that was rendered from a state that is no longer current."""
 
     def __init__(self, back: str = "") -> None:
         super().__init__(409, MOVED)
@@ -57,8 +57,8 @@ def is_current(drawn: str, *state: Any) -> bool:
 def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> Callable[[Decision], Decision]:
     """Turn a POST of the console into a decision on the state that its page displays.
 
-    ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the function reports
-    itself. If the form was rendered from another state, the page is rendered again: at ``back``, or at the form's own address.
+    ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the decorated function
+    reports. If the form was rendered from another state, the page is rendered again: at ``back``, or at the form's own address.
     """
 
     def decorated(function: Decision) -> Decision:

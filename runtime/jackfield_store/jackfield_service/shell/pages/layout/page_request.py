@@ -79,7 +79,7 @@ class PageRequest:
         return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None and not self.is_silent else Counter()
 
     def stored_connections(self, limit: int, type: str | None = None) -> list[dict[str, Any]]:
-        """List connections, all or only a type's; none while the database does not answer."""
+        """List the connections, or only those of a type. The list is empty while the database does not answer."""
         return [] if self.is_silent else list(self.connections.list(limit=limit, type=type).items)
 
     @property

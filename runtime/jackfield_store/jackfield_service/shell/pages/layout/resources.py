@@ -37,7 +37,7 @@ def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage",
 def find_one(request: PageRequest, resource: Resource[Any], scope: Scope = "manage", home: str | None = None) -> Any:
     """Return the row of the object that the path names, by the noun's act ``show``.
 
-    :raises Problem: 404 if there is none.
+    :raises Problem: 404 if there is no such object.
     """
     show = next(act.does for act in resource.acts if act.name == "show")
     try:

@@ -106,7 +106,7 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
 
 
 def provider_shown(error: Mapping[str, Any]) -> Markup | None:
-    """Render the provider's message about an error; None if there is none."""
+    """Render the provider's message about an error; None without such a message."""
     provider = error.get("provider") or {}
     said = [
         ("Code", h.code(provider["code"]) if provider.get("code") else None),
@@ -167,8 +167,8 @@ def _shape(output: Any) -> Node:
 def _parted(
     output: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], Sequence[Mapping[str, Any]]]]:
-    """Separate the lists of objects, also those in its objects, from the rest of an output; return the rest, and the lists by
-    their path.
+    """Separate an output's lists of objects from its other members, also within objects. Return the other members, and the lists by their
+    path.
     """
     rest: dict[str, Any] = {}
     lists: dict[tuple[str, ...], Sequence[Mapping[str, Any]]] = {}

@@ -30,7 +30,7 @@ _MOST = 100
 
 
 class NotDone(Exception):
-    """A step was not carried out for a row; ``why`` is the message for the visitor."""
+    """Error for a step that was not carried out for a row; ``why`` is the message for the visitor."""
 
     def __init__(self, *why: Node) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Selection:
     state: Callable[[PageRequest, str], Any]
 
     def bar(self, request: PageRequest) -> Markup | None:
-        """Render the buttons of the steps that the caller may carry out, visible once a row is ticked; None if there are none."""
+        """Render the buttons of the steps that the caller may carry out, visible once a row is ticked; None if there are no such steps."""
         offered = [step for step in self.steps if request.may(step.scope)]
         if not offered:
             return None

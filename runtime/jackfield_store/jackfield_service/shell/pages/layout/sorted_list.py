@@ -19,7 +19,9 @@ from jackfield_service.shell.requests.row_order import MOST, MOST_PAGES, PAGE, R
 
 Row = TypeVar("Row")
 Pages = Callable[[str | None, int], tuple[Sequence[Row], str | None]]
-"""Function that reads a page of a list: it gets a cursor and a number of rows, and returns rows and the cursor of the next page."""
+"""Function that reads a page of a list: it gets a cursor and a number of rows, and returns rows and the cursor of the next page, None on
+the last page.
+"""
 _WHOLE: Mapping[str, Attribute] = {"hx_target": "#sorted", "hx_select": "#sorted", "hx_swap": "outerMorph"}
 _FOUND: Mapping[str, Attribute] = {"hx_target": "#found", "hx_swap": "innerMorph"}
 _TOO_LONG = (

@@ -41,7 +41,7 @@ class _Element:
     """Options of a select; controls of a form."""
 
     def get(self, name: str) -> str:
-        """Return an attribute; an empty string if there is none."""
+        """Return an attribute; an empty string if it is missing."""
         return self.attributes.get(name) or ""
 
     def has(self, *names: str) -> bool:
@@ -53,7 +53,7 @@ class _Element:
         return " ".join(one.get(name) for one in self.around).split()
 
     def option(self) -> _Element | None:
-        """Return the selected option of a select; None if there is none."""
+        """Return the selected option of a select; None if no option is selected."""
         return next((one for one in self.inner if one.has("selected")), self.inner[0] if self.inner else None)
 
     def tagged(self, **changes: str | bool) -> Edit:

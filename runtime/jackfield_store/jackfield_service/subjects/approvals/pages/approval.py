@@ -45,7 +45,7 @@ _RULES = {
     "onDoubt": {"report": "report it", "settle": "ask the provider whether it took effect", "retry": "send it again"},
     "partial": {"warn": "succeed with a warning", "fail": "fail"},
 }
-"""Words for the values of these members."""
+"""Words for the values of an approval's members."""
 _MOST_WORDS = 10
 _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
 
@@ -93,7 +93,8 @@ def decided(request: PageRequest) -> Response:
 
 
 def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = False) -> Markup | None:
-    """Render the request and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
+    """Render the request with the form for a decision, or with the decision. None if the call needed no approval, or the visitor may not
+    decide.
 
     With ``from_list``, the visitor returns to the list of approvals after the decision.
     """

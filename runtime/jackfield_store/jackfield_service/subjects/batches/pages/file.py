@@ -135,7 +135,9 @@ def _targets(drawn: Mapping[str, Any], root: Mapping[str, Any], schema: Any, pat
 
 
 def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
-    """Return, for each column, the pointer of the input with the column's name or title; an empty string if there is none."""
+    """Return, for each column, the pointer of the input with the column's name or title; an empty string for a column without such an
+    input.
+    """
     named: dict[str, str] = {}
     for target in known:
         for name in (target.pointer.removeprefix("/"), target.title):

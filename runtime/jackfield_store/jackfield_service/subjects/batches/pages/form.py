@@ -80,7 +80,7 @@ class _Batch:
         return {**self.common, "inputs": inputs, "context": {"labels": {BATCH: self.reference, _ROW: str(row.number)}}}
 
     def place(self, path: str) -> int | None:
-        """Return the index of the column that fills the input at a pointer; None if there is none."""
+        """Return the index of the column that fills the input at a pointer; None without such a column."""
         return next(
             (place for place, target in enumerate(self.chosen) if target is not None and f"{path}/".startswith(f"{target.pointer}/")), None
         )

@@ -88,7 +88,7 @@ def _at(request: PageRequest) -> str:
 
 
 def _dead_state(request: PageRequest, callback: str | None) -> Any:
-    """Return the callback and the number of dead deliveries to send again; None if there are none."""
+    """Return the callback and the number of dead deliveries to send again; None without dead deliveries."""
     count = event_home(request).deliveries(request).count_dead(callback)
     return [callback, count] if count else None
 

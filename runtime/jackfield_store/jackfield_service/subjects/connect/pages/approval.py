@@ -95,7 +95,7 @@ class ApprovalPages(Pages):
 
     @staticmethod
     def _row(sessions: Connecting, found: ConnectSession) -> Mapping[str, Any] | None:
-        """Return the existing connection of the session; None if there is none."""
+        """Return the stored connection of the session; None if it is not stored yet."""
         return next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
 
     def _provider(self, sessions: Connecting, found: ConnectSession) -> str:

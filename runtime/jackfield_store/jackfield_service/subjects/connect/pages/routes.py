@@ -99,9 +99,7 @@ class _ConnectPages:
             return self._bare(request)[1].refusal("closed", problem.status, tells="lost")
 
     def _bare(self, request: Request) -> tuple[ConnectSession | None, View]:
-        """Return the session to which a refused request belongs, None if there is none, and the page for the refusal, framed like the
-        session's.
-        """
+        """Return the session of a refused request, None without a session, and the page for the refusal, framed like the session's."""
         link, identifier = request.path_params.get("link", ""), request.path_params.get("id", "")
         browser, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
         found = recognised(self._server, link=link, identifier=identifier, browser=browser, returned=returned)
@@ -341,7 +339,7 @@ class _ConnectPages:
         return secret if same(found.browser, secret) else self._jar.returned(request, found.id)
 
     def _strange(self, request: Request) -> tuple[Connecting, ConnectSession, View, str]:
-        """Return the session whose approval a link leads to, and the secret of the browser, a new one if it has none.
+        """Return the session whose approval a link leads to, and the secret of the browser, a new secret if the browser has none.
 
         :raises UnknownSession: if there is no such session any more.
         """

@@ -58,7 +58,7 @@ class Words:
         return self._own[key].format(**values)
 
     def of(self, text: str) -> str:
-        """Return the translation of a connector's or error's text; the text itself if there is none."""
+        """Return the translation of a connector's or error's text; the text itself if it has no translation."""
         return self._texts.of(text)
 
     def fault_of_value(self, message: str) -> str:
@@ -68,14 +68,15 @@ class Words:
         return f"{general} ({self.say('in_english')}: {message})" if general is not None else found or message
 
     def hint(self, hint: str | None, code: str = "") -> str:
-        """Return the customer's next step; empty if there is none. A hint without a translation is replaced by the general text for its
-        error's code."""
+        """Return the customer's next step; an empty string without a hint. A hint without a translation is replaced by the general text for
+        its error's code.
+        """
         text = (worded(hint, "console") or "").strip()
         general = self._texts.find(f"code#{code}#hint") if text and self._texts.find(text) is None else None
         return self._texts.hint(text) if general is None else general
 
     def kept_title(self, record: ConnectRecord) -> str:
-        """Return the title that a session has stored with a connection; empty if there is none."""
+        """Return the title that a session has stored with a connection; an empty string without such a title."""
         return str(in_language(record.labels, self.locale).get(_TITLE) or "")
 
     def connector(self, name: str, kind: ConnectionKind) -> str:
@@ -85,7 +86,9 @@ class Words:
         return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
 
     def labelled(self, name: str, kind: ConnectionKind, record: ConnectRecord | None = None) -> str:
-        """Return the title of a type in the session's labels, or in the labels of its connection's ``record``; empty if there is none."""
+        """Return the title of a type in the session's labels, or in the labels of its connection's ``record``; an empty string if they have
+        no title for it.
+        """
         return str(self._label(name, kind, record).get(_TITLE) or "")
 
     def title(self, name: str, kind: ConnectionKind) -> str:
@@ -153,7 +156,7 @@ class Words:
         return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
 
     def advice(self, hint: str | None, code: str = "") -> Markup | None:
-        """Render the customer's next step; None if there is none."""
+        """Render the customer's next step; None without a hint."""
         found = self.hint(hint, code)
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
 
@@ -183,7 +186,9 @@ class Words:
         return self.say(f"change_{noun}" if noun in _NOUNS else "change")
 
     def scope(self, name: str, kind: ConnectionKind) -> str:
-        """Return the explanation of a scope: from the type's texts, the titles of its field, or OpenID Connect; otherwise the scope."""
+        """Return the explanation of a scope: from the type's texts, the titles of its field, or OpenID Connect; otherwise return the scope
+        itself.
+        """
         titles: Mapping[str, str] = extension(kind.schema["properties"].get("scopes")).get("titles", {})
         known = self.of(titles[name]) if name in titles else self._own.get(f"scope_{name}", name)
         return self._texts.about(kind.full_name, f"scope {name}", known)

@@ -78,7 +78,7 @@ def _broken_parts(jackfield: Jackfield) -> list[str]:
 
 
 def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:
-    """Check the key services; return the state of each with its URI, none if no database uses them."""
+    """Check the key services; return the state of each with its URI, an empty list if no database uses key services."""
     if not (jackfield.storage.enabled and jackfield.storage.asks_key_services):
         return []
     return [{"id": uri, **about} for uri, about in key_faults(jackfield.storage.vault).items()]

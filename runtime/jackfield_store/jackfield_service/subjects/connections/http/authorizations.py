@@ -179,7 +179,7 @@ def _page_of_spent(request: Request, server: ServerContext, jar: CookieJar, stat
 def _begun(server: ServerContext, state: str) -> tuple[str, Authorizing, str]:
     """Return the workspace in which an authorization has this state, its authorizations, and its id.
 
-    :raises UnknownAuthorizationError: if there is none.
+    :raises UnknownAuthorizationError: if no authorization has this state.
     """
     place = find_workspace(server.storage.database, state)
     if place is None:
@@ -196,7 +196,7 @@ async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing
 def _checked_return(text: str, server: ServerContext) -> str:
     """Check the address to which the browser returns: it must belong to an origin that may call this server; return it.
 
-    :raises InvalidInvocation: if it does not.
+    :raises InvalidInvocation: if its origin may not call this server.
     """
     try:
         parts = urlsplit(text)

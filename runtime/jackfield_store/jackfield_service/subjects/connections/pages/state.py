@@ -19,7 +19,7 @@ def connection_state(request: PageRequest, row: Mapping[str, Any]) -> Any:
 
 
 def present_connection(request: PageRequest) -> Any:
-    """Return the state of the connection in the path; None if there is none, which the step then reports."""
+    """Return the state of the connection in the path; None if it does not exist, which the step then reports."""
     request.require("manage")
     with suppress(JackfieldError):
         return connection_state(request, request.connections.show(request.path("name")))

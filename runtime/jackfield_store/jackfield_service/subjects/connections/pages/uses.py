@@ -17,7 +17,9 @@ _USES = {
 
 
 def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
-    """Return links to the automatic users of each connection that has any; none for a token with rules, which may not see all of them."""
+    """Return links to the automatic users of each connection that has any; an empty object for a token with rules, which may not see all of
+    them.
+    """
     storage = request.server.storage
     if not _sees_all(request):
         return {}

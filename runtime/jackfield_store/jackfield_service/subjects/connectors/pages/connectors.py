@@ -134,7 +134,7 @@ def _triggers(request: PageRequest, words: str) -> Markup | None:
 
 
 def _all(request: PageRequest, entries: list[CatalogRow], revoked: Collection[str]) -> Markup:
-    """Render all connectors: those in use first, then the others, by category if they are few enough."""
+    """Render all connectors: connectors in use first, then the others, by category if they are few enough."""
     catalog, wanted = request.catalog, request.query.get("category", "")
     in_use = _in_use(request)
     used = [catalog.look(key)[0] for key in in_use[:_USED]]

@@ -153,7 +153,7 @@ def _query_filters(request: PageRequest) -> dict[str, str]:
 
 
 def _caller(request: PageRequest, given: str) -> str:
-    """Return the ID of the token with a name, since the journal stores IDs; ``given`` itself if there is none.
+    """Return the ID of the token with a name, since the journal stores IDs; ``given`` itself if no token has it.
 
     :raises Problem: 400 if several tokens have the name.
     """
@@ -220,7 +220,7 @@ def _others(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str, Any], shown: Collection[str]) -> Node:
     """Render the calls with the searched text in their inputs or error, such as a customer's address. A caller who may see only a part of
-    the journal gets none. The search decrypts all of them, which is expensive; so it runs only on request.
+    the journal gets no such calls. The search decrypts every call, which is expensive; so it runs only on request.
     """
     if _WITHIN not in given:
         asked = h.a("Search inputs and errors, too", href=f"/invocations?{urlencode({**given, _WITHIN: '1'})}")

@@ -59,7 +59,7 @@ def _together(once: str) -> Node:
 
 
 def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
-    """Return the reason why a call cannot be repeated from its record alone; None if it can."""
+    """Return the reason why a call cannot be repeated from its record alone; None if the call can be repeated."""
     form = _its_form(entry)
     doubt = h.a("Resolve it", href=f"/invocations/{entry.id}")
     inputs = entry.inputs
@@ -110,7 +110,9 @@ def _is_partial(inputs: Mapping[str, Any] | None) -> bool:
 
 
 def _repeats(request: PageRequest, picked: Sequence[str]) -> Node:
-    """Render a warning with the number of calls that may have changed something, since a repeat does that again; None if there are none."""
+    """Render a warning with the number of calls that may have changed something, since a repeat does that again; None without
+    such calls.
+    """
     known = [entry for entry in (_find(request, one) for one in picked) if entry is not None]
     changed = sum(entry.effect != "read" and entry.status == "succeeded" for entry in known)
     if not changed:
