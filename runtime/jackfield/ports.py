@@ -80,7 +80,7 @@ class Approvals(Protocol):
         """Approve a call, so that the workers start it. ``digest`` is the digest of the displayed request, if only this request may be
         approved.
 
-        :raises NotAllowed: if the caller may not, for instance because the call is the caller's own.
+        :raises NotAllowed: if the caller may not approve it, for instance because the call is the caller's own.
         :raises InvalidInvocation: if there is no such call that the caller may see, or it no longer waits.
         """
 

@@ -357,7 +357,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         With ``on_time`` the caller gets the Result at the deadline: the action runs in another thread, which goes on.
 
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
-        for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
+        for the given seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` gets its

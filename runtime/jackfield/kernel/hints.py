@@ -115,7 +115,7 @@ class NextStep(str):
         return NextStep.of, (str(self), self.kind, self.more, self.facts)
 
     def said(self, words: str | None) -> str:
-        """Return the hint in the ``words`` of a surface; in the library's if there are none."""
+        """Return the hint in the ``words`` of a surface; without them, in the library's words."""
         return str(self) if words is None else _filled(words, self.more, self.facts)
 
 

@@ -141,9 +141,9 @@ def table(
 ) -> Markup:
     """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are present, but not displayed.
 
-    Each cell carries its column's name, since narrow screens display a row as a card; the roles keep it a table there for screen readers.
-    ``sorts`` has the columns by which a reader may sort: the link, and ``ascending`` or ``descending`` for the current sort column. Columns
-    in ``numbers`` are aligned right.
+    Each cell carries its column's name, since narrow screens display a row as a card; ARIA roles tell screen readers that it is still a
+    table. ``sorts`` has the columns by which a reader may sort: the link, and ``ascending`` or ``descending`` for the current sort column.
+    Columns in ``numbers`` are aligned right.
     """
     body = [h.tr(_cells(columns, row, hidden, numbers), role="row") for row in rows]
     if not body:

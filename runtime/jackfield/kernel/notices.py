@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """Notices of one process to the manager that started it; none unless ``NOTIFY_SOCKET`` is set.
+    """Notices of one process to the manager that started it; no notice is sent unless ``NOTIFY_SOCKET`` is set.
 
-    With ``WatchdogSec=`` the manager restarts a service that has not called ``alive`` for that long.
+    With ``WatchdogSec=`` the manager restarts a service that has not called ``alive`` within the given time.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:

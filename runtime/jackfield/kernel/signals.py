@@ -100,8 +100,8 @@ HANGUPS = Hangups()
 
 @contextmanager
 def ending_programs() -> Iterator[None]:
-    """Make each signal that would end this process raise an exception in the block, so that the program that it waits for ends, too,
-    instead of going on alone.
+    """Make each signal that would end this process raise an exception in the block, so that the program that this process waits for ends,
+    too.
     """
     with _handled([number for number in (*ENDS, *_OUTLASTED) if signal.getsignal(number) is signal.SIG_DFL], _leave):
         yield

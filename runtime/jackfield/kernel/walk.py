@@ -18,7 +18,7 @@ Nodes = tuple[Schema, ...]
 
 
 def extension(node: object) -> Mapping[str, Any]:
-    """Read a schema's ``x-jackfield``; empty if there is none."""
+    """Read a schema's ``x-jackfield``; an empty mapping if it is missing."""
     return _map(_map(node).get("x-jackfield"))
 
 

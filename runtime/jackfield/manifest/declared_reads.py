@@ -10,10 +10,10 @@ _SHOWN = 5
 
 
 def declared_reads(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a warning with the number and names of such actions; an empty tuple if there are none.
+    """Return a warning with the number and names of the reads whose method changes data; an empty tuple if there are no such reads.
 
-    The document's author has declared them as reads, so rules for changes do not apply. An operation with its own GraphQL document is
-    ignored: the document itself says whether it reads.
+    The document's author has declared these actions as reads, so rules for changes do not apply. An operation with its own GraphQL document
+    is ignored: the document itself says whether it reads.
     """
     found = [action["key"] for action in manifest.get("actions", ()) if action.get("effect") == "read" and _changes(action)]
     if not found:

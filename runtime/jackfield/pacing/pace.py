@@ -201,7 +201,7 @@ class Pace(ProcessLocal):
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
     def read(self, limits: Callable[[], Limits | None], deadline: Deadline, only_hosts: OnlyHosts | None = None) -> Exception | None:
-        """Read the provider's limits and store them. Return the failure, which changes nothing; None if there is none."""
+        """Read the provider's limits and store them. Return the failure, which changes nothing; None after a success."""
         with entered(Call(deadline, only_hosts=only_hosts)):
             found = attempt(limits)
         fault = found.error if isinstance(found, Raised) else None

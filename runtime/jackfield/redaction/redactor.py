@@ -315,5 +315,5 @@ put_in_force, keep_in_force = _IN_FORCE.add, _IN_FORCE.use
 
 
 def current_redactor() -> Redactor:
-    """Return the Redactor of all secrets in force in this process; an empty one if there are none."""
+    """Return the Redactor of all secrets in force in this process; a Redactor without secrets if none are in force."""
     return _IN_FORCE.redactor()

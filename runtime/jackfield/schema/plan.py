@@ -117,8 +117,8 @@ def _copied(value: Json) -> Json:
 
 
 def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
-    """Return the conversion for strings; None if there is none. ``kinds`` are the kinds to parse a string as; empty if the schema accepts
-    strings.
+    """Return the conversion for strings; None if no conversion is needed. ``kinds`` are the kinds to parse a string as; empty if the schema
+    accepts strings.
     """
     if kinds:
         return lambda text: read_text(trimmed(text) if trim else text, kinds)

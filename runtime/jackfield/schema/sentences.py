@@ -64,7 +64,7 @@ def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
 
 
 def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Detail]:
-    """Return the faults of the branch with the fewest, without faults that an equally near branch lacks; none if the search
+    """Return the faults of the branch with the fewest faults, without those that an equally near branch lacks; an empty list if the search
     costs too much.
     """
     found: list[list[Detail]] = []

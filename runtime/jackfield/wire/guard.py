@@ -284,7 +284,7 @@ ANYWHERE = Guard(internal=True)
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address; None if it is not one. An IPv6 address that embeds an IPv4 address gives the IPv4 address."""
+    """Parse an address; None if it is not an address. An IPv6 address that embeds an IPv4 address gives the IPv4 address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -139,8 +139,8 @@ def check_outbound(environment: Mapping[str, str]) -> None:
 
 
 def ignored_proxy(environment: Mapping[str, str]) -> str | None:
-    """Return a sentence about a proxy of the environment that some paths do not use; None if there is none, or the operator's setting
-    decides.
+    """Return a sentence about a proxy of the environment that some paths do not use; None if there is no such proxy, or the operator's
+    setting decides.
     """
     named = sorted({name for name, _ in _named(environment).values()})
     if environment.get(VARIABLE) or not named:

@@ -90,8 +90,8 @@ class SessionPool(SecretHolder, Generic[S]):
         return self.fresh(deadline)
 
     def give(self, session: S) -> None:
-        """Return a session without a request in progress to the pool; end it if it is worn. An error of this does not affect the session's
-        finished work.
+        """Return a session without a request in progress to the pool; end it if it is worn. A failure to end it does not affect the work
+        that the session has finished.
         """
         with self._lock:
             if not session.worn and len(self._idle) < KEPT:

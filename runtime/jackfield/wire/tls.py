@@ -20,7 +20,7 @@ _MOST_NAMES, _LONGEST_NAME = 2, 60
 def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
     """Return a context that verifies the server's name and certificate, by the machine's authorities unless others are given.
 
-    A connection that is cut does not count as ended: some builds of Python set ``OP_IGNORE_UNEXPECTED_EOF``, with which it would.
+    A connection that is cut does not count as ended, although some builds of Python set ``OP_IGNORE_UNEXPECTED_EOF``.
 
     :raises OSError: if the authorities cannot be read (``ssl.SSLError``, if a file has none).
     """

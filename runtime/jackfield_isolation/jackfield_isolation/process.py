@@ -32,11 +32,11 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class Ended(Exception):
-    """Error: a call got no answer since its child process ended."""
+    """Error for a call without an answer, because its child process ended."""
 
 
 class Broken(Ended):
-    """Error: a connector cannot run, even if it is started again."""
+    """Error for a connector that cannot run, even if it is started again."""
 
 
 class ChildProcess:

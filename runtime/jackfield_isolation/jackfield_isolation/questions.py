@@ -146,7 +146,9 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ListFacts:
-    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` if the provider no longer knows the page."""
+    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` is True if the provider no longer knows the
+    page.
+    """
 
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
     next: JsonObject

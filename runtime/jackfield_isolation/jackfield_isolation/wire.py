@@ -39,7 +39,7 @@ _DESCRIPTORS = socket.CMSG_SPACE(4 * 4)
 
 
 class Garbage(ValueError):
-    """Error: bytes are not a frame, or exceed the limits of a frame."""
+    """Error for bytes that are not a frame, or exceed the limits of a frame."""
 
 
 class Head(NamedTuple):

@@ -67,7 +67,7 @@ def sign_wheel(path: str, wheel: Wheel, key: SigningKey) -> Mapping[str, Any]:
 
     An attestation of the same key for the same bytes stays unchanged, so that signing again changes no file.
 
-    :raises InvalidInvocation: if it cannot be written.
+    :raises InvalidInvocation: if the attestation cannot be written.
     """
     beside = f"{path}{SUFFIX}"
     try:

@@ -55,7 +55,7 @@ def build(
     all_pages: bool = False,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted although they look like others.
+    """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted although they look like other names.
 
     ``checks`` is a folder of reports of ``jackfield check``, whose grades and rules are published.
 

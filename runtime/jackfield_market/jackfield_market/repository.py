@@ -140,7 +140,7 @@ class Repository:
         return Targets() if found is None else found.signed
 
     def targets(self, role: str) -> Mapping[str, TargetFile]:
-        """Return the files that a delegated role lists; none if the role has no metadata yet.
+        """Return the files that a delegated role lists; an empty mapping if the role has no metadata yet.
 
         :raises InvalidInvocation: if its metadata was altered.
         """

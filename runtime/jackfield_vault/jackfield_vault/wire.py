@@ -46,8 +46,8 @@ _SERVER = 500
 
 
 class VaultFault(ValueError):
-    """Request that Vault did not fulfil. ``status`` is its response's status, None without a response; ``errors`` are the
-    texts of Vault.
+    """Error for a request that Vault did not fulfil. ``status`` is its response's status, None without a response; ``errors`` are the texts
+    of Vault.
     """
 
     def __init__(self, text: str, status: int | None = None, errors: tuple[str, ...] = ()) -> None:

@@ -337,7 +337,7 @@ class Conversation:
 
 
 class _LeftOffError(Exception):
-    """Error: the child answers in the middle of a file, since it could not read the content."""
+    """Error for a child that answers in the middle of a file, since it could not read the content."""
 
 
 class ConnectorFault(Exception):

@@ -67,7 +67,7 @@ class Installed:
             return {}
 
     def index(self) -> bytes:
-        """Return the index file's content, which each installation writes anew; empty if there is none."""
+        """Return the index file's content, which each installation writes anew; empty if the file cannot be read."""
         try:
             return Path(self.folder, INDEX).read_bytes()
         except OSError:

@@ -154,10 +154,7 @@ class Catalogue:
         return self.roots[0]
 
     def connector(self, key: str) -> Offer:
-        """Return the releases of a connector; none if the catalogue does not have it.
-
-        :raises NotInstalled: if the list differs from the signed list.
-        """
+        """Return the releases of a connector; an Offer without releases if the catalogue does not have the connector."""
         return self._read(path_of(key), lambda row: Offer.from_json({**row, "key": key}), Offer((), ()))
 
     def connectors(self) -> list[Offer]:

@@ -14,7 +14,7 @@ _TEXT = 160
 _TITLE = 100
 _CATEGORY = 60
 _WORDS = 8_000
-"""Maximum length of the search words of one connector, in characters, so that none makes the index large for all."""
+"""Maximum length of the search words of one connector, in characters, so that no connector makes the index too large."""
 
 
 def render(shelves: Iterable[Shelved]) -> str:

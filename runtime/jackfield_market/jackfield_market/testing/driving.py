@@ -131,7 +131,7 @@ def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str |
 
 
 def server_kind(subject: Subject) -> type[ConnectionType] | None:
-    """Return the class of the connection type that ``server_type`` finds; None if it finds none."""
+    """Return the class of the connection type that ``server_type`` finds; None if there is no such type."""
     key = server_type(subject.manifest, subject.values, subject.connection)
     return None if key is None else subject.connector.connections[key]
 

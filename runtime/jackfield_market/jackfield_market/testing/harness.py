@@ -216,7 +216,7 @@ class Harness:
         return result
 
     def options(self, source: str, **inputs: Any) -> list[dict[str, str]]:
-        """List the choices of an option source, over the scripted provider if there is one; ``inputs`` are the form's current values."""
+        """Return the choices of an option source, over the scripted provider if there is one; ``inputs`` are the form's current values."""
         used = self.connection
         if used is not None:
             with suppress(UnknownConnection):

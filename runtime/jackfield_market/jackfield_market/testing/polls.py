@@ -147,7 +147,7 @@ class _Watching:
     fault: str = ""
 
     def poll(self, script: Callable[[int, Request], Step] | None = None) -> Raised | None:
-        """Run one poll to its last page; return its exception, or None."""
+        """Run one poll to its last page; return the exception that it raised, or None after a success."""
         with Provider(script or self.source) as provider:
             for _ in range(_PAGES):
                 page = self.page(provider.url)

@@ -58,7 +58,7 @@ class Exchange:
 
 
 class RecordingMismatch(AssertionError):
-    """Error: a request differs from the recording."""
+    """Error for a request that differs from the recording."""
 
 
 class Scrubber:
