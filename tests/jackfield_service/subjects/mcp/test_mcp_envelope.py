@@ -219,3 +219,70 @@ def test_a_key_beside_the_arguments(client: Client, headers: dict[str, str]) -> 
     assert called(5)["error"]["code"] == "invalid_invocation"
     assert called(None, **within)["meta"]["replayed"] is True
     assert [called(f"{name}-tool", "echo_post", text="x")["meta"]["replayed"] for _ in range(2)] == [False, True]
+
+
+TWICE: dict[str, tuple[str, str]] = {
+    "id": ('{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}', "id"),
+    "the same id": ('{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}', "id"),
+    "method": ('{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}', "method"),
+    "an escaped name": ('{"jsonrpc":"2.0","id":1,"method":"ping","m\\u0065thod":"tools/list"}', "method"),
+    "params": ('{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{},"params":{"cursor":"x_y"}}', "params"),
+    "jsonrpc": ('{"jsonrpc":"1.0","jsonrpc":"2.0","id":1,"method":"ping"}', "jsonrpc"),
+    "of a call": ('{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/call","params":{"name":"list_connections","arguments":{}}}', "id"),
+    "of a notification": ('{"jsonrpc":"2.0","method":"notifications/x","method":"notifications/y"}', "method"),
+}
+"""Messages with a member that occurs twice, and that member."""
+_SEARCH = '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"search_actions","arguments":{"query":"id %s"}}}'
+ONCE = [
+    _SEARCH % '\\"id\\":1,\\"id\\":2',
+    '{"jsonrpc":"2.0","id":5,"method":"ping","params":{"_meta":{"id":1,"method":"x","params":{"id":2}}}}',
+    '{"jsonrpc":"2.0","id":5,"method":"ping","params":{"_meta":{"x":"\\u00e9"}}}',
+]
+"""Messages that have such names deeper, or in a text."""
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_member_that_occurs_twice(client: Client, name: str) -> None:
+    """Is refused: a proxy may have read the other one."""
+    body, member = TWICE[name]
+    answer = client.post("/mcp", body.encode(), Content_Type="application/json")
+    error = {"code": -32600, "message": f"the member '{member}' occurs twice"}
+    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": None, "error": error})
+
+
+@pytest.mark.parametrize("body", ONCE)
+def test_names_that_occur_elsewhere(client: Client, body: str) -> None:
+    """Are no members of the message."""
+    answer = client.post("/mcp", body.encode(), Content_Type="application/json")
+    assert (answer.status, answer.json["id"], "result" in answer.json) == (200, 5, True)
+
+
+def test_members_that_occur_twice_over_stdio(tmp_path: Path) -> None:
+    """It is the same there."""
+    with Lines(tmp_path) as client:
+        for line in [*(body for body, _ in TWICE.values()), ONCE[1]]:
+            client.say(line.encode())
+        answers = [client.hear() for _ in range(len(TWICE) + 1)]
+    told = [(row["error"]["code"], row["error"]["message"].partition(": ")[2]) for row in answers[:-1]]
+    assert told == [(-32600, f"the member '{member}' occurs twice") for _, member in TWICE.values()]
+    assert answers[-1]["id"] == 5
+
+
+@pytest.mark.parametrize("cursor", ["bogus", "../", "AAAA", "a_b c", "_", "echo_", "é_a", "execute_action", "x" * 64 + "_a"])
+def test_a_cursor_of_no_page(client: Client, cursor: str) -> None:
+    """Is refused, so that a client does not take another page for the one that it wants."""
+    answer = client.post("/mcp", message("tools/list", cursor=cursor))
+    error = {"code": -32602, "message": "Invalid request parameters: params/cursor must be the nextCursor of a page"}
+    assert answer.json["error"] == error
+
+
+@pytest.mark.parametrize("cursor", [None, "", "echo_say", "removed_action"])
+def test_a_cursor_of_a_page(client: Client, cursor: str | None) -> None:
+    """Its action may be gone since; an empty one is left out."""
+    assert "tools" in client.post("/mcp", message("tools/list", cursor=cursor)).json["result"]
+
+
+def test_a_cursor_where_there_is_one_page(tmp_path: Path) -> None:
+    """None is given there, so that any is refused."""
+    with standing(tmp_path, replace(SETTINGS, mcp_tools="discovery")) as stand:
+        assert stand.client().post("/mcp", message("tools/list", cursor="echo_say")).json["error"]["code"] == -32602

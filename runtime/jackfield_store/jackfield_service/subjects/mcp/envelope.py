@@ -19,6 +19,9 @@ from jackfield.kernel.pointers import pointer
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
 _NOTIFICATIONS = "notifications/"
+_MEMBERS = ("jsonrpc", "id", "method", "params")
+_ESCAPED = (b"\\u006", b"\\u007")
+"""Beginnings of escapes of their letters."""
 REQUESTS = frozenset({
     "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list", "resources/read", "resources/templates/list",
     "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
@@ -60,12 +63,36 @@ def _is_id(identifier: object, method: object) -> bool:
     return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
 
 
+def repeated_in(body: bytes) -> str | None:
+    """Return the member of the message that a body has twice, which two readers would read differently; None if there is none."""
+    if not any(escape in body for escape in _ESCAPED) and all(body.count(f'"{name}"'.encode()) < 2 for name in _MEMBERS):
+        return None
+    outermost: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        outermost[:] = [name for name, _ in pairs]
+        return {}
+
+    try:
+        found = json.loads(body, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return None
+    names = outermost if isinstance(found, dict) else ()
+    return next((name for name in _MEMBERS if names.count(name) > 1), None)
+
+
 def known_id(message: object) -> str | int | None:
     """Return the ID for the answer to an invalid message; None if it has no valid ID."""
     identifier = message.get("id") if isinstance(message, Mapping) else None
     if isinstance(identifier, float) and identifier.is_integer():
         return int(identifier)
     return identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
+
+
+def repetition_in(body: bytes) -> bytes | None:
+    """Return the error for a body with a member of the message that occurs twice; None for any other."""
+    name = repeated_in(body)
+    return None if name is None else _error(None, INVALID_REQUEST, f"the member '{name}' occurs twice")
 
 
 def refusal_of(body: bytes, version: str | None) -> bytes | None:
@@ -128,6 +155,11 @@ def named(error: ValidationError) -> MCPError:
     reason = _EXPECTED.get(str(row["type"])) or "is not valid"
     if steps and steps[-1] in _BRANCHES:  # of several types, whose names pydantic adds to the place
         steps, reason = steps[:-1], "must be a text or a whole number"
+    return parameter_fault(*steps, reason=reason)
+
+
+def parameter_fault(*steps: str | int, reason: str) -> MCPError:
+    """Return the error for an invalid parameter at ``steps``."""
     return MCPError(INVALID_PARAMS, f"{_INVALID}: params{pointer(*steps)} {reason}")
 
 

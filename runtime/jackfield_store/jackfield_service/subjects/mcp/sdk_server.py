@@ -23,11 +23,11 @@ from jackfield.callers import may
 from jackfield_service.subjects.mcp.action_tools import action_tools
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.discovery_tools import DISCOVERY, EXECUTE
-from jackfield_service.subjects.mcp.envelope import telling
+from jackfield_service.subjects.mcp.envelope import parameter_fault, telling
 from jackfield_service.subjects.mcp.progress import Report
 from jackfield_service.subjects.mcp.resources import ResourceMethods
 from jackfield_service.subjects.mcp.task_methods import CAPABILITY, LEGACY, TaskMethods, tool_params
-from jackfield_service.subjects.mcp.tool_names import LOOKING
+from jackfield_service.subjects.mcp.tool_names import LOOKING, may_continue_after
 from jackfield_service.subjects.mcp.tool_run import guarded, run_tool
 
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ def build_server(find: Find, instructions: str | None = None, *, has_tasks: bool
 def _tool_page(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
     runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
-    if call.tools != "all" or not runs:
+    lists_actions = call.tools == "all" and runs
+    if after and not (lists_actions and may_continue_after(after)):
+        raise parameter_fault("cursor", reason="must be the nextCursor of a page")
+    if not lists_actions:
         return first, None
     tools = action_tools(call.catalog, after)
     some = list(islice(tools, _PAGE - len(first)))

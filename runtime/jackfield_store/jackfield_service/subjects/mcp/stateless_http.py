@@ -15,7 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import plain_body, refusal_of
+from jackfield_service.subjects.mcp.envelope import plain_body, refusal_of, repetition_in
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.sdk_server import build_server
 from jackfield_service.subjects.mcp.tool_call import Send, tool_answer, tool_call
@@ -65,6 +65,9 @@ class StatelessExchange:
         """Answer one POST with JSON; ``tell`` gets the messages before the answer. It may run in any event loop, since loops share no state
         here.
         """
+        refusal = repetition_in(body)
+        if refusal is not None:
+            return StatelessResponse(_BAD, {"content-type": "application/json"}, refusal)
         asked = tool_call(_passed(headers), body)
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)

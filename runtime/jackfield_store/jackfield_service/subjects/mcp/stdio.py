@@ -33,7 +33,7 @@ from jackfield_service.shell.process.settings import McpTools
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, known_id, without_nulls
+from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, known_id, repeated_in, without_nulls
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
@@ -85,6 +85,10 @@ class Wire:
     async def _received(self, line: bytes) -> None:
         if len(line) > MAX_BYTES:
             await self._refuse(INVALID_REQUEST, f"the message is larger than {MAX_BYTES:,} bytes", _id_of(line))
+            return
+        repeated = repeated_in(line)
+        if repeated is not None:
+            await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: the member '{repeated}' occurs twice")
             return
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)

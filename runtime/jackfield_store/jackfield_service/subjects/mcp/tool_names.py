@@ -27,6 +27,8 @@ _KEPT = 55
 _DIGITS = 8
 _CUT = re.compile(rf"(.{{1,{_KEPT}}})_[0-9a-f]{{{_DIGITS}}}")
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+_[A-Za-z0-9]+")
+
 
 def tool_name(connector: str, action: str) -> str:
     """Return the name of an action's tool; a name that is too long, or belongs to one of our own tools, ends in a digest of both keys."""
@@ -40,6 +42,11 @@ def tool_name(connector: str, action: str) -> str:
 def uncut(connector: str, action: str) -> str:
     """Return the unshortened name of an action's tool, by which tools are sorted."""
     return f"{connector.replace('.', '_')}_{action}"
+
+
+def may_continue_after(name: str) -> bool:
+    """Return whether a list of tools may continue after ``name``: the tool of an action, although the action may be gone."""
+    return len(name) <= _LONGEST and name not in RESERVED and _NAME.fullmatch(name) is not None
 
 
 def place_of(catalog: Catalog, name: str) -> str:
