@@ -24,7 +24,7 @@ class DnsRecord(Answer):
 
 
 def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from: str | None = None) -> list[DnsRecord]:
-    """List the records of a domain from the response of CreateEmailIdentity or GetEmailIdentity; an address needs none.
+    """Return the records of a domain from the response of CreateEmailIdentity or GetEmailIdentity; an address needs none.
 
     ``mail_from`` is the custom MAIL FROM domain if the response has none. Without any, the records of ``mail.<domain>`` are proposed.
     """

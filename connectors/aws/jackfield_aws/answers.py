@@ -64,7 +64,7 @@ class Answer:
 
 
 def principal_in(message: str) -> str | None:
-    """Return the first ARN of a user, a role or a session in a provider's message."""
+    """Return the first ARN of a user, a role or a session in a provider's message; None if the message names none."""
     found = _PRINCIPAL.search(message)
     return found.group().rstrip(".,:;") if found else None
 
@@ -105,7 +105,7 @@ def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _unchanged(headers: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return a 304's header fields about the caller's cached copy (RFC 9110 §15.4.5)."""
+    """Return a 304's header fields about the caller's cached copy (RFC 9110 §15.4.5); None if it has no such fields."""
     found = {"ETag": headers.get("etag"), "LastModified": headers.get("last-modified"), "VersionId": headers.get("x-amz-version-id")}
     return {name: value for name, value in found.items() if value} or None
 

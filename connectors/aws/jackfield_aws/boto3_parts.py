@@ -55,7 +55,7 @@ class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: igno
 
     @property
     def token(self) -> str | None:
-        """Current session token."""
+        """Current session token; None for credentials without a session."""
         return self._find().session_token
 
     @property

@@ -95,7 +95,8 @@ class SigningCertificate(SecretHolder):
 
 
 def common_name_of(certificate: str) -> str | None:
-    """Return the common name of a certificate's subject, which distinguishes certificates of one authority in a trust policy.
+    """Return the common name of a certificate's subject, or None if it has none. The name distinguishes certificates of one authority in a
+    trust policy.
 
     :raises InvalidConnection: if the certificate cannot be read.
     """

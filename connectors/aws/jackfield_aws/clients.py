@@ -173,12 +173,12 @@ class AwsClients(SecretHolder):
 
     @property
     def warmup(self) -> Warmup | None:
-        """Warm-up plan of the connection."""
+        """Warm-up plan of the connection; None if it has no plan."""
         return None if self._mail.warmup is None else warmup_of(self._context.connection, self._mail.warmup)
 
     @property
     def tenant(self) -> str | None:
-        """Tenant of Amazon SES to which the connection is limited."""
+        """Tenant of Amazon SES to which the connection is limited; None if it is limited to no tenant."""
         return self._mail.tenant
 
     @property

@@ -84,7 +84,7 @@ class S3Settings:
 
     @property
     def members(self) -> dict[str, Any]:
-        """Settings as members of botocore's Config; empty if none is set."""
+        """Settings as members of botocore's Config; empty if no setting is set."""
         given: dict[str, Any] = {} if self.addressing is None else {"s3": {"addressing_style": self.addressing}}
         if self.checksums == "whenRequired":
             given |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}

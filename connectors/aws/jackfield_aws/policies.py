@@ -120,7 +120,9 @@ def _resources(tenant: str | None, actions: set[str]) -> list[str]:
 
 
 def _with_tenant(condition: dict[str, Any] | None, tenant: str | None) -> dict[str, Any] | None:
-    """Return the condition on sending, extended by the tenant, whose name has no wildcards."""
+    """Return the condition on sending, extended by the tenant, whose name has no wildcards; None if there is neither condition
+    nor tenant.
+    """
     if tenant is None:
         return condition
     found = dict(condition or {})

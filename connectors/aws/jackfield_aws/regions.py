@@ -58,7 +58,7 @@ def partition_of(region: str) -> str | None:
 
 
 def regions_for(service: str) -> list[tuple[str, str]]:
-    """List code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
+    """Return code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
 
     The list comes from botocore's data, without calling AWS. A region newer than that data is missing from it but still accepted.
     """

@@ -34,7 +34,9 @@ def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
 
 
 def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
-    """Return the account that an answer names: in the header field ``about["header"]`` if there is one, otherwise in the body."""
+    """Return the account that an answer names: in the header field ``about["header"]`` if there is one, otherwise in the body. Return None
+    if the answer names none.
+    """
     if "header" not in about:
         return account_in(body_of(answer), about)
     found = _text(answer.headers.get(about["header"], ""))
@@ -42,8 +44,8 @@ def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
 
 
 def usual_account(path: str, body: Any) -> Account | None:
-    """Return the account of an answer that the manifest does not describe. Only paths of the signed-in person count: other objects have
-    IDs, too.
+    """Return the account of an answer that the manifest does not describe; None if the answer names none. Only paths of the signed-in
+    person count: other objects have IDs, too.
     """
     if not OWN_PATH.search(path):
         return None

@@ -180,7 +180,7 @@ class HttpClient(SecretHolder):
 
     @property
     def server(self) -> Url | None:
-        """The connection's server."""
+        """Server of the connection; None if requests name whole URLs."""
         return self._settings.server
 
     @property

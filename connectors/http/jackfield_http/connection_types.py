@@ -247,5 +247,5 @@ class Certified(HttpConnection):
     )  # fmt: skip
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return the certificate and the private key, if there are any."""
+        """Return the certificate and the private key; None for each if there are none."""
         return self.certificate, self.private_key

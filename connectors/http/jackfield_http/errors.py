@@ -263,7 +263,7 @@ class HttpErrors:
         return found
 
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
-        """Return the provider's code and message."""
+        """Return the provider's code and message; None for each that is missing."""
         body, (code, message) = _one(refusal.body), map(_text, refusal.said)
         found = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
         if found is None and self.code is None:
@@ -291,7 +291,7 @@ def _is_throttle(message: str | None) -> bool:
 
 
 def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
-    """Return the seconds to wait before a retry; 60 for a secondary limit that names no time."""
+    """Return the seconds to wait before a retry, 60 for a secondary limit that names no time; None if no time is known."""
     headers = refusal.headers
     value = headers.get(row.wait_in) if row.wait_in is not None else None if row.wait_at is None else find(refusal.body, row.wait_at)
     said = rate_limits.told(value, headers.get("date"))
@@ -353,7 +353,7 @@ def _texts(value: Any, name: str = "") -> Iterator[str]:
 
 def _google_reason(body: Any) -> str | None:
     """Return the reason of an error of Google, whose code only repeats the status: the reason of the first error or of the details, or the
-    status.
+    status. Return None for other errors.
     """
     error = _member(body, "error")
     if not isinstance(error, Mapping) or not isinstance(error.get("code"), int):
@@ -410,7 +410,9 @@ def _one(body: Any) -> Any:
 
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
-    """Return the members of an error other than its code and message (``told``), such as the field at fault or a missing scope."""
+    """Return the members of an error other than its code and message (``told``), such as the field at fault or a missing scope; None if the
+    body is not an object.
+    """
     body = _one(refusal.body)
     if not isinstance(body, Mapping):
         return None

@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
     def first(self, *names: str) -> str | None:
-        """Return the value of the first of these fields that is neither missing nor empty."""
+        """Return the value of the first of these fields that is neither missing nor empty; None if all are."""
         for name in names:
             if value := self._fields.get(name.lower()):
                 return value
@@ -54,23 +54,29 @@ class Headers(Mapping[str, str]):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait: ``Retry-After`` as seconds or as a date, otherwise the reset of an exhausted rate limit. A day at most."""
+        """Seconds to wait: ``Retry-After`` as seconds or as a date, otherwise the reset of an exhausted rate limit. A day at most; None if
+        no field states a time.
+        """
         return rate_limits.wait(self.get, is_throttled=False)
 
     @property
     def retry_after_throttle(self) -> float | None:
-        """Seconds to wait after a response whose status reports an exhausted limit. A reset without a count belongs to that limit."""
+        """Seconds to wait after a response whose status reports an exhausted limit. A reset without a count belongs to that limit. None if
+        no field states a time.
+        """
         return rate_limits.wait(self.get, is_throttled=True)
 
     @property
     def rate_limit_remaining(self) -> int | None:
-        """Number of requests left in the current window, of the limit with the fewest (docs/reference/rate-limits.md)."""
+        """Number of requests left in the current window, of the limit with the fewest (docs/reference/rate-limits.md); None if no field
+        states it.
+        """
         found = rate_limits.remaining(self.get)
         return None if found is None else int(found)
 
     @property
     def rate_limit_reset(self) -> float | None:
-        """Seconds until the current window ends; a day at most."""
+        """Seconds until the current window ends, a day at most; None if no field states it."""
         return rate_limits.reset(self.get)
 
     def link(self, rel: str) -> str | None:

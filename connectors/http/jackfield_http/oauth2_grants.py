@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _REFRESH = 12.0
 """Timeout of a refresh in seconds, whatever the caller's deadline: a lost answer may hold the only refresh token. It is less than the time
-for which a process holds the right to refresh, so that two never refresh at once.
+for which a process holds the right to refresh, so that two processes never refresh at once.
 """
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"

@@ -41,11 +41,11 @@ class Declared(Protocol):
 
     @property
     def more(self) -> str | None:
-        """JSON Pointer of the member that is true if there are further pages."""
+        """JSON Pointer of the member that is true if there are further pages; None if no such member is declared."""
 
     @property
     def last(self) -> str | None:
-        """JSON Pointer of the member that is true on the last page only."""
+        """JSON Pointer of the member that is true on the last page only; None if no such member is declared."""
 
     @property
     def header(self) -> str:
@@ -57,11 +57,11 @@ class Declared(Protocol):
 
     @property
     def partial(self) -> str | None:
-        """JSON Pointer of a member that is true if a page lacks items of its list."""
+        """JSON Pointer of a member that is true if a page lacks items of its list; None if no such member is declared."""
 
     @property
     def total(self) -> str | None:
-        """JSON Pointer of the number of items of the whole list."""
+        """JSON Pointer of the number of items of the whole list; None if it is not declared."""
 
     @property
     def total_ends(self) -> bool:
@@ -77,7 +77,7 @@ class Declared(Protocol):
 
     @property
     def most(self) -> int | None:
-        """Maximum number of a list's items that the provider returns."""
+        """Maximum number of a list's items that the provider returns; None if it is not declared."""
 
     @property
     def first(self) -> int:

@@ -328,7 +328,7 @@ class _Conversion:
         return found
 
     def _branch(self, branch: Any, keyword: str, number: int, place: _Place) -> Any:
-        """Convert a branch; inline a referenced one whose members other parts describe, too."""
+        """Convert a branch. Inline a referenced branch whose members other parts describe, too."""
         reference = branch.get("$ref") if isinstance(branch, dict) and len(branch) == 1 else None
         if place.refined and isinstance(reference, str):
             with suppress(LookupError):

@@ -33,7 +33,7 @@ _NULL = "NULL"
 
 
 def encoded(value: Any, oid: int, elements: int | None) -> bytes | None:
-    """Convert a JSON value to a parameter's text; ``elements`` is the element type of an array type.
+    """Convert a JSON value to a parameter's text; ``elements`` is the element type of an array type. Return None for null.
 
     :raises Unfit: if the value cannot be encoded.
     """

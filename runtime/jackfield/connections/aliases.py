@@ -75,7 +75,7 @@ class Choice:
         return all(_holds(condition, fields) for condition in self.when)
 
     def lacks(self, fields: Mapping[str, Any]) -> str | None:
-        """Return the first of ``needs`` without any present field."""
+        """Return the first of ``needs`` none of whose fields is present; None if each has a present field."""
         return next((need for need in self.needs if not any(_holds(name, fields) for name in need.split("|"))), None)
 
 

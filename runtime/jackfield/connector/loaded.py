@@ -23,7 +23,7 @@ class LoadedConnector(Protocol):
 
     @property
     def explain(self) -> Explain | None:
-        """Mapping of the exceptions of the connector's client to errors with codes."""
+        """Mapping of the exceptions of the connector's client to errors with codes; None if the connector has no error map."""
 
     @property
     def actions(self) -> Mapping[str, Action]:

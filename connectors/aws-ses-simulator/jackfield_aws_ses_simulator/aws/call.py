@@ -54,7 +54,7 @@ class Call:
 
     @property
     def token(self) -> str | None:
-        """Session token sent with the key."""
+        """Session token sent with the key; None without a session."""
         return self.http.headers.get("x-amz-security-token")
 
     @property

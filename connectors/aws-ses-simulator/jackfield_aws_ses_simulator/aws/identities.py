@@ -159,4 +159,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetAccount": _get_account,
     "PutAccountDetails": _put_details,
 }
-"""Operations by name; each returns the members of its response, and possibly further ones."""
+"""Operations by name. Each returns the members of its response; members outside the operation's output shape are left out."""

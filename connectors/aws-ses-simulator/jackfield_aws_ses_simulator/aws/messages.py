@@ -102,12 +102,12 @@ class SentMessage:
 
     @property
     def text(self) -> str | None:
-        """The plain text, decoded."""
+        """Plain text, decoded; None if the message has none."""
         return self.content.text
 
     @property
     def html(self) -> str | None:
-        """The HTML text, decoded."""
+        """HTML text, decoded; None if the message has none."""
         return self.content.html
 
     @property

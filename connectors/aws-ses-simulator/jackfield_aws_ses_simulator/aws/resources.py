@@ -228,4 +228,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteSuppressedDestination": partial(_in_list, _delete),
     "ListSuppressedDestinations": partial(_in_list, _list_suppressed),
 }
-"""Operations by name; each returns the members of its response, and possibly further ones."""
+"""Operations by name. Each returns the members of its response; members outside the operation's output shape are left out."""

@@ -257,4 +257,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "UpdateReputationEntityPolicy": _set_policy,
     "ListRecommendations": _recommendations,
 }
-"""Operations by name; each returns the members of its response, and possibly further ones."""
+"""Operations by name. Each returns the members of its response; members outside the operation's output shape are left out."""

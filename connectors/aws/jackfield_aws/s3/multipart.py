@@ -132,7 +132,7 @@ def _list_parts(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]
 
 def _send(sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]], *, whole: bool) -> bool:
     """Send parts, several concurrently, and record arrived ones in ``there``. Return whether all arrived within this poll's time or, with
-    ``whole``, the call's.
+    ``whole``, within the call's time.
     """
     call, slots = current_call(), Semaphore(PARALLEL)
     until = math.inf if whole else monotonic() + (_LONGEST if call is None else min(_LONGEST, call.deadline.remaining() / 2))

@@ -22,7 +22,7 @@ COUNT = 10_000
 USUAL = 8 * MEBI
 """Default bytes of an uploaded part; a very large file has larger parts."""
 COPIED = 128 * MEBI
-"""Bytes of a copied part, which does not pass through this machine."""
+"""Size of a copied part, in bytes. The part does not pass through this machine."""
 _MD5 = re.compile(r'"?([0-9a-f]{32})(?:-([0-9]+))?"?\Z')
 
 

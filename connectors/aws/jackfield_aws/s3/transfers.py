@@ -40,7 +40,7 @@ from jackfield_aws.virtual.calls import Body
 
 _OCTETS = "application/octet-stream"
 RANGE = 4 * MEBI
-"""Bytes of a downloaded range, three of which are in memory at once."""
+"""Size of a downloaded range, in bytes. Three ranges are in memory at once."""
 _PIECE = 64 * 1024
 """Bytes of one read, few enough that the C library serves them from memory it already has. Whole ranges, read by short-lived threads, let
 its heaps grow with the object's size (measured: 15 MB in 256 MB).
@@ -130,7 +130,7 @@ class FileSender:
         return {"ETag": answer["ETag"], **({} if "ContentMD5" in proof else proof)}
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Compare an object with the file, which is read completely."""
+        """Return whether an object equals the file, which is read completely; None if only the object's size and time can decide."""
         digest = Digest(self._upload.cut.width, md5=about.get("ServerSideEncryption") in _PLAIN)
         for piece in self._file:
             digest.update(piece)

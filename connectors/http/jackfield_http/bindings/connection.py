@@ -124,7 +124,7 @@ class BoundConnection(HttpConnection):
         return LeasedToken(context, f"oauth2 {row['scheme']}", mint, prefix=row.get("prefix", "Bearer "))
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return the certificate and its key, if the type has them."""
+        """Return the certificate and its key; None for each if the type has none."""
         row = next((row for row in self.credentials if row["kind"] == "mutualTls"), None)
         values = self.__pydantic_extra__ or {}
         return (None, None) if row is None else (value_of(row, values, "certificate"), value_of(row, values, "privateKey"))

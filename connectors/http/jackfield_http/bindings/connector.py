@@ -298,7 +298,9 @@ class BoundCall:
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
     def _failed(self, given: Json) -> Failed | None:
-        """Return the function that detects failures in successful responses: by the rules of the binding, and for GraphQL by its errors."""
+        """Return the function that detects failures in successful responses: by the rules of the binding, and for GraphQL by its errors.
+        Return None if the binding has no rules.
+        """
         outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
         rules = [rule for rule in (self._refusing, self._whole, outcomes) if rule is not None]
         if len(rules) < 2:

@@ -25,7 +25,7 @@ _SPLIT = re.compile(r"^/|//")
 the provider says so.
 """
 _LONGEST_KEY = 255
-"""Characters of an idempotency key at most, if its provider says no other number."""
+"""Default maximum length of an idempotency key, in characters."""
 _SEVERAL = re.compile(r"[,*]")
 """Regular expression of media types that name several types or any."""
 

@@ -100,7 +100,7 @@ class _Reading:
         self._challenge = challenge
 
     def __call__(self, request: HookRequest, hook: Hook) -> Received:
-        """Return the event; none for a handshake and for events that the trigger does not watch."""
+        """Return the event; no event for a handshake, or for an event that the trigger does not watch."""
         body = _form(request) if self._about.get("read") == "form" else request.json()
         answered = None if self._challenge is None else self._challenge.after(request, body, hook)
         if answered is not None:

@@ -302,8 +302,9 @@ class RequestInputs(PageInputs):
         return max(by_method, self.effect or by_method, key=_CAUTION.index)
 
     def rules(self) -> Iterable[Detail]:
-        """Find faults that the schema cannot express: two bodies, header fields that callers must not set, an effect that is too
-        harmless."""
+        """Yield the faults that the schema cannot express: two bodies, header fields that callers must not set, an effect that is too
+        harmless.
+        """
         bodies = {"json": self.json_body, "form": self.form, "multipart": self.multipart, "text": self.text, "file": self.file}
         given = [name for name, value in bodies.items() if value is not None]
         if len(given) > 1:
