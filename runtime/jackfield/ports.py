@@ -33,7 +33,7 @@ class SeenJournal(Protocol):
     """Journal of a workspace as one caller sees it: entries that the rules hide appear not to exist."""
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return visible entries that match all filters, newest first, and the cursor of the next page."""
+        """Return visible entries that match all filters, newest first, and the cursor of the next page; None after the last page."""
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
@@ -68,7 +68,7 @@ class Approvals(Protocol):
     """Calls of one workspace that wait, or waited, for a person's approval."""
 
     def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """Return approvals, the newest first, without inputs, and the cursor of the next page."""
+        """Return approvals, the newest first, without inputs, and the cursor of the next page; None after the last page."""
 
     def show(self, identifier: str) -> dict[str, Any]:
         """Return an approval; while the call waits, with the request to be sent, secrets masked.

@@ -106,7 +106,9 @@ class Show:
 
 
 def _console() -> Console | None:
-    """Return Rich's console if colours are wanted: on a terminal, with rich, unless NO_COLOR is set (no-color.org)."""
+    """Return Rich's console if colours are wanted: on a terminal, with rich, unless NO_COLOR is set (no-color.org). Return
+    None otherwise.
+    """
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return None
     try:

@@ -37,7 +37,7 @@ def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from
 
 
 def dkim_records(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
-    """List the DKIM records of a domain from the ``DkimAttributes`` of a response; empty if the owner uses a key of its own."""
+    """Return the DKIM records of a domain from the ``DkimAttributes`` of a response; empty if the owner uses a key of its own."""
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
         return []  # the key pair is the owner's: Amazon SES knows only the selector
     zone = attributes.get("SigningHostedZone") or _ZONE

@@ -145,8 +145,8 @@ class AwsErrors:
         return row or BY_STATUS.get(answer.status, CONTENT)
 
     def _row(self, answer: Answer) -> Row | None:
-        """Return the row of a code and its message; a message about a throttle outranks a more general code. With a 5xx, only a code that
-        refuses counts, such as ``LimitExceeded``: the message of a failed service is not reliable.
+        """Return the row of a code and its message, None if no row matches; a message about a throttle outranks a more general code. With a
+        5xx, only a code that refuses counts, such as ``LimitExceeded``: the message of a failed service is not reliable.
         """
         code, message = plain(answer.code), answer.message.casefold()
         phrased = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None)

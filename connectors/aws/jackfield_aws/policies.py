@@ -100,7 +100,9 @@ def _narrowed(statements: Iterable[Statement]) -> Iterator[dict[str, Any]]:
 
 
 def doubts(permissions: Iterable[str], statements: Iterable[Statement] = ()) -> dict[str, Any]:
-    """Return the document with the IAM actions that AWS did not document on the date of the list; empty if there are none."""
+    """Return the document with the IAM actions that AWS did not document on the date of the list; an empty object if there are no such
+    actions.
+    """
     found = unproven([*permissions, *(action for action, _ in statements)])
     if not found:
         return {}

@@ -367,7 +367,7 @@ class HttpClient(SecretHolder):
             call.returned(noted(answer))
 
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
-        """Return the function that judges a success; None if there is none, or the response is not JSON."""
+        """Return the function that judges a success; None if there is no such function, or the response is not JSON."""
         errors = self._settings.errors
         failed = exchange.failed or errors.failed
         if failed is None or errors.read is not None:

@@ -60,7 +60,7 @@ class Exchange:
         return 200 <= status < 300 if self.expect is None else status in self.expect
 
     def moved(self, status: int, headers: Headers) -> Url | None:
-        """Return the address, without its query, to which a response redirects within the same origin; None if there is none."""
+        """Return the address, without its query, to which a response redirects within the same origin; None for any other response."""
         if status not in _REDIRECTS or "location" not in headers:
             return None
         try:

@@ -80,7 +80,7 @@ class Headers(Mapping[str, str]):
         return rate_limits.reset(self.get)
 
     def link(self, rel: str) -> str | None:
-        """Return the target of the ``Link`` with this relation (RFC 8288); None if there is none."""
+        """Return the target of the ``Link`` with this relation (RFC 8288); None if the response has no such link."""
         return link_target(self.get("link", ""), rel)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def find(body: Any, pointer: str) -> Any:
-    """Return the value at ``pointer``; None if there is none. "" selects the whole body, and ``-`` the last item of a list."""
+    """Return the value at ``pointer``; None if the body has no such value. "" selects the whole body, and ``-`` the last item of a list."""
     found = body
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")

@@ -104,7 +104,8 @@ def reset(find: Find) -> float | None:
 
 
 def wait(find: Find, *, is_throttled: bool) -> float | None:
-    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an exhausted limit ends.
+    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an exhausted limit ends; None if no field
+    states a time.
 
     With ``is_throttled``, the limit counts as exhausted (status 429), even if no field states the remaining requests.
     """

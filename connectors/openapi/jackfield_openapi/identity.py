@@ -48,7 +48,7 @@ def declared_probe(operation: Operation, connection: list[Json], server: int) ->
 
 
 def probe_of(row: Json, actions: list[Json]) -> str | None:
-    """Return a path whose GET tests connections of a type; None if there is none.
+    """Return a path whose GET tests connections of a type; None if the document has no such path.
 
     The path is a read without required inputs that needs the type's credentials. A path of the person's own account is preferred.
     """

@@ -114,7 +114,9 @@ _LARGE = 64 * 1024
 
 
 def written(manifest: Json) -> tuple[bytes, bytes | None]:
-    """Return the manifest as a file, and its index if it has many actions or is large: then each action is on a line of its own."""
+    """Return the manifest as a file, and its index, or None if it has few actions and is small. With an index, each action is on a line of
+    its own.
+    """
     if len(manifest["actions"]) <= _FEW and len(whole := as_json(manifest)) <= _LARGE:
         return whole, None
     pieces, size = [b"{"], 1

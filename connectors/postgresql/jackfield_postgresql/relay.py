@@ -110,7 +110,7 @@ class Relay(Intake):
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """Return the received bytes; None if there are none, and empty bytes after the end of the connection, whatever its cause."""
+    """Return the received bytes; None if no bytes have arrived, and empty bytes after the end of the connection, whatever its cause."""
     try:
         return sock.recv(_PIECE)
     except BlockingIOError:

@@ -202,7 +202,7 @@ class Session(ServerSession):
             raise ValueError(self._tag)  # the server has not said what it has done
 
     def _drain(self) -> pq.abc.PGresult | None:
-        """Read all results of a statement; return the first, or None if there is none."""
+        """Read all results of a statement; return the first, or None if the statement has no result."""
         first: pq.abc.PGresult | None = None
         while (result := self._result()) is not None:
             if result.status not in (_TUPLES, _DONE):

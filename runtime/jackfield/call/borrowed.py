@@ -204,7 +204,7 @@ class Loan:
     reads: bool
     """True if the request only reads, by its method and by the declarations of the lender's actions."""
     asks: str | None
-    """Sentence that names the rule by which the call waits for a person's approval; None if there is none."""
+    """Sentence that names the rule by which the call waits for a person's approval; None if no rule requires an approval."""
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> LoadedConnector:
         """Return the lender's code."""

@@ -95,7 +95,7 @@ class Outputs:
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 
     def find(self, identifier: str) -> StoredSource | None:
-        """Return a stored file of the workspace; None if there is none."""
+        """Return a stored file of the workspace; None if the workspace has no such file."""
         file = self.files.find(self.workspace, identifier)
         return None if file is None else StoredSource(self.files, file)
 

@@ -171,7 +171,8 @@ class Handing(AttemptEvents):
         self._check()
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Pass on the withheld events of an ended attempt. Return its error, or the error that the reader of a ``read`` has left.
+        """Pass on the withheld events of an ended attempt. Return its error, else the error that the reader of a ``read`` has left, else
+        None.
 
         An attempt that has emitted events is not repeated: its reader would get them twice.
         """

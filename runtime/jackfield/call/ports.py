@@ -72,7 +72,7 @@ class Journal(Protocol):
         """
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return entries that match all filters, newest first, and the cursor of the next page."""
+        """Return entries that match all filters, newest first, and the cursor of the next page; None after the last page."""
 
     def resolve(
         self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None

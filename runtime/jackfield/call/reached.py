@@ -45,7 +45,7 @@ class Terms:
     limits: Mapping[str, float] = field(default_factory=dict)
     """Limits of the workspace."""
     asks: str | None = None
-    """Sentence that names the rule by which the call waits for a person's approval; None if there is none."""
+    """Sentence that names the rule by which the call waits for a person's approval; None if no rule requires an approval."""
     settle: str = "off"
     """Use of evidence about a doubt in the workspace: ``off``, ``show`` or ``on``."""
     quotas: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -226,7 +226,7 @@ class Ended:
     """End of a call: the Result for the caller, and the recorded Result.
 
     - ``attempts``: the attempts made; None if none was made.
-    - ``undecided``: an output without a policy's decision, with its context, for the journal; None if there is none.
+    - ``undecided``: an output without a policy's decision, with its context, for the journal; None for any other output.
     """
 
     __slots__ = ("attempts", "recorded", "result", "undecided")

@@ -176,7 +176,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None if there is none. While another thread imports asyncio, there is none."""
+    """Return the event loop that runs in this thread; None if no loop runs. While another thread imports asyncio, there is none."""
     find = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     try:
         return None if find is None else find()

@@ -119,7 +119,9 @@ def checked_grants(text: str) -> str:
 
 
 def rights_in(grants: Iterable[RoleGrant], workspace: str, issuer: str, subject: str, groups: Iterable[str]) -> Rights | None:
-    """Return a person's rights in a workspace; None if there are none. A platform operator has rights in every workspace."""
+    """Return a person's rights in a workspace; None if the person has no rights in it. A platform operator has rights in every
+    workspace.
+    """
     known = frozenset(groups)
     roles = [
         ROLES[one.role]

@@ -130,7 +130,7 @@ class _Stored:
 
 
 class _StoredContent:
-    """Content of an action, whose schemas are read at first use; the index has the rest."""
+    """Content of an action, whose schemas are read at first use; the index has all other content."""
 
     __slots__ = ("_about", "_file", "_row", "defaults", "pagination", "permissions")
 

@@ -98,7 +98,7 @@ class Catalog(ProcessLocal):
     """
 
     offering: Offering | None = None
-    """The operator's offers of catalog sources; None if there are none."""
+    """Operator's offers of catalog sources; None without offers."""
     kinds: tuple[Sequence[tuple[str, str, str | None]] | None, int] = (None, 0)
     """Connector, key and family of each connection type, and the catalog's generation for which the index has noted them."""
     learn: Callable[[], None] | None = None

@@ -29,7 +29,7 @@ def path_of(name: str, schema: Mapping[str, Any]) -> Path:
 
 
 def schema_at(path: Path, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of the value at a path; empty if there is none."""
+    """Return the schema of the value at a path; an empty schema if there is no schema at the path."""
     applying, starts = nodes(schema, schema), list[object]()
     for step in path:
         starts = [found for node in applying for found in member_schemas(node, step) if isinstance(found, Mapping)]

@@ -161,7 +161,7 @@ class Aliases:
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
-        """Return the alias of ``key`` in the format ``form``; None if there is none."""
+        """Return the alias of ``key`` in the format ``form``; None if no such alias exists."""
         return self._found.get(form, {}).get(key)
 
     def all(self, form: str) -> Mapping[str, Alias]:
@@ -170,7 +170,7 @@ class Aliases:
 
 
 def alias_for(manifest: Manifest, form: str, action: object) -> Alias | None:
-    """Return the alias of a connector's own manifest in the format ``form`` that names the action; None if there is none."""
+    """Return the alias of a connector's own manifest in the format ``form`` that names the action; None if no such alias exists."""
     for declared, key, data in _entries(manifest.raw.get("aliases")):
         if declared == form and isinstance(data, Mapping):
             try:

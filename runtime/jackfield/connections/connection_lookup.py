@@ -55,8 +55,8 @@ class Connections:
     ``disabled`` are disabled entries of other systems' files.
 
     A connection in a file hides a stored connection of the same name. Files that change are read again within a tenth of a second.
-    ``open_store`` opens the database at first use; None if there is none. The connectors of ``catalog`` (default: the installed ones)
-    translate files of other systems.
+    ``open_store`` opens the database at first use; None if there is no database. The connectors of ``catalog`` (default: the installed
+    ones) translate files of other systems.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Connections:
             yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
 
     def in_files(self, name: str) -> NamedConnection | None:
-        """Return the (first) connection of that name in a file; None if there is none."""
+        """Return the (first) connection of that name in a file; None if no file defines it."""
         found = self._by_name.get(name)
         return None if found is None else self._of_family(found[0])
 

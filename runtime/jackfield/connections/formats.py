@@ -178,7 +178,7 @@ def recognise(content: object) -> str | None:
 
 
 def format_of_variable(name: str) -> str | None:
-    """Return the format that an environment variable has by convention; None if there is none."""
+    """Return the format that an environment variable has by convention; None if no format uses the variable."""
     return next((form.name for form in _installed() if form.variable == name), None)
 
 

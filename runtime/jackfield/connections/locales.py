@@ -44,7 +44,7 @@ class Texts:
         self._patterns = sorted(made, key=lambda pair: -len(pair[1]))
 
     def find(self, text: str) -> str | None:
-        """Return the text for the reader; None if there is none. Variable parts are translated, too."""
+        """Return the text for the reader; None if the reader's language has no such text. Variable parts are translated, too."""
         found = self._exact.get(text)
         if found is not None or len(text) > _LONGEST:
             return found

@@ -37,7 +37,7 @@ class RegisteredClients(Protocol):
     """OAuth clients that connections refer to."""
 
     def find(self, name: str) -> OAuthClient | None:
-        """Return the client of this name; None if there is none."""
+        """Return the client of this name; None if no such client is registered."""
 
 
 class StoredConnection(Protocol):
@@ -68,19 +68,19 @@ class StoredConnections(Protocol):
         """True if the database is in this process."""
 
     def find(self, name: str) -> NamedConnection | None:
-        """Return the connection called ``name`` with its secrets decrypted; None if there is none.
+        """Return the connection called ``name`` with its secrets decrypted; None if no such connection is stored.
 
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
 
     def name_of(self, identifier: str) -> str | None:
-        """Return the name of the connection with this ID; None if there is none."""
+        """Return the name of the connection with this ID; None if no such connection is stored."""
 
     def knows(self, name: str) -> bool:
         """Return whether ``find`` needs no SQL for this name now."""
 
     def show(self, name: str) -> StoredConnection | None:
-        """Return the connection called ``name`` without its secrets; None if there is none."""
+        """Return the connection called ``name`` without its secrets; None if no such connection is stored."""
 
     def list(self, *, limit: int) -> Sequence[StoredConnection]:
         """Return up to ``limit`` connections by name."""

@@ -79,8 +79,8 @@ def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) 
 
 
 def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
-    """Return ``poll`` and ``cancel`` of a job as actions, from functions that get the handle as JSON and return a ``PolledJob`` and a
-    ``NoOutput``.
+    """Return ``poll`` and ``cancel`` of a job as actions (None without ``cancel``), from functions that get the handle as JSON and return a
+    ``PolledJob`` and a ``NoOutput``.
     """
     found: Any = action  # an Action, whose module imports this one
     plain = replace(

@@ -29,7 +29,7 @@ class AttemptEvents:
         """
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """End the events of the attempt; return its error. ``warn`` adds a warning to a successful call."""
+        """End the events of the attempt; return its error, or None after a success. ``warn`` adds a warning to a successful call."""
         del warn
         return error
 
@@ -60,7 +60,7 @@ class FileStore(Protocol):
         """Store content and return the file as it appears in the output."""
 
     def find(self, identifier: str) -> FileSource | None:
-        """Return a stored file by its ID; None if there is none, or it has expired."""
+        """Return a stored file by its ID; None if no such file exists, or it has expired."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

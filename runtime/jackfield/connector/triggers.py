@@ -386,7 +386,7 @@ class Triggers:
         setup: str = "",
         max_body_bytes: int = LARGEST,
     ) -> Webhook:
-        """Declare a webhook; its decorators ``receive``, ``enable``, ``renew``, ``disable`` and ``poll`` declare the rest.
+        """Declare a webhook; its decorators ``receive``, ``enable``, ``renew``, ``disable`` and ``poll`` declare its functions.
 
         ``verify`` gets each request and the hook first, and raises ``Forged`` unless the provider has signed exactly these bytes. Without
         ``enable``, a person enters the URL at the provider; ``setup`` says how (Markdown).

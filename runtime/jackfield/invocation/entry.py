@@ -151,7 +151,7 @@ class Entry:
 
     @property
     def problem(self) -> str | None:
-        """Reason why the entry cannot be read in full, or why no call can repeat it; None if there is none."""
+        """Reason why the entry cannot be read in full, or why no call can repeat it; None if the entry has no such problem."""
         if self.damage is None and self.idempotency_key is not None and not self.idempotency_key.strip():
             return "its idempotency key consists of blanks, which are none: an older version has taken it"
         return self.damage

@@ -137,7 +137,7 @@ def is_cancelled(error: BaseException) -> bool:
 
 
 def _end(error: BaseException) -> TracebackType | None:
-    """Return the last entry of a traceback, where its exception was raised."""
+    """Return the last entry of a traceback, where its exception was raised; None without a traceback."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

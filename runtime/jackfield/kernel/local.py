@@ -23,7 +23,7 @@ COMMAND_LINE = "cli"
 
 
 def account() -> str | None:
-    """Return the name of the account that this process runs as; variables such as LOGNAME can be forged."""
+    """Return the name of the account that this process runs as, None if it is unknown; variables such as LOGNAME can be forged."""
     if sys.platform == "win32":
         return os.environ.get("USERNAME")
     import pwd

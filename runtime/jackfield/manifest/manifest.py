@@ -441,8 +441,8 @@ class Manifest:
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:
-        """Return the connection type of a name (``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``); None if there is
-        none.
+        """Return the connection type of a name (``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``); None if the
+        connector has no such type.
         """
         owner, _, key = name.rpartition("/")
         found = self.connection_types.get(key)

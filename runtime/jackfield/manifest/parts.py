@@ -70,7 +70,7 @@ def example(
 
 
 def too_long(manifest: Mapping[str, Any]) -> str | None:
-    """Return a description of the first text of a manifest that is too long; None if there is none."""
+    """Return a description of the first text of a manifest that is too long; None if no text is too long."""
     found = next(_long(manifest, ""), None)
     if found is None:
         return None

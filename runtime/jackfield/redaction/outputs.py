@@ -309,7 +309,7 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
 
 
 def _text_at(event: Any, path: Path, is_bytes: bool) -> str:
-    """Return the string at a place of an event, bytes as one character each; empty if there is none."""
+    """Return the string at a place of an event, bytes as one character each; an empty string if the place holds no string."""
     value = event
     for key in path:
         if isinstance(key, str):

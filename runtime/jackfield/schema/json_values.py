@@ -103,8 +103,8 @@ def to_json(value: object, *, keeps_exact: bool = False) -> tuple[Json, tuple[De
     """Convert a value to plain JSON, with one Detail for each part that is not JSON.
 
     Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become their base. Everything else is replaced by
-    null, a lone surrogate by U+FFFD, so that the rest can be validated in the same pass. ``keeps_exact``: numbers with more digits than a
-    double stay unchanged (``kernel.exact``); the engine does not accept them.
+    null, a lone surrogate by U+FFFD, so that all other parts can be validated in the same pass. ``keeps_exact``: numbers with more digits
+    than a double stay unchanged (``kernel.exact``); the engine does not accept them.
     """
     faults: list[Detail] = []
     return _Reader(faults, keeps_exact=keeps_exact).read(value, "", MAX_DEPTH), tuple(faults)

@@ -58,7 +58,7 @@ class Pool(ProcessLocal):
                 connection.close()
 
     def take(self, target: Target) -> Connection | None:
-        """Return an idle connection to ``target`` that is still usable; None if there is none."""
+        """Return an idle connection to ``target`` that is still usable; None if no such connection is idle."""
         place = (target.scheme, target.host, target.port)
         while True:
             with self._lock:

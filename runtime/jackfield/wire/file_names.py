@@ -14,7 +14,8 @@ _LONGEST_HEADER = 4000
 def file_name(disposition: str) -> str | None:
     """Return the file name of a ``Content-Disposition``, of ``filename*`` before ``filename``, in a form that every host can save.
 
-    It has no folders, no hidden characters, no blanks or dots at the end, and at most 200 bytes with its ending. None if there is none.
+    It has no folders, no hidden characters, no blanks or dots at the end, and at most 200 bytes with its ending. Return None if the field
+    has no usable name.
     """
     message = Message()
     message["Content-Disposition"] = disposition[:_LONGEST_HEADER]

@@ -213,7 +213,7 @@ class _Question:
         return Plan(budget.scope(values, client), self.action.cost(values), warmup)
 
     def limits(self) -> Limits | None:
-        """Return the limits that the provider states; None if there are none."""
+        """Return the limits that the provider states; None if the provider states no limits."""
         budget = self.action.budget
         found = None if budget is None else budget.limits(self.client())
         return found if isinstance(found, Limits) else None

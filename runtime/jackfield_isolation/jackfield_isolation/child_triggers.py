@@ -1,4 +1,4 @@
-"""Triggers of a connector in its own process: it reads requests, polls pages and makes registrations; the parent does the rest."""
+"""Triggers of a connector in its own process: it reads requests, polls pages and makes registrations; the parent does everything else."""
 
 from __future__ import annotations
 

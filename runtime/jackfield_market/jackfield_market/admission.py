@@ -90,7 +90,7 @@ def verified(path: str, known: Mapping[str, Release]) -> Candidate | None:
 
 
 def _signer_of(path: str) -> str | None:
-    """Return the key id that an attestation states; None if there is none."""
+    """Return the key id that an attestation states; None if it states no key id."""
     if not os.path.exists(f"{path}{SUFFIX}"):
         return None
     return str(read_attestation(read_bounded(f"{path}{SUFFIX}", MAX_BYTES))["statement"]["keyId"])

@@ -99,7 +99,7 @@ class Wheel:
         return self.files[f"{self.dist_info}/METADATA"]
 
     def info(self, name: str) -> bytes | None:
-        """Return a file of the metadata folder, such as ``sboms/bom.cdx.json``; None if there is none."""
+        """Return a file of the metadata folder, such as ``sboms/bom.cdx.json``; None if the wheel has no such file."""
         return self.files.get(f"{self.dist_info}/{name}")
 
 

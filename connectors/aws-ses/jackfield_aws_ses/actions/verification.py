@@ -79,7 +79,7 @@ class NewIdentity(IdentityChosen):
 
     @property
     def mail_from(self) -> str | None:
-        """MAIL FROM domain in ASCII."""
+        """MAIL FROM domain in ASCII; None without such a domain."""
         return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
 
 
@@ -298,7 +298,7 @@ class MailFrom(IdentityChosen):
 
     @property
     def mail_from(self) -> str | None:
-        """MAIL FROM domain in ASCII."""
+        """MAIL FROM domain in ASCII; None without such a domain."""
         return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
 
 

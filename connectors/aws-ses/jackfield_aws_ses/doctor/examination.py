@@ -91,7 +91,7 @@ def _recipient(account: SesAccount, recipient: str, *, in_sandbox: bool) -> Iter
 
 
 def _with_failure(findings: Iterable[Finding], region: str) -> Iterator[Finding]:
-    """Yield the findings; if SES does not answer or a permission is missing, yield a finding about that instead of the rest."""
+    """Yield the findings. If SES does not answer or a permission is missing, yield a finding about this, and no further findings."""
     try:
         yield from findings
     except Denied as denied:

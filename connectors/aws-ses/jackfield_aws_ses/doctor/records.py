@@ -32,18 +32,18 @@ class Records:
         self._resolver = resolver
 
     def txt(self, name: str) -> tuple[str, ...]:
-        """Return the TXT records, each with its strings joined (RFC 7208 §3.3); empty if there are none.
+        """Return the TXT records, each with its strings joined (RFC 7208 §3.3); an empty tuple if the name has no TXT records.
 
         :raises DnsUnavailable: if DNS does not answer.
         """
         return tuple(b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT"))
 
     def mx(self, name: str) -> tuple[str, ...]:
-        """Return the hosts of the MX records, in lower case; empty if there are none. Raises as ``txt`` does."""
+        """Return the hosts of the MX records, in lower case; an empty tuple if the name has no MX records. Raises as ``txt`` does."""
         return tuple(_plain(row.exchange) for row in self._rows(name, "MX"))
 
     def cname(self, name: str) -> str | None:
-        """Return the target of the CNAME record, in lower case; None if there is none. Raises as ``txt`` does."""
+        """Return the target of the CNAME record, in lower case; None if the name has no CNAME record. Raises as ``txt`` does."""
         return next((_plain(row.target) for row in self._rows(name, "CNAME")), None)
 
     def _rows(self, name: str, kind: str) -> list[Any]:

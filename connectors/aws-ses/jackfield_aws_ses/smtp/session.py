@@ -121,7 +121,7 @@ class Session(smtplib.SMTP):
         return Reply(code, text.decode("utf-8", "replace"))
 
     def interruption(self) -> Reply | None:
-        """Return an unsolicited reply, if any; called just before the final dot."""
+        """Return an unsolicited reply; None if none has arrived. It is called just before the final dot."""
         return self.reply() if self._has_arrived() else None
 
     def check_last(self) -> None:

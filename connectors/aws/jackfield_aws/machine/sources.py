@@ -118,7 +118,7 @@ class Sources:
 
     def setting(self, name: str, beside: str = "") -> str | None:
         """Return a setting of the profile, or of the first of its source profiles that has both the setting and the one named by
-        ``beside``.
+        ``beside``. Return None if no profile has it.
         """
         profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
         while profile and profile not in seen:

@@ -16,7 +16,7 @@ _LONGEST = 60
 
 
 def advice(shape: Any, parameters: Mapping[str, Any]) -> str:
-    """Return a sentence for each value outside its member's list, at most three; empty if there is none."""
+    """Return a sentence for each value outside its member's list, at most three; an empty string if all values are listed."""
     found = islice(_unknown(shape, parameters, ""), _MOST) if shape is not None else ()
     return " ".join(
         f"'{value[:_LONGEST]}' at {path} is none of the {len(known)} values that this version knows{did_you_mean(value, known) or '.'}"

@@ -116,7 +116,7 @@ Condition = Callable[[Mapping[str, Any]], bool]
 
 
 def condition_of(service: str, operation: str, shape: Any) -> Condition | None:
-    """Return the condition that makes an otherwise idempotent operation a ``write``; None if there is none."""
+    """Return the condition that makes an otherwise idempotent operation a ``write``; None if the operation has no such condition."""
     if (service, operation) == ("route53", "ChangeResourceRecordSets"):
         return _creates_or_deletes
     names = frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)

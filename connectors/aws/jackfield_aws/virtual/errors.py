@@ -32,7 +32,9 @@ class ServiceErrors(AwsErrors):
     """Error map of the virtual connectors."""
 
     def __call__(self, error: Exception, client: Any, inputs: Any = None) -> JackfieldError | None:
-        """Return the error for an exception; a refusal of the request's content also names values that the service's model lacks."""
+        """Return the error for an exception, None if it is unknown; a refusal of the request's content also names values that the service's
+        model lacks.
+        """
         found = super().__call__(error, client, inputs)
         if isinstance(error, StreamFault) and found is not None:
             found = error.judge(found)

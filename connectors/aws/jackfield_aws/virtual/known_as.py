@@ -181,7 +181,7 @@ _OTHER = re.compile(r"[^a-z0-9]")
 
 
 def service_called(name: str, services: Collection[str]) -> str | None:
-    """Return the service among ``services`` that people or AWS call ``name``; None if there is none."""
+    """Return the service among ``services`` that people or AWS call ``name``; None if no service has this name."""
     plain = {_OTHER.sub("", service): service for service in services} | _NAMES
     asked = _OTHER.sub("", name.lower())
     found = plain.get(asked) or plain.get(re.sub("^(?:amazon|aws)", "", asked))

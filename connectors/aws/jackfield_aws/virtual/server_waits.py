@@ -16,7 +16,7 @@ _MARGIN = 1.0
 
 
 def wait_of(shape: Any) -> tuple[str, int] | None:
-    """Return the input member with the seconds that AWS waits, and its minimum; None if there is none."""
+    """Return the input member with the seconds that AWS waits, and its minimum; None if the operation has no such member."""
     members = {} if shape is None else shape.members
     return next(((name, int(member.metadata.get("min", 0))) for name, member in members.items() if name.casefold() == _NAME), None)
 

@@ -13,7 +13,7 @@ class Start:
 
     - ``waiter``: name of the waiter that detects its end.
     - ``given``: inputs of the waiter's operation, as JMESPath over inputs and response of the starting operation.
-    - ``cancel``: operation that cancels it, and its inputs by JMESPath; None if there is none.
+    - ``cancel``: operation that cancels it, and its inputs by JMESPath; None if the job cannot be cancelled.
     """
 
     waiter: str

@@ -103,7 +103,7 @@ class EventHistory(RecordEvidence):
         }  # fmt: skip
 
     def found(self, about: Mapping[str, str], output: Mapping[str, Any]) -> tuple[Sequence[Record], str | None]:
-        """Return the records with a marker, and the token of the next page."""
+        """Return the records with a marker, and the token of the next page; None after the last page."""
         read = (_record(about, event) for event in output.get("Events") or ())
         return [record for record in read if record is not None], output.get("NextToken")
 

@@ -309,7 +309,9 @@ class BoundCall:
 
 
 def _further(binding: Json) -> Json | None:
-    """Return the members of the binding that replace the usual ones in requests for later pages; None if there are none."""
+    """Return the members of the binding that replace the usual ones in requests for later pages; None if the binding has no
+    such members.
+    """
     path = binding.get("paging", {}).get("continue")
     return None if path is None else {"path": path, "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"]}
 

@@ -37,7 +37,9 @@ class Listing:
             inputs = {**inputs, **following}
 
     def following(self, page: Json) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the inputs for the page after ``page``, and a reason if it is unknown whether that page exists."""
+        """Return the inputs for the page after ``page``, None after the last page; and the reason why it is unknown whether that page
+        exists, else None.
+        """
         if self.pagination is None:
             return None, None
         found, call = self.pagination.following(page), current_call()

@@ -102,7 +102,9 @@ class BoundPoll:
         return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
 
     def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None, str | None]:
-        """Return a page, the inputs of the next page, and a reason if it is unknown whether a next page exists."""
+        """Return a page, the inputs of the next page (None after the last page), and the reason why it is unknown whether a next page
+        exists (else None).
+        """
         listing = self.listing(self.about["action"])
         page = listing.fetch(client, {**self.about.get("inputs", {}), **inputs.given, **more})
         return page, *listing.following(page)

@@ -51,8 +51,8 @@ class Files:
     opened: ExitStack = field(default_factory=ExitStack)
 
     def read(self, value: Any, *place: str | int) -> tuple[Content, str, str | None]:
-        """Return content, media type and name of a file. The content is the reader of a stored file, or the bytes of a file passed by
-        value.
+        """Return content, media type and name (None if unknown) of a file. The content is the reader of a stored file, or the bytes of a
+        file passed by value.
 
         :raises InvalidInput: if the value is not a file.
         """
@@ -81,7 +81,7 @@ class ShownFiles(Files):
     """Stored files of a call that is only described: none is opened."""
 
     def read(self, value: Any, *place: str | int) -> tuple[Any, str, str | None]:
-        """Return a description in place of the content."""
+        """Return a description in place of the content, with media type and name as ``Files.read`` does."""
         content, content_type, name = super().read(value, *place)
         return ShownFile({"bytes": len(content)}) if isinstance(content, bytes) else content, content_type, name
 

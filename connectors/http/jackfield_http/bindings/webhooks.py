@@ -121,8 +121,8 @@ class _Reading:
         return TriggerEvent(dict(body), key, kind, when, **self._evidence(request, body))
 
     def _evidence(self, request: HookRequest, body: Json) -> dict[str, Any]:
-        """Return the members that make the event evidence, as far as the request has them; empty for an object without the reference: the
-        provider reports other objects at the same address.
+        """Return the members that make the event evidence, as far as the request has them. Return an empty object for an event without the
+        reference, since the provider reports other objects at the same address, too.
         """
         found: dict[str, Any] = {}
         for name in _TOLD:

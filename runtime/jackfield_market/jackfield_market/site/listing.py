@@ -33,7 +33,7 @@ def proof(raw: Json) -> Node:
 
 
 def review(raw: Json) -> Node:
-    """Return the provider's demands on applications; None if there are none."""
+    """Return the provider's demands on applications; None if the manifest states no demands."""
     found = review_of(raw)
     return [h.span("needs an app review", class_="badge"), " ", line(found)] if found is not None else None
 

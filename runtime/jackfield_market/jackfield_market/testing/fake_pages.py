@@ -105,7 +105,7 @@ class Pages:
         return _FIRST
 
     def _sent(self, request: Request, given: Json) -> Any:
-        """Return the value of the page's input in a request, from a parameter or a member of the body; None if there is none."""
+        """Return the value of the page's input in a request, from a parameter or a member of the body; None if the request lacks it."""
         wanted = self._row.get("input")
         for row in self._binding.get("parameters", ()):
             if row["input"] == wanted:

@@ -54,7 +54,7 @@ class Request:
         return self.method not in SAFE
 
     def header(self, name: str) -> str:
-        """Return a header field by its name in any case; empty if there is none."""
+        """Return a header field by its name in any case; an empty string if the request lacks the field."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     def json(self) -> Any:

@@ -113,7 +113,7 @@ class Memory:
         return found if self.listed is None else {self.listed: found}
 
     def _alike(self, path: str) -> Json | None:
-        """Return the object that has the last part of a path as one of its values; None if there is none."""
+        """Return the object that has the last part of a path as one of its values; None if no object has it."""
         name = unquote(path.rpartition("/")[2])
         below = (thing for place, thing in self.things.items() if _above(place) == _above(path))
         return next((thing for thing in below if name in _values(thing)), None)

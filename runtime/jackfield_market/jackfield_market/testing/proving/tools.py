@@ -116,7 +116,7 @@ class ToolServer:
     url: str = ""
 
     def talk(self, place: Place) -> tuple[_Talk, Process | None]:
-        """Connect to the server; return the client, and its process unless the server has a URL."""
+        """Connect to the server; return the client, and the server's process, which is None if the server has a URL."""
         if self.command is None:
             return _Posts(self.url), None
         process = Process(self.command.words, self.command.placed(place), talks=True)
