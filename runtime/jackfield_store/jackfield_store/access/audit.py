@@ -178,9 +178,9 @@ class Audit:
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
-        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter ``TEXT*`` matches the beginning; ``*TEXT*``
-        matches any part and ignores case, for an actor also in the name. For a ``target`` it also matches the new name of a renamed
-        connection.
+        """Return up to ``limit`` entries, newest first, and the cursor of the next page, None on the last page. A filter ``TEXT*`` matches
+        the beginning; ``*TEXT*`` matches any part and ignores case, for an actor also in the name. For a ``target`` it also matches the
+        new name of a renamed connection.
 
         :param since: seconds since 1970 from which on entries count, in the order of their writing.
         :param until: seconds since 1970 before which entries count.
@@ -264,7 +264,7 @@ class Audit:
         return tuple(entry for entry in found if entry.damage is not None or str(entry.about.get("event")).startswith(prefix))
 
     def fault_since(self, sequence: int) -> str | None:
-        """Return the first fault of the chain from the entry ``sequence`` to the sealed head; None if there is none."""
+        """Return the first fault of the chain from the entry ``sequence`` to the sealed head; None if the chain is intact."""
         head = self._head()
         if fault := self._seal_fault(head, None):
             return fault
@@ -378,7 +378,7 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
 
 
 def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int, str], known: tuple[int, str] | None) -> str | None:
-    """Return the fault at the end of the chain; None if there is none. The head is read twice, since others may write meanwhile."""
+    """Return the fault at the end of the chain; None without a fault. The head is read twice, since others may write meanwhile."""
     if known is not None and known[0] > count:
         return f"entry {known[0]:,} is missing: the log ends with entry {count:,}"
     if count < before[0]:

@@ -27,7 +27,7 @@ _FORGET = "DELETE FROM kept_rules WHERE name = :name"
 
 
 def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
-    """Return the rules that a workspace of this name had when it was deleted; empty rules if there are none.
+    """Return the rules that a workspace of this name had when it was deleted; empty rules if none are stored.
 
     :raises RowDamaged: if they were changed in the database.
     """
@@ -52,7 +52,7 @@ def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) -> None:
-    """Store the rules of a workspace that is to be deleted; if it has none, delete stored ones."""
+    """Store the rules of a workspace that is to be deleted; if it has no rules, delete the stored rules."""
     text = json.dumps(rules.to_json())
     if rules == Rules():
         forget_rules(transaction, name)

@@ -71,7 +71,7 @@ def manages(pattern: str, workspace: str) -> bool:
 def home_of(pattern: str) -> str:
     """Return the name for a platform's rows in tables of workspaces; no workspace can have it.
 
-    :raises InvalidInvocation: if it is not the pattern of a token.
+    :raises InvalidInvocation: if ``pattern`` is not the pattern of a token.
     """
     return f"{_HOME}{checked_pattern(pattern)}"
 
@@ -126,7 +126,7 @@ class PlatformTokens:
     def find(self, identifier: str) -> PlatformToken:
         """Return a token.
 
-        :raises UnknownToken: if there is none with this ID.
+        :raises UnknownToken: if no token has this ID.
         """
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, {"id": identifier})
@@ -142,7 +142,7 @@ class PlatformTokens:
     def revoke(self, identifier: str) -> PlatformToken:
         """Revoke a token for good. Revoking it again changes nothing.
 
-        :raises UnknownToken: if there is none with this ID.
+        :raises UnknownToken: if no token has this ID.
         """
         now = self._clock.time()
         self._vault.prepare(DEFAULT)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def present_rights(storage: SignInStorage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
-    """Return a person's present rights in a workspace; None if there are none.
+    """Return a person's present rights in a workspace; None for a person without rights.
 
     Groups come from the person's newest sign-in. A person who is no longer signed in has the groups of ``person``.
     """

@@ -97,7 +97,7 @@ class Quota:
 
 
 def at(inputs: Any, path: str) -> Any:
-    """Return the value to which a JSON Pointer into the inputs leads; None if there is none."""
+    """Return the value to which a JSON Pointer into the inputs leads; None if the inputs have no such value."""
     for name in names(path):
         if isinstance(inputs, Mapping):
             inputs = inputs.get(name)

@@ -42,7 +42,7 @@ _END_ALL = "DELETE FROM console_sessions WHERE workspace = :workspace"
 
 
 def end_sessions(transaction: Transaction, workspace: str) -> int:
-    """Sign everybody out of a workspace, in a change of it, and end its one-time links; return how many there were."""
+    """Sign everybody out of a workspace, in a change of it, and end its one-time links; return the number of ended sessions and links."""
     return transaction.change(_END_ALL, {"workspace": workspace})
 
 

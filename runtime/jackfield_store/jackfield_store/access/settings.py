@@ -36,7 +36,7 @@ _THEME = ("name", "logo", "color", "scheme", "wordmark")
 IMAGES = ("logo", "wordmark")
 """Members of a theme that are pictures, which lists and the audit log leave out."""
 _LARGEST_LOGO = 24_000
-"""Characters of a logo's data: URL: a page has at most 60 kB."""
+"""Maximum characters of a logo's data: URL, since a page has at most 60 kB."""
 _LONGEST_NAME = 200
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
@@ -103,7 +103,7 @@ class Settings:
         return tuple(sorted(name for name, guard in self.guards.items() if guard.get("refuse", True)))
 
     def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
-        """Return the guard of a connection, or of inline values; None if it has none."""
+        """Return the guard of a connection, or of inline values; None for a connection without a guard."""
         return self.guards.get(connection or "*", self.guards.get("*"))
 
     @classmethod

@@ -116,7 +116,7 @@ class SignIns:
         return None if found is None else Person.from_json(found)
 
     def newest(self, issuer: str, subject: str) -> Person | None:
-        """Return the newest sign-in of a person; None if there is none any more."""
+        """Return the newest sign-in of a person; None if no sign-in is left."""
         row = self._database.look_up(_NEWEST, {"key": self._key(issuer, subject), "now": self._clock.time()})
         found = None if row is None else self._open_row(row, "person")
         return None if found is None else Person.from_json(found)

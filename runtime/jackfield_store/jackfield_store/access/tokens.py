@@ -36,7 +36,7 @@ from jackfield_store.keys.vault import Vault
 T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"
 OPERATORS = ("cli", "library", "link")
-"""Kinds of actors that are the operator: they have a shell on the host, or a link from there."""
+"""Kinds of actors that are the operator: they have a shell on the host, or a link from the host."""
 
 
 class UnknownToken(InvalidInvocation):
@@ -136,7 +136,7 @@ def read_token(row: Row, vault: Vault | None) -> Token:
     """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged row must not hide the others.
 
     Unreadable rules forbid everything, and so does a row that was changed in the database; its seal is checked if ``vault`` is given. A
-    time that cannot be formatted becomes the nearest one that can, which keeps the order.
+    time that cannot be formatted becomes the nearest time that can, which keeps the order.
     """
     damaged: list[str] = []
     try:
@@ -320,7 +320,8 @@ class Tokens:
         return count
 
     def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
-        """List tokens, newest first, revoked and expired ones included, and the cursor of the next page.
+        """Return a page of tokens, newest first, including revoked and expired ones, and the cursor of the next page, None on the last
+        page.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
@@ -344,7 +345,7 @@ class Tokens:
     def standing(self, identifier: str) -> tuple[Token, str | None]:
         """Return the token with this id, and the reason if it is currently refused.
 
-        :raises UnknownToken: if the workspace has none.
+        :raises UnknownToken: if the workspace has no such token.
         """
         known = self._database.attached(_Known, lambda: _Known(readings(self._database)))
         token = known.tokens.find((self._workspace, identifier), lambda: self.find(identifier))
@@ -353,7 +354,7 @@ class Tokens:
     def revoke(self, identifier: str) -> Token:
         """Revoke a token for good. Revoking it again changes nothing.
 
-        :raises UnknownToken: if the workspace has none with this id.
+        :raises UnknownToken: if the workspace has no such token.
         """
         place = {"workspace": self._workspace, "id": identifier}
         self._vault.prepare(self._workspace)
@@ -387,8 +388,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown,
-        perhaps a platform's. This is the only access to a workspace that does not need its name.
+        """Return the token with this text, of any workspace. None if the token is expired or revoked, with the reason in the log, or
+        unknown, such as a platform's token. This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """

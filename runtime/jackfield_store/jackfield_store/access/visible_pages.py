@@ -24,7 +24,7 @@ Fetch = Callable[[str | None, int], tuple[Sequence[Item], str | None]]
 
 
 def visible_page(fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
-    """Return up to ``limit`` items after ``cursor`` for which ``sees`` is True, and the cursor of the next page."""
+    """Return up to ``limit`` items after ``cursor`` for which ``sees`` is True, and the cursor of the next page, None on the last page."""
     found: list[Item] = []
     read = 0
     while True:

@@ -28,7 +28,7 @@ from jackfield_store.keys.settings_seals import settings_place, settings_seal
 from jackfield_store.keys.vault import Vault
 
 DEFAULT = "default"
-"""The workspace that always exists."""
+"""Name of the workspace that always exists."""
 _OWN = re.compile(r"[A-Za-z0-9]")
 _MOST_CACHED = 1000
 _TRIES = 100
@@ -39,7 +39,7 @@ _HINT = NextStep("workspaces")
 
 
 class UnknownWorkspace(InvalidInvocation):
-    """There is no workspace with this name."""
+    """Error for a workspace that does not exist."""
 
     http_status = 404
 
@@ -169,7 +169,7 @@ class Workspaces:
     def find(self, name: str) -> Workspace:
         """Return the workspace with this name.
 
-        :raises UnknownWorkspace: if there is none.
+        :raises UnknownWorkspace: if there is no such workspace.
         :raises Unavailable: if its settings cannot be read.
         """
         with self._database.read(flush=False) as transaction:
@@ -181,7 +181,7 @@ class Workspaces:
     def settings(self, name: str) -> Settings:
         """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch is unchanged.
 
-        :raises UnknownWorkspace: if there is none with this name.
+        :raises UnknownWorkspace: if there is no such workspace.
         :raises Unavailable: if they cannot be read.
         """
         found = self._known.find(name, lambda: self._read_settings(name))
@@ -319,10 +319,10 @@ def _warned(made: Workspace) -> Workspace:
 
 
 def require(database: Database, name: str) -> None:
-    """Require that a workspace exists. Otherwise a typo would create connections and invocations that a later workspace of that name
-    would inherit.
+    """Require that a workspace exists. Otherwise a typo would create connections and invocations that a later workspace of that name would
+    inherit.
 
-    :raises UnknownWorkspace: if there is none.
+    :raises UnknownWorkspace: if there is no such workspace.
     """
     if name != DEFAULT and database.look_up(_EXISTS, {"name": name}) is None:
         raise _unknown(database, name)

@@ -138,7 +138,7 @@ def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
 
 
 def _new_key_from_environment() -> str | None:
-    """Return the text of the new key from the environment; None if there is none."""
+    """Return the text of the new key from the environment; None if no new key is set."""
     text = os.environ.get(_TEXT)
     named = os.environ.get(_FILE)
     if text or not named:

@@ -30,7 +30,7 @@ WITHIN = 600.0
 _KEPT = 24 * 3600.0
 """Seconds for which the outcome of an authorization can be read."""
 _MOST = 100
-"""Limit of pending authorizations of one connection."""
+"""Maximum number of pending authorizations of one connection."""
 
 _INSERT = """
 INSERT INTO authorizations (workspace, id, digest, connection_id, flow, sealed, status, expires_at, ask_at)
@@ -55,13 +55,13 @@ _PURGE = "DELETE FROM authorizations WHERE workspace = :workspace AND expires_at
 
 
 class UnknownAuthorizationError(InvalidInvocation):
-    """There is no such authorization: it was completed, has expired, or belongs to another browser."""
+    """Error for an authorization that was completed, has expired, or belongs to another browser."""
 
     http_status = 404
 
 
 class NotAnsweredError(InvalidInvocation):
-    """The person has not come back from the provider yet."""
+    """Error for an authorization whose person has not come back from the provider yet."""
 
     http_status = 409
 
@@ -107,8 +107,8 @@ class Pending:
 
 
 _PLACE = "begun authorization"
-"""Start of the place that the members are sealed for. Versions that completed an authorization in any browser use another and cannot open
-these members. The seal also binds the columns by which an answer finds its authorization, the connection, and the expiry.
+"""Start of the place that the members are sealed for. Versions that completed an authorization in any browser use another place and cannot
+open these members. The seal also binds the columns by which an answer finds its authorization, the connection, and the expiry.
 """
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")
@@ -117,7 +117,9 @@ _LATER = ("grant", "account")
 
 
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
-    """Return the workspace and the id of the authorization to which a provider's answer belongs; None if there is none."""
+    """Return the workspace and the id of the authorization to which a provider's answer belongs; None if no authorization has
+    this state.
+    """
     with database.read() as transaction:
         row = transaction.find(_WORKSPACE, {"digest": digest(state)})
     return None if row is None else (row.workspace, row.id)
@@ -146,7 +148,7 @@ class Authorizations(SealedTable):
     def find(self, identifier: str) -> Pending:
         """Return an authorization.
 
-        :raises UnknownAuthorizationError: if there is none.
+        :raises UnknownAuthorizationError: if there is no such authorization.
         """
         with self._database.read() as transaction:
             row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
@@ -157,7 +159,7 @@ class Authorizations(SealedTable):
     def open(self, identifier: str, link: str, visitor: str) -> str:
         """Return the address at which the browser ``visitor`` approves; afterwards no other browser's answer counts.
 
-        :raises UnknownAuthorizationError: if there is none, or another browser has opened the link before.
+        :raises UnknownAuthorizationError: if there is no such authorization, or another browser has opened the link before.
         """
 
         def opened(found: Pending) -> Pending | None:
@@ -169,7 +171,7 @@ class Authorizations(SealedTable):
         """Store the provider's answer for the authorization's owner; return it with the proof for the browser that brought it, an empty
         string if no start link was opened.
 
-        :raises UnknownAuthorizationError: if there is none, it was answered before, or another browser has opened its start link.
+        :raises UnknownAuthorizationError: if it does not exist, was answered before, or another browser has opened its start link.
         """
         secret = new_secret()
 
@@ -184,7 +186,7 @@ class Authorizations(SealedTable):
     def answered(self, identifier: str, owner: str, session: str) -> Pending:
         """Return an authorization that has an answer and waits to be completed.
 
-        :raises UnknownAuthorizationError: if there is none, or another owner or session began it.
+        :raises UnknownAuthorizationError: if there is no such authorization, or another owner or session began it.
         """
         found = self.find(identifier)
         if found.status != "answered" or not _same(found.owner, owner) or not _same(found.session, session):

@@ -64,7 +64,7 @@ class ClientRegistrationTable(SealedTable):
         return RegistrationsAt(self, redirect_uri, document["client_id"] if document is not None and known else "")
 
     def find(self, digest: str) -> dict[str, Any] | None:
-        """Return a client that is valid for a while; None if there is none.
+        """Return a client that is valid for a while; None without such a client.
 
         :raises InvalidConnection: if its row was changed in the database.
         """
@@ -117,7 +117,7 @@ class RegistrationsAt:
         self._table, self._redirect_uri, self.document = table, redirect_uri, document
 
     def find(self, issuer: str, server: str) -> dict[str, Any] | None:
-        """Return the client for the connections to ``server`` at a provider."""
+        """Return the client for the connections to ``server`` at a provider; None if none is registered."""
         return self._table.find(self._digest(issuer, server))
 
     def keep(self, issuer: str, server: str, client: Json) -> dict[str, Any]:

@@ -100,14 +100,14 @@ class NameTaken(InvalidConnection):
 
 
 class NotStored(InvalidConnection):
-    """The connection is defined in a file and can only be changed there."""
+    """Error for a connection that is defined in a file, and can be changed only in the file."""
 
     http_status = 409
     problem = "conflict"
 
 
 class VersionConflict(InvalidConnection):
-    """The connection was changed meanwhile; nothing was written."""
+    """Error for a connection that was changed meanwhile; nothing was written."""
 
     http_status = 409
     problem = "version_conflict"
@@ -168,7 +168,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return self._database.dialect.name == "sqlite"
 
     def find(self, name: str) -> NamedConnection | None:
-        """Return the connection called ``name`` with its secrets opened; None if there is none.
+        """Return the connection called ``name`` with its secrets opened; None if it does not exist.
 
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
@@ -193,13 +193,13 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return found
 
     def show(self, name: str) -> ConnectionRow | None:
-        """Return the connection called ``name`` without its secrets; this needs no key."""
+        """Return the connection called ``name`` without its secrets, None if it does not exist. This needs no key."""
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_READ, self._named(name))
         return ConnectionRow.from_row(row) if row is not None else None
 
     def name_of(self, identifier: str) -> str | None:
-        """Return the name of the connection with that id; None if there is none."""
+        """Return the name of the connection with that id; None if it does not exist."""
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_NAME, {"workspace": self.workspace, "id": identifier})
         return None if row is None else str(row.name)
@@ -287,7 +287,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Replace version ``version`` of a connection by ``draft``.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has that name.
         :raises VersionConflict: if its version has changed.
         :raises InvalidConnection: as ``add`` does.
         """
@@ -312,7 +312,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def rename(self, name: str, new_name: str, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed again.
 
-        :raises UnknownConnection: if there is none with the old name.
+        :raises UnknownConnection: if no connection has the old name.
         :raises NameTaken: if the new name is taken.
         :raises InvalidConnection: if the new name is not valid, or secrets cannot be opened.
         """
@@ -339,7 +339,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def remove(self, name: str, in_transaction: InTransaction = nothing) -> None:
         """Delete a connection, its secrets, its grant and its External IDs.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has that name.
         """
         with self._database.write() as transaction:
             rows = transaction.execute(_REMOVE, self._named(name))

@@ -36,7 +36,7 @@ class FileTests:
         self._workspace = workspace
 
     def find(self, connections: Iterable[NamedConnection]) -> Mapping[str, LastOutcome]:
-        """Return the valid outcomes by name; none if the database is unavailable."""
+        """Return the valid outcomes by name; an empty mapping if the database is unavailable."""
         wanted = {item.name: item for item in connections}
         if not wanted:
             return {}

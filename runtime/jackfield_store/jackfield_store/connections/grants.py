@@ -356,7 +356,9 @@ def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def _connection(transaction: Transaction, place: Mapping[str, Any]) -> ConnectionRow | None:
-    """Return a connection, with the values of the OAuth client that it refers to, since the approval is for that client."""
+    """Return a connection, None if it does not exist, with the values of the OAuth client that it refers to, since the approval is for that
+    client.
+    """
     row = transaction.find(_CONNECTION, place)
     found = ConnectionRow.from_row(row) if row is not None else None
     if found is None or not isinstance(found.public.get(OAUTH_CLIENT), str):

@@ -149,11 +149,11 @@ class ManifestTable(SealedTable):
         return version is not None and self._connectors.get((key, version)) is not None
 
     def visible_row(self, name: str) -> Row | None:
-        """Return the row of the workspace's own server, else of a shared one; None if there is none."""
+        """Return the row of the workspace's own server, else of a shared one; None without such a server."""
         return self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
 
     def row(self, name: str) -> Row | None:
-        """Return the row of the workspace's own server; None if there is none."""
+        """Return the row of the workspace's own server; None without such a server."""
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
@@ -162,7 +162,7 @@ class ManifestTable(SealedTable):
             return transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
 
     def taken(self, transaction: Transaction, name: str) -> str | None:
-        """Return the workspace that has a server of this name which a new server would hide; None if there is none."""
+        """Return the workspace that has a server of this name which a new server would hide; None without such a workspace."""
         found = transaction.find(_FIND, {"workspace": self._workspace, "name": name})
         return None if found is None else str(found.workspace)
 
@@ -195,7 +195,7 @@ class ManifestTable(SealedTable):
         return transaction.change(_UPDATE, values) == 1
 
     def remove(self, transaction: Transaction, name: str) -> bool:
-        """Delete a server; return False if there is none."""
+        """Delete a server; return False if it does not exist."""
         return transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) == 1
 
     def users(self, transaction: Transaction, name: str, *, everywhere: bool) -> list[tuple[str, str]]:

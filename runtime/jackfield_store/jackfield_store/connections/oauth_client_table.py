@@ -66,7 +66,7 @@ class OAuthClientTable(SealedTable):
         self._known: EpochCache[str, OAuthClient | None] = EpochCache(database.epoch, _CACHED)
 
     def find(self, name: str) -> OAuthClient | None:
-        """Return the client of this name: the workspace's own, else the server's; None if there is none.
+        """Return the client of this name: the workspace's own, else the server's; None without either.
 
         :raises InvalidConnection: if its row was changed in the database.
         """
@@ -85,11 +85,11 @@ class OAuthClientTable(SealedTable):
         return found
 
     def visible_row(self, name: str) -> Row | None:
-        """Return the row of the workspace's own client, else the server's; None if there is none."""
+        """Return the row of the workspace's own client, else the server's; None without either."""
         return self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
 
     def row(self, name: str) -> Row | None:
-        """Return the row of the workspace's own client; None if there is none."""
+        """Return the row of the workspace's own client; None without such a client."""
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
@@ -116,7 +116,7 @@ class OAuthClientTable(SealedTable):
         return transaction.change(_UPDATE, row) == 1
 
     def remove(self, transaction: Transaction, name: str) -> bool:
-        """Delete a client; return False if there is none. Connections without a client are expired from then on."""
+        """Delete a client; return False if it does not exist. Connections without a client are expired from then on."""
         if transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) != 1:
             return False
         transaction.change(_LOST.format(where=self._meaning), self._mention(name))

@@ -85,7 +85,7 @@ class Revocations(SealedTable):
         return moved
 
     def find(self, identifier: str) -> Row | None:
-        """Return the row of a revocation; None if there is none."""
+        """Return the row of a revocation; None if it does not exist."""
         return self._database.look_up(_FIND, {"workspace": self._workspace, "id": identifier})
 
     def read(self, row: Row) -> Revocation:

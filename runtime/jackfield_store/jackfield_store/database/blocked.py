@@ -165,7 +165,7 @@ class BlockedWorkspaces:
         return state is not None and state.keyless and self._is_out(workspace)
 
     def note(self, workspace: str, error: JackfieldError) -> bool:
-        """Block a workspace for a back-off if the error is the workspace's own; return whether it is. May be called within a
+        """Block a workspace for a back-off if the error is the workspace's own; return whether that is so. May be called within a
         transaction.
         """
         if isinstance(error, OWN_FAULTS):

@@ -27,7 +27,7 @@ _ROUNDS = 20
 
 
 class OvertakenError(Exception):
-    """Another process has claimed the row, or it was changed, so nothing was stored."""
+    """Error for a row that another process has claimed, or that was changed; nothing was stored."""
 
 
 def held(count: int) -> None:
@@ -40,8 +40,8 @@ def held(count: int) -> None:
 
 
 def next_due(database: Database, statement: str, blocked: BlockedWorkspaces) -> Row | None:
-    """Return the row that is due next, of workspaces that are not blocked; ``{without}`` in the statement stands for the condition that
-    excludes blocked workspaces.
+    """Return the row that is due next, of workspaces that are not blocked, None without such a row; ``{without}`` in the statement stands
+    for the condition that excludes blocked workspaces.
     """
     condition, left_out = without(blocked.left_out())
     return database.look_up(statement.format(without=condition), left_out)

@@ -135,7 +135,7 @@ def announce(database: str, number: int) -> None:
 
 
 def _create(path: str, database: str, number: int) -> bool:
-    """Create the file with a number, whole from the start; return False if there is one."""
+    """Create the file with a number, whole from the start; return False if the file exists."""
     if os.path.exists(path):
         return False
     part = f"{path}.{os.urandom(8).hex()}"
@@ -164,7 +164,7 @@ def _packed(number: int) -> bytes:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return the identity of the file at a path; None if there is none."""
+    """Return the identity of the file at a path; None without a file."""
     try:
         about = os.stat(path)
     except OSError:

@@ -25,9 +25,9 @@ from jackfield_store.database.transaction import Transaction
 NOT_MOVED = ("clock", "dispatchers", "epoch", "instances", "schema_migrations")
 """Tables that describe one database and its processes, and are not moved. From ``dispatchers``, only the queue's hold is moved."""
 _ROWS = 2000
-"""Rows per commit."""
+"""Maximum number of rows per commit."""
 _BYTES = 8 * 1024 * 1024
-"""Bytes of text and blobs per commit, unless a single row has more."""
+"""Maximum bytes of text and blobs per commit, unless a single row has more."""
 _EMPTY = "Give a new database without tables, or one that only 'jackfield db upgrade' has used."
 _VERSIONS = "Run 'jackfield db upgrade' on both databases with this jackfield, then move again."
 _AGAIN = "Stop every process that uses either database, then run the same command again: it goes on where it stopped."

@@ -285,7 +285,7 @@ def store_setting(transaction: Transaction, vault: VaultKeys, name: str, value: 
 
 
 def remove_setting(transaction: Transaction, name: str) -> bool:
-    """Remove a stored value; return False if there was none."""
+    """Remove a stored value; return False if none was stored."""
     done = bool(transaction.change(_UNSET, {"name": name}))
     if done:
         transaction.change(RAISE, {})

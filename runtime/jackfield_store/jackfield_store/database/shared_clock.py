@@ -257,7 +257,7 @@ class _Clocks:
 
 
 def _agreed_from(row: Any, reading: ClockReading) -> Agreed:
-    """Return the agreed time; the first reading, not stored yet, if there is none."""
+    """Return the agreed time; without a stored time, the first reading, which is not stored yet."""
     if row is None:
         return Agreed(reading.seconds, reading.monotonic, "")
     return Agreed(*row)

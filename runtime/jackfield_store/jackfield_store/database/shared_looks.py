@@ -100,7 +100,7 @@ class SharedLooks(ProcessLocal):
         return self._holding(self._look() if reading is None and not later else reading)
 
     def recent(self, seconds: float) -> int | None:
-        """Return the last reading of a query, if the query began at most ``seconds`` ago; None if not."""
+        """Return the last reading of a query, if the query began at most ``seconds`` ago; otherwise None."""
         reading, at = self._certain
         return reading if monotonic() - at <= seconds else None
 

@@ -47,15 +47,15 @@ _CHECKED_FOR = 0.1
 """Seconds for which a connection assumes that the file still exists: the check takes a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
 _CHECKPOINT = 1000
-"""Pages in the WAL that trigger a checkpoint (SQLite's default)."""
+"""Number of pages in the WAL that triggers a checkpoint (SQLite's default)."""
 _PAGE = 4096
 _SHARE = 8
 """Share of a small disk's free space, 1/8, that the WAL may use before a checkpoint: a WAL that fills the disk could never be emptied."""
 _INCREMENTAL = 2
 _RESERVE, _RESERVED_SHARE = 2000, 50
-"""Unused pages that stay in the file for new entries: 8 MB, and a fiftieth of the file."""
+"""Number of unused pages that stay in the file for new entries, 8 MB, and divisor of the file's pages that stay in addition."""
 _GIVEN_BACK = 20
-"""Pages that one commit returns to the file system: about 7 ms, since each moved page changes others."""
+"""Maximum number of pages that one commit returns to the file system: about 7 ms, since each moved page changes others."""
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,

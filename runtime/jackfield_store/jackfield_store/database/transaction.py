@@ -269,7 +269,7 @@ class Dialect(ABC):
     def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
         """Close every connection before a fork, if a child must not inherit them, and hand out none before ``resume``.
 
-        Return False if one is still in use at ``until`` (``time.monotonic``).
+        Return False if a connection is still in use at ``until`` (``time.monotonic``).
         """
         return True
 
@@ -408,7 +408,7 @@ class Transaction:
         return counts
 
     def find(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> Row | None:
-        """Return the first row of a statement, or None."""
+        """Return the first row of a statement; None without rows."""
         rows = self.execute(sql, params)
         return rows[0] if rows else None
 

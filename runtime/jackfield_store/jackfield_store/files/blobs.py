@@ -121,7 +121,7 @@ class LocalBlobs:
             raise _refused(error) from None
 
     def delete(self, key: str) -> None:
-        """Delete the file and the partial one."""
+        """Delete the file of a key, complete or unfinished."""
         path = self._folder / key
         try:
             path.unlink(missing_ok=True)

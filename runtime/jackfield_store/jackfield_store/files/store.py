@@ -36,7 +36,7 @@ _UNFINISHED_KEPT = 3600.0
 _LONGER = 3600.0
 """Seconds for which a file outlives the idempotency key of the last invocation that used it: a repeat must be replayed, not refused."""
 _PIECE = 1024 * 1024
-"""Bytes of an upload that are collected before a thread stores them."""
+"""Number of bytes of an upload that are collected before a thread stores them."""
 _SWEPT = 200
 """Maximum number of files deleted by one step of a sweep."""
 
@@ -214,8 +214,9 @@ class Files:
     def list(
         self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[StoredFile], str | None]:
-        """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given. Files whose rows
-        were changed in the database are left out."""
+        """Return a page of the workspace's files, newest first, and the cursor of the next page, None on the last page. With ``caller``,
+        return only the caller's files. Files whose rows were changed in the database are left out.
+        """
         found, after = self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
         return [file for file in found if self._open_row(file) is not None], after
 
@@ -305,7 +306,7 @@ class Files:
         self.table.renew(workspace, set(identifiers), self.time.stamp() + self.limits.kept + _LONGER)
 
     def delete(self, workspace: str, identifier: str) -> bool:
-        """Delete a file; return False if there is none."""
+        """Delete a file; return False if it does not exist."""
         if self.find(workspace, identifier) is None:
             return False
         if self.table.hide(workspace, identifier, self.time.stamp() + _UNFINISHED_KEPT):

@@ -92,7 +92,7 @@ class FileTable:
         self.database.record(lambda transaction: _grow(transaction, _FINISH, workspace, identifier, size, quota, more))
 
     def find(self, workspace: str, identifier: str, now: float) -> StoredFile | None:
-        """Return a file that has not expired, or that an open invocation holds."""
+        """Return a file that has not expired, or that an open invocation holds; None without such a file."""
         row = self.database.look_up(_FIND, {"workspace": workspace, "id": identifier, "now": now})
         return None if row is None else StoredFile(*row)
 
@@ -127,7 +127,7 @@ class FileTable:
             return [(row.workspace, row.id, bool(row.finished)) for row in transaction.execute(_EXPIRED, {"now": now, "limit": limit})]
 
     def hide(self, workspace: str, identifier: str, until: float, *, expired_at: float | None = None) -> bool:
-        """Make a file unknown before its content is deleted; return False if there is none to delete, or another process deletes it.
+        """Make a file unknown before its content is deleted; return False if there is no such file, or another process deletes it.
 
         If this process dies, the deletion is due again at ``until``. With ``expired_at`` the file must have expired by then, and must not
         be held by an invocation.

@@ -21,7 +21,7 @@ class _Approval(Passing):
     __slots__ = ()
 
     async def admit(self, found: Found) -> Result | None:
-        """Let the call wait for an approval, or compare it with the approved one.
+        """Let a call that needs an approval wait, and return its Result. Return None if the call needs none, or equals the approved call.
 
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it differs from the approved call.

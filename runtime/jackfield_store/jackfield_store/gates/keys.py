@@ -30,14 +30,16 @@ class _Key(Passing):
         self._policies, self._was_looked_for = policies, False
 
     async def admit(self, found: Found) -> Result | None:
-        """Answer a repeat. A key that is most likely new is queried only where the call begins or ends."""
+        """Return the Result that answers a repeat, otherwise None. A key that is most likely new is queried only where the call begins or
+        ends.
+        """
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
         if may_wait and _begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
             return None
         return await self._held()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Answer a repeat whose first call began sooner."""
+        """Return the Result that answers a repeat whose first call began sooner, otherwise None."""
         found = await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
         if self._record.repeats and checked.found.plan.code.effect == "idempotent":
             checked.attempts.tally.unclear = True

@@ -20,7 +20,9 @@ class _Twin(Passing):
     __slots__ = ()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Record the digest by which equal writes are found. With ``again``, wait for the open twin, and return its Result."""
+        """Record the digest by which equal writes are found. With ``again``, wait for the open twin, and return its Result. Otherwise
+        return None.
+        """
         record = cast("Record", self.row)
         draft, journal = record.draft, record.journal
         if not again:

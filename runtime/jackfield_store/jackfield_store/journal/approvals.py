@@ -73,7 +73,7 @@ class ApprovalRows:
         self._database, self._vault, self._workspace = database, vault, workspace
 
     def find(self, identifier: str) -> Row | None:
-        """Return an approval with its call, sealed inputs included; None if there is none."""
+        """Return an approval with its call, sealed inputs included; None if the call has no approval."""
         with self._database.read() as transaction:
             return transaction.find(FIND, self._place(identifier))
 
@@ -139,7 +139,7 @@ class ApprovalRows:
         return self._vault.attests(self._workspace, place, row.seal)
 
     def twin_of(self, twin: str) -> str | None:
-        """Return the ID of an equal waiting call of the same caller; None if there is none."""
+        """Return the ID of an equal waiting call of the same caller; None without such a call."""
         row = self._database.look_up(_TWIN, {"workspace": self._workspace, "twin": twin}, flush=True)
         return None if row is None else str(row.id)
 

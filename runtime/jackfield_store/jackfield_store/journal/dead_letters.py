@@ -63,7 +63,7 @@ class DeadLetters:
         self._most = most
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
-        """Return dead letters, the newest first, and the cursor of the next page.
+        """Return dead letters, the newest first, and the cursor of the next page, None on the last page.
 
         :raises InvalidInvocation: if the cursor is not valid.
         """

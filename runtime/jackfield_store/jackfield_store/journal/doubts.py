@@ -191,7 +191,9 @@ class Doubts:
         return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at, function=row.function)
 
     def present(self, doubt: Doubt) -> Doubt | None:
-        """Return a doubt as it was claimed, decrypted, or its current state. Records about the doubt are valid only under its claim."""
+        """Return a doubt, decrypted: as it was claimed, or in its current state if it was not. None if no doubt is stored. Records about
+        the doubt are valid only under its claim.
+        """
         return self.find(doubt.id) if doubt.sealed is None else replace(self.read(doubt.sealed), claim=doubt.claim)
 
     def claim(self, doubt: Doubt) -> Doubt | None:

@@ -126,7 +126,7 @@ class Instance(Part):
 
     @property
     def watching(self) -> Watching | None:
-        """Journal that watches for this process; None if there is none."""
+        """Journal that watches for this process; None if no journal watches."""
         return next(filter(None, (one() for one in self._journals)), None)
 
     def share(self, settings: Sharing) -> None:

@@ -370,7 +370,7 @@ class Journal(ProcessLocal):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if there is none. Nothing
+        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if the key is free. Nothing
         is deferred.
         """
         self.record_owed()
@@ -417,7 +417,8 @@ class Journal(ProcessLocal):
             return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return a page of entries that match all filters (``journal/listing``), newest first, and the cursor of the next page.
+        """Return a page of entries that match all filters (``journal/listing``), newest first, and the cursor of the next page, None on the
+        last page.
 
         The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
         """
@@ -434,7 +435,9 @@ class Journal(ProcessLocal):
     def seen_entries(
         self, sees: Callable[[Any], bool], *, cursor: str | None = None, limit: int = 50, **filters: Any
     ) -> tuple[list[Entry], str | None]:
-        """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about other entries."""
+        """Return a page of the entries that ``sees`` allows, and the cursor of the next page, None on the last page; filters and cursor
+        reveal nothing about other entries.
+        """
         after = None if cursor is None else opened_cursor(self.vault, self.workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
         return entries, None if last is None else sealed_cursor(self.vault, self.workspace, last)
@@ -481,8 +484,8 @@ class Journal(ProcessLocal):
     def purge(self) -> int:
         """Delete entries past the workspace's current retention, except running ones and doubts; return their number.
 
-        None is deleted while this process's clock and the database's differ by more than a minute. Other writers take their turn between
-        the slices. Afterwards the unused space is returned to the file system.
+        No entry is deleted while this process's clock and the database's differ by more than a minute. Other writers take their turn
+        between the slices. Afterwards the unused space is returned to the file system.
         """
         purged, slice_ = 0, START
         while True:

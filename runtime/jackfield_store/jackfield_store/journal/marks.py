@@ -112,7 +112,7 @@ def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now
 
 
 def invocation_of_marker(database: Database, workspace: str, digest: str) -> str | None:
-    """Return the invocation in doubt that a marker belongs to; None if there is none, or the invocation has not ended yet."""
+    """Return the invocation in doubt that a marker belongs to; None if it belongs to none, or the invocation has not ended yet."""
     row = database.look_up(_ID, {"workspace": workspace, "digest": digest})
     return None if row is None else str(row.id)
 
@@ -129,8 +129,8 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
 
 
 def connection_facts(database: Database, workspace: str, name: str | None, identifier: str | None = None) -> dict[str, Any]:
-    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Empty if
-    there is none.
+    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Empty if the connection
+    does not exist.
     """
     column, place = ("name", name) if identifier is None else ("id", identifier)
     row = None if place is None else database.look_up(_CONNECTION.format(place=column), {"workspace": workspace, "place": place})

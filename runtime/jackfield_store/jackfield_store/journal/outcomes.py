@@ -119,7 +119,7 @@ def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
 
 
 def invocation_of(database: Database, workspace: str, reference: str) -> str | None:
-    """Return the invocation that a reference belongs to; None if there is none, or the invocation has not ended yet."""
+    """Return the invocation that a reference belongs to; None if it belongs to none, or the invocation has not ended yet."""
     row = database.look_up(_INVOCATION, {"workspace": workspace, "reference": reference})
     return None if row is None else str(row.id)
 

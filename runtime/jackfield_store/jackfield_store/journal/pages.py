@@ -91,7 +91,7 @@ class EntryPosition(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Places of matching entries, newest first. Entries older than ``cut`` were not searched; None if all entries were."""
+    """Places of matching entries, newest first. Entries older than ``cut`` were not searched; None if all entries were searched."""
 
     places: list[EntryPosition]
     cut: EntryPosition | None = None

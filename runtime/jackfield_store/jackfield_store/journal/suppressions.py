@@ -80,7 +80,7 @@ class Suppressions:
         return {name: found[part] for name, part in parts.items() if part in found}
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of suppressed recipients, the latest first, and the cursor of the next page.
+        """Return a page of suppressed recipients, the latest first, and the cursor of the next page, None on the last page.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """

@@ -77,8 +77,8 @@ class Marks:
                     yield workspace
 
     def lower(self, found: Marks, *, lately: bool) -> str | None:
-        """Return a sentence about a mark that is lower now; None if none is. ``lately`` is True if no other process can have considered the
-        lease expired.
+        """Return a sentence about a mark that is lower now; None if no mark is lower. ``lately`` is True if no other process can have
+        considered the lease expired.
         """
         if found.epoch < self.epoch:
             return f"its epoch is {found.epoch}, and was {self.epoch}"

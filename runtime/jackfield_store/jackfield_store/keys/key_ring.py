@@ -96,7 +96,7 @@ class KeyRing(SecretHolder):
     def check_files(self) -> None:
         """Check that the files of master keys can be read and have the keys in use; changes of the files are followed anyway.
 
-        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if a file is not usable; the keys that were read before stay in use.
         """
         for part in self.parts:
             if isinstance(part, LiveKey):

@@ -319,7 +319,7 @@ class LiveKey(MasterKey):
     def check(self) -> None:
         """Check that the file can be read and has the wrapping key.
 
-        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if the file is not usable; the keys that were read before stay in use.
         """
         if self.id not in self.file.read().ids:
             raise DatabaseUnfit(

@@ -184,7 +184,7 @@ class Vault(SecretHolder):
     def verify(self) -> None:
         """Check that the ring has the wrappers of the data keys.
 
-        :raises WrongMasterKey: if it has not.
+        :raises WrongMasterKey: if the ring lacks a wrapper.
         """
         with self._database.read(flush=False) as transaction:
             self._keys.verify(transaction)
@@ -260,8 +260,8 @@ class Vault(SecretHolder):
         rewrap(self._database, keys, keys.ring.first)
 
     def _moved_to(self, first: str, workspace: str) -> tuple[str, ...]:
-        """Store that ``first`` wraps the data keys of a workspace, and earlier wrappers unwrap them. Return the wrappers; none if the
-        workspace has none of its own.
+        """Store that ``first`` wraps the data keys of a workspace, and earlier wrappers unwrap them. Return the wrappers; an empty tuple if
+        the workspace has none of its own.
         """
         while True:
             before = self._own.of(workspace)
@@ -273,7 +273,7 @@ class Vault(SecretHolder):
 
     def _settle(self, workspace: str, wrappers: tuple[str, ...]) -> int:
         """Wrap the data keys of a workspace with the first of its wrappers; drop the others. If another process changes the wrappers, leave
-        the rest to it.
+        the remaining keys to that process.
         """
         from jackfield_store.keys.rewrapping import refresh, rewrap
 

@@ -41,7 +41,7 @@ class WorkspaceWrappers:
         self._seals = seals
 
     def of(self, workspace: str) -> tuple[str, ...]:
-        """Return the ids of a workspace's own wrappers, in order of use; none if it has the installation's.
+        """Return the ids of a workspace's own wrappers, in order of use; an empty tuple if it has the installation's.
 
         :raises RowDamaged: if they were changed in the database.
         """

@@ -100,7 +100,7 @@ class Authorizing:
         The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if the creator is absent.
         ``browser`` is a secret that only the present browser has, such as a cookie's value; the same browser must complete it.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has that name.
         :raises InvalidConnection: if it is defined in a file, or its type or values do not allow this flow.
         :raises InvalidInvocation: if ``redirect_uri`` is not valid.
         """
@@ -124,7 +124,7 @@ class Authorizing:
         """Return the address at which the person approves. ``visitor`` is a secret of the browser that opened the start link: from now on,
         ``note_answer`` accepts the answer of that browser only.
 
-        :raises UnknownAuthorizationError: if there is none, or the link was opened before.
+        :raises UnknownAuthorizationError: if there is no such authorization, or the link was opened before.
         """
         return self._pending.open(identifier, link, visitor)
 
@@ -132,7 +132,7 @@ class Authorizing:
         """Store the provider's answer until the owner of the authorization completes it; nothing is sent to the provider. A refusal ends
         the authorization at once, and is reported by the event ``connection.declined``.
 
-        :raises UnknownAuthorizationError: if there is none, it was answered before, or it was begun in another browser.
+        :raises UnknownAuthorizationError: if there is no such authorization, it was answered before, or it was begun in another browser.
         """
         found, proof = self._pending.note_answer(identifier, answer, visitor)
         stored, code = self._by_id(found.connection), _declined(answer)
@@ -152,7 +152,7 @@ class Authorizing:
     def came_back(self, identifier: str, proof: str) -> bool:
         """Return whether a browser that has this secret brought the provider's answer, which still waits.
 
-        :raises UnknownAuthorizationError: if there is none.
+        :raises UnknownAuthorizationError: if there is no such authorization.
         """
         return self._pending.find(identifier).proves(proof)
 
@@ -232,7 +232,7 @@ class Authorizing:
     def page_of(self, identifier: str) -> str:
         """Return the browser's address after a pending authorization; a path is a page of this server that completes it.
 
-        :raises UnknownAuthorizationError: if there is none.
+        :raises UnknownAuthorizationError: if there is no such authorization.
         """
         return self._pending.find(identifier).return_to
 
@@ -240,7 +240,7 @@ class Authorizing:
         """Begin to connect a connection on another device; return the authorization's ``id``, the ``url``, the ``userCode`` to enter there,
         the ``interval`` in seconds at which ``poll`` calls the provider, and ``expiresAt``.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has that name.
         :raises InvalidConnection: as ``begin`` does.
         """
         stored = self._named(name)
@@ -263,7 +263,7 @@ class Authorizing:
 
         For a device, the provider is called at most once per interval, and only for the actor that began the authorization.
 
-        :raises UnknownAuthorizationError: if there is none.
+        :raises UnknownAuthorizationError: if there is no such authorization.
         """
         found = self._pending.find(identifier)
         stored = self._by_id(found.connection)
@@ -381,7 +381,7 @@ def _texts(kept: Mapping[str, Any]) -> list[str]:
 def checked_address(text: str) -> str:
     """Return the address of an approval page. The person reads it and browsers open it, so it must be a web address.
 
-    :raises Unavailable: if it is not.
+    :raises Unavailable: if it is no web address.
     """
     try:
         parts = urlsplit(text)

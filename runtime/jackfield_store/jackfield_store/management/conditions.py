@@ -29,7 +29,7 @@ Look = Callable[[Database, Clock], "str | None"]
 """Check of a usable database; returns a warning for operators, or None."""
 _LOCK_WAIT = 2.0
 _ROOM = 256 * 1024
-"""Free bytes required on the disk: SQLite needs them for the next commits."""
+"""Minimum number of free bytes on the disk: SQLite needs them for the next commits."""
 _NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
 _CACHED = "workspaces whose keys are cached are served"
 _PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = (SELECT MAX(version) FROM schema_migrations)"
@@ -177,7 +177,7 @@ def _of_error(error: JackfieldError, step: str) -> FoundCondition:
 
 
 def _of_tables(database: Database) -> FoundCondition | None:
-    """Return the fault of the tables: they are older or newer, incomplete, or the account may not use them."""
+    """Return the fault of the tables: they are older or newer, incomplete, or the account may not use them. None without a fault."""
     pending = database.pending()
     if pending:
         return FoundCondition("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")

@@ -137,7 +137,7 @@ class ManagedConnections:
     def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name`` with its unmasked values, for the runtime's own use.
 
-        :raises UnknownConnection: if there is none.
+        :raises UnknownConnection: if the caller sees no such connection.
         :raises InvalidConnection: if two files define it.
         """
         return self._visible.find(name)
@@ -257,7 +257,7 @@ class ManagedConnections:
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a stored connection; return it with ``warnings``: about objects that still use the old name, or about an unchanged name.
 
-        :raises UnknownConnection: if there is none with the old name.
+        :raises UnknownConnection: if no connection has the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
         :raises NotAllowed: if rules forbid the use of either name, or allow more under the new one.
         """

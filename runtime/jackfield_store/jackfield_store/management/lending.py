@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def lend(stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
     """Open a connection, record its opening in the audit log, and return it for a program's own use.
 
-    :raises UnknownConnection: if there is none of that name.
+    :raises UnknownConnection: if no connection has that name.
     :raises UnknownConnector: if the connection does not serve ``connector``.
     :raises NotAllowed: if the workspace's rules do not allow all that the connection could do, or its guard has paused it.
     :raises JackfieldError: if it cannot be opened.

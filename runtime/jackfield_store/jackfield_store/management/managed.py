@@ -90,7 +90,7 @@ class WorkspaceManagement:
     def options(self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
         """Return the choices of an option source.
 
-        :raises JackfieldError: if there is none, an input is missing, or a live source fails.
+        :raises JackfieldError: if there is no such source, an input is missing, or a live source fails.
         """
         from jackfield_store.management.options import choices
 

@@ -43,7 +43,7 @@ Json = Mapping[str, Any]
 
 
 class ServerTaken(InvalidInvocation):
-    """There is a server of this name already."""
+    """Error for the name of a new server that another server has already."""
 
     http_status = 409
     problem = "name_taken"
@@ -110,7 +110,7 @@ class McpServers:
         return {**self.show(wish.name), **_reported(found)}
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of servers by name, including shared ones, and the cursor of the next page."""
+        """Return a page of servers by name, including shared ones, and the cursor of the next page, None on the last page."""
         rows = self._table.page(cursor or "", limit + 1)
         return [self._shown(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 

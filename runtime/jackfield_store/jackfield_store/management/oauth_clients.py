@@ -46,7 +46,7 @@ class ClientTaken(InvalidInvocation):
 
 
 class ClientInUse(InvalidInvocation):
-    """Connections refer to the client, or it was changed meanwhile."""
+    """Error for a client to which connections refer, or that was changed meanwhile."""
 
     http_status = 409
     problem = "conflict"
@@ -91,14 +91,14 @@ class OAuthClients:
         return self.show(name)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of clients by name, including the server's, and the cursor of the next page."""
+        """Return a page of clients by name, including the server's, and the cursor of the next page, None on the last page."""
         rows = self._table.page(cursor or "", limit + 1)
         return [self._listed(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a client without its secrets. For a client of the server, a workspace sees only the facts needed to refer to it.
 
-        :raises InvalidInvocation: if there is none.
+        :raises InvalidInvocation: if there is no such client.
         """
         row = self._table.visible_row(name)
         if row is None:

@@ -99,7 +99,7 @@ def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connec
 def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> OptionSource:
     """Find an option source. A source that calls an action exists if the action exists.
 
-    :raises UnknownAction: if there is none.
+    :raises UnknownAction: if there is no such source.
     """
     try:  # a connector may make its sources when they are asked for
         found = connector.option_sources[source]
@@ -115,7 +115,7 @@ def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> Opti
 def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request) -> Manifest:
     """Find the connector if it is visible, or if the rules allow the source by its own name.
 
-    :raises UnknownConnector: if there is none.
+    :raises UnknownConnector: if there is no such connector.
     """
     if key in catalog and authorizer.decide(wish).allowed:
         return catalog.find(key)

@@ -52,7 +52,7 @@ class Revoking:
         (``is_granted``), revoke the grant at the provider: now, or later if the provider does not answer. If webhooks still have to be
         removed there, which needs the grant, revoke it later.
 
-        :raises UnknownConnection: if there is none with that name.
+        :raises UnknownConnection: if no connection has that name.
         """
         store, noted, audited = self._store, list[str](), self._audited("connection.removed", name)
         stored = self._find_connection(name)

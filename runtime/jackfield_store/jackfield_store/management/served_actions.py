@@ -33,7 +33,7 @@ _NAMED = 50
 
 
 class TooWide(InvalidInvocation):
-    """The connection serves more than one policy may hold. A narrower request is needed."""
+    """Error for a connection that serves more than one policy may hold; a narrower request is needed."""
 
 
 def manifests_for(
@@ -102,7 +102,7 @@ def _pattern(name: str) -> Rule:
 def _serving(stored: NamedConnection, catalog: Catalog, key: str) -> Manifest:
     """Return the manifest of a connector that the connection serves.
 
-    :raises UnknownConnector: if there is none.
+    :raises UnknownConnector: if the connection serves no such connector.
     """
     manifest = catalog.find(key)
     if manifest.connection_type(stored.type) is None:

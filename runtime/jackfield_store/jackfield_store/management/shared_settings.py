@@ -99,7 +99,7 @@ class SharedSettings:
 
 
 def _replaced(transaction: Transaction, vault: Vault, name: str, seen: str | None) -> Stored | None:
-    """Return the value that a change replaces.
+    """Return the value that a change replaces, None if none is stored.
 
     :raises SettingChanged: if it differs from the expected one.
     """

@@ -82,7 +82,7 @@ def _read_folder(path: str) -> list[NamedConnection | str]:
     """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer to
     another.
 
-    :raises InvalidConnection: if it has none.
+    :raises InvalidConnection: if the folder has no connections.
     """
     found = load([path])
     rows: list[NamedConnection | str] = [item for items in found.connections.values() for item in items]

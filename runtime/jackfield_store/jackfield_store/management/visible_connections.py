@@ -71,7 +71,7 @@ class VisibleConnections:
     def find(self, name: str) -> NamedConnection:
         """Return the visible connection of this name.
 
-        :raises UnknownConnection: if there is none.
+        :raises UnknownConnection: if the caller sees no such connection.
         :raises InvalidConnection: if two files define it.
         """
         try:

@@ -43,7 +43,7 @@ class SeenJournal:
         self._manifests: dict[str, Manifest | None] = {}
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """List visible entries that match all filters, newest first, and the cursor of the next page."""
+        """Return a page of visible entries that match all filters, newest first, and the cursor of the next page, None on the last page."""
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
         found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
@@ -54,8 +54,8 @@ class SeenJournal:
         return None if self._authorizer.token else containing(self._journal, text, **filters)
 
     def queued_connections(self, entries: Sequence[Entry]) -> dict[str, str]:
-        """Return the ID of the connection of each queued entry, by the entry's ID. A caller who may see only a part of the journal gets
-        none, since some connections may be hidden.
+        """Return the ID of the connection of each queued entry, by the entry's ID. A caller who may see only a part of the journal gets no
+        IDs, since some connections may be hidden.
         """
         return {} if self._authorizer.token else queued_connections(self._journal, entries)
 

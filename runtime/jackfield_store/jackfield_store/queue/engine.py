@@ -40,7 +40,7 @@ class Engine(Protocol):
         """Return the number of queued invocations by workspace."""
 
     async def stop(self, within: float) -> None:
-        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers unfinished ones by effect."""
 
 
 class BrokerEngines(Protocol):
@@ -103,7 +103,7 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return the probes' warning about a broker that does not answer within a second; None if it answers, or there is none.
+    """Return the probes' warning about a broker that does not answer within a second; None if the broker answers, or none is used.
 
     :raises Unavailable: if it answers but accepts no messages: nothing queued runs until a person intervenes.
     """

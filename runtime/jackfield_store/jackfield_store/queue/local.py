@@ -85,7 +85,7 @@ class LocalEngine:
         return Queue(self._runtimes.storage.database).depth()
 
     async def stop(self, within: float) -> None:
-        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal recovers unfinished ones by effect."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -14,7 +14,7 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 EVERY = 1.0
-"""Seconds between checks for requests to cancel, and for claims without a task here."""
+"""Seconds between checks for requests to cancel, and for claims without a task in this process."""
 SHORTAGES = (Unavailable, RuntimeError, MemoryError)
 """Errors of a process without database, threads or memory, after which the engine pauses."""
 _OUTCOMES: dict[bool | None, str] = {
@@ -33,7 +33,7 @@ class QueueUpkeep:
         self._idle: set[tuple[str, str, int]] = set()
 
     def check(self, running: Iterable[Claimed]) -> None:
-        """Cancel invocations as other processes requested, and return claims without a task here, seen twice, to the queue."""
+        """Cancel invocations as other processes requested, and return claims without a task in this process, seen twice, to the queue."""
         for workspace, identifier in self._queue.asked_to_cancel():
             self._runtimes.cancel(workspace, identifier)
         busy = {(item.workspace, item.id, item.delivery) for item in running}

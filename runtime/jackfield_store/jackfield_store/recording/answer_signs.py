@@ -48,7 +48,7 @@ def strays(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_success(seen: Sequence[Exchange]) -> str | None:
-    """Return the reason why the answers to a read are no plain success; None if they are."""
+    """Return the reason why the answers to a read are no plain success; None if they are plain successes."""
     odd = next((one.status for one in seen if one.status != _OK), _OK)
     if odd != _OK:
         return f"it was answered with status {odd}"
@@ -61,8 +61,8 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
-    """Return the reason why the answer that the object does not exist may come from another API than the canary's answer; None if there is
-    none.
+    """Return the reason why the answer that the object does not exist may come from another API than the canary's answer; None without such
+    a reason.
     """
     if not (missing and canary):
         return None

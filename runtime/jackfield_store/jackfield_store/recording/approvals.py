@@ -164,7 +164,7 @@ def shown(pipeline: Pipe, body: Mapping[str, Any], plan: Planned, caller: Caller
 
 
 def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
-    """Return the changes since the data were shown to a person; None if there are none."""
+    """Return the changes since the data were shown to a person; None without changes."""
     found = next((name for name in _NAMES if name in present and known.get(name) != present[name]), None)
     if found is None:
         return None

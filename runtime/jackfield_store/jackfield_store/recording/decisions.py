@@ -53,19 +53,19 @@ _CHANGED = "its row in the database was changed"
 
 
 class UnknownApproval(InvalidInvocation):
-    """The workspace has no approval with this ID that the caller may see."""
+    """Error for an approval that the workspace lacks, or that the caller may not see."""
 
     http_status = 404
 
 
 class ApprovalClosed(InvalidInvocation):
-    """The call no longer waits for an approval: it was decided, its time is over, or its effect has changed."""
+    """Error for a call that no longer waits for an approval: it was decided, its time is over, or its effect has changed."""
 
     http_status = 409
 
 
 class ApprovalChanged(InvalidInvocation):
-    """The call's digest differs from the digest in a decision; nothing was decided."""
+    """Error for a decision whose digest differs from the call's; nothing was decided."""
 
     http_status = 412
     problem = "version_conflict"
@@ -75,7 +75,7 @@ class ApprovalChanged(InvalidInvocation):
 
 
 class ApprovalSpoiled(ApprovalClosed):
-    """The call differs from the displayed one, and is cancelled."""
+    """Error for a call that differs from the displayed one, and is cancelled."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
@@ -89,7 +89,7 @@ class WaitingCalls:
         self._storage, self._pipeline, self._caller, self._actor = storage, pipeline, caller, actor or PROGRAM
 
     def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """List approvals, the newest first, without inputs, and the cursor of the next page.
+        """Return a page of approvals, the newest first, without inputs, and the cursor of the next page, None on the last page.
 
         :raises InvalidInvocation: if the status or the cursor is not valid.
         :raises NotAllowed: if the caller's token may not approve.
@@ -150,7 +150,7 @@ class WaitingCalls:
         return self.show(identifier)
 
     def own_reason(self, identifier: str) -> str | None:
-        """Return the reason if a waiting call is the caller's own, which the caller may not approve; None if it is not.
+        """Return the reason if a waiting call is the caller's own, which the caller may not approve; None if it is not the caller's own.
 
         :raises UnknownApproval: if the caller sees no such approval.
         """
@@ -164,8 +164,8 @@ class WaitingCalls:
         return None
 
     def spoiled_reason(self, identifier: str) -> str | None:
-        """Return the reason why a waiting call can no longer be approved, such as a renamed or removed connection. None if it can, or if
-        that cannot be determined now.
+        """Return the reason why a waiting call can no longer be approved, such as a renamed or removed connection. None if the call can be
+        approved, or if this cannot be determined now.
 
         :raises UnknownApproval: if the caller sees no such approval.
         """
@@ -261,7 +261,7 @@ class WaitingCalls:
         return found
 
     def _damage(self, row: Row, known: Mapping[str, Any]) -> str | None:
-        """Return the fault of a row that was changed in the database; None if there is none."""
+        """Return the fault of a row that was changed in the database; None without a fault."""
         columns = (row.connector, row.action, row.rule, row.requested_at, row.expires_at)
         is_as_asked = (
             bool(known) and columns == tuple(known[name] for name in _OF_ROW) and _object(row.requested_by) == known["requestedBy"]
@@ -326,8 +326,8 @@ class WaitingCalls:
         return run_in_thread(pipeline.step(How(pipeline.in_thread, pipeline.access.queued_by(stored)), work))
 
     def _renamed(self, row: Row, stored: Mapping[str, Any]) -> str | None:
-        """Return a sentence if the call's connection was renamed, with the new name if the caller may see calls over it; None if it was
-        not.
+        """Return a sentence if the call's connection was renamed, with the new name if the caller may see calls over it; None if it was not
+        renamed.
         """
         present = self._pipeline.known.followed(stored).get("connection")
         if present == stored["invocation"].get("connection"):

@@ -24,7 +24,7 @@ _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 
 
 def exchanges_of(call: Reached, result: Result) -> Mapping[str, Any] | None:
-    """Return the exchanges to store of an ended call, without secrets; None if there are none.
+    """Return the exchanges to store of an ended call, without secrets; None if none are to be stored.
 
     They are stored if the call failed or is in doubt, or if its caller requested a trace. ``captured`` is false for a call that sends by
     other means than HTTP, or that requests credentials.

@@ -210,7 +210,7 @@ def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
 
 
 def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:
-    """Return the digests by which events and records find a doubt; none if neither can be evidence of it."""
+    """Return the digests by which events and records find a doubt; an empty list if neither can be evidence of the doubt."""
     is_told = any(row.keys() & {"trigger", "source"} for row in looks)
     return [digest_of(connector, marker) for marker in markers] if is_told else []
 

@@ -251,7 +251,7 @@ class _Poll:
     found: Found | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
     undecided: Mapping[str, Any] | None = None
-    """Output that no policy has decided on; None if there is none."""
+    """Output that no policy has decided on; None without such an output."""
 
     async def made(self) -> _Found:
         """Poll the job, and judge the outcome."""

@@ -50,7 +50,7 @@ class LookLog:
                 yield row
 
     def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
-        """Return the time up to which a log must have been read for its next look; None if none is due. ``now``: a person requests the
+        """Return the time up to which a log must have been read for its next look; None if no look is due. ``now``: a person requests the
         look.
         """
         if not now and not (is_open and self.is_due(row)):

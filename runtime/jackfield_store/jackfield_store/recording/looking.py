@@ -246,7 +246,7 @@ class Looking:
 
     def _unproven(self) -> Finding | None:
         """Return the finding that the absence in the last read proves nothing, if the read may have used other credentials than the call.
-        None if they were the same.
+        None if the credentials were the same.
         """
         used, facts = credentials_of(self.journal, self._reads.attempts), self.doubt.facts
         if used == OF_HOST:

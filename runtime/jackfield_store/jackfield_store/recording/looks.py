@@ -137,7 +137,7 @@ def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_p
 
 
 def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
-    """Return the verdict of a finding: that the call took effect or, if the operator allows that verdict, that it did not. None: no
+    """Return the verdict of a finding: that the call took effect or, if the operator allows that verdict, that it did not. None without a
     verdict.
     """
     if finding.verdict is not None:
@@ -156,7 +156,7 @@ def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLo
 
 def next_look(doubt: Doubt, first: float) -> float | None:
     """Return the time of the next look, in seconds since 1970, at sources whose first look is due within ``first`` seconds of the doubt.
-    None if there is none.
+    None if no look is due.
     """
     left = LookLog(doubt, doubt.since).left(first)
     return None if left is None else doubt.since + left

@@ -60,7 +60,7 @@ class OwnCalls:
     def refuse(self, stored: Mapping[str, Any], approver: Actor) -> None:
         """Refuse an approver who has requested the call; ``stored`` is its caller in the form of ``Caller.to_json``.
 
-        :raises NotAllowed: if the approver has, or if the creator of one of the tokens is no longer known.
+        :raises NotAllowed: if the approver has requested the call, or the creator of one of the tokens is no longer known.
         """
         askers, own = asker_keys(stored), {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())}
         above = {creator for asker in askers for creator in self._creators(asker)}

@@ -26,7 +26,7 @@ class Replay(Protocol):
     """Query for the Result of an earlier call with the same key."""
 
     def __call__(self, *, joins: bool = False) -> Awaitable[Result | None]:
-        """Return the Result of the earlier call; None if there is none."""
+        """Return the Result of the earlier call; None without an earlier call."""
 
 
 async def queued(record: Record, most: float | None = None) -> Result | None:

@@ -97,7 +97,7 @@ class Record:
         self.fingerprints: Callable[[], None] = lambda: None
 
     async def replay(self, *, joins: bool = False) -> Result | None:
-        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None if there is none, or no key.
+        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None without a recorded Result or a key.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """

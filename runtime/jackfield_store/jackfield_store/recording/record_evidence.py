@@ -143,7 +143,7 @@ class LoggedRequests:
         return accounts[0] == accounts[1] if None not in accounts else bool(record["over"] == self._doubt.facts["connection"])
 
     def _judged(self) -> Finding | None:
-        """Return the verdict of the records; None if there is none.
+        """Return the verdict of the records; None without a verdict.
 
         Attempts have one marker if the provider counts their requests as one, by their key: then each may have a record. Otherwise one of
         two records with the same marker may be a copy.

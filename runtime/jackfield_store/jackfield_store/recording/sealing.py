@@ -16,8 +16,8 @@ _LOG = logging.getLogger("jackfield.journal")
 
 
 def sealed_exchanges(call: Reached, result: Result, journal: Journal) -> bytes | None:
-    """Return the stored exchanges of an ended call, masked and sealed for its entry; None if there are none. A failure here never loses the
-    call's outcome.
+    """Return the stored exchanges of an ended call, masked and sealed for its entry; None if none are stored. A failure here never loses
+    the call's outcome.
     """
     from jackfield_store.recording.exchanges import exchanges_of  # most calls succeed, and need none of it
 

@@ -73,8 +73,8 @@ async def joined(journal: Journal, draft: Draft, asked: Asked) -> Entry | None:
 
 
 def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
-    """Find the twin of a write that could not begin, and recover it by its effect if its process has died. None if there is none any more,
-    or its doubt is older than a day: then the write may begin.
+    """Find the twin of a write that could not begin, and recover it by its effect if its process has died. None if there is no twin any
+    more, or its doubt is older than a day: then the write may begin.
 
     A cancelled twin has sent nothing, and answers no other call.
     """

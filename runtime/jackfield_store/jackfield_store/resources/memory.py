@@ -30,7 +30,7 @@ _LEAST_ROOM = 1024**2
 
 
 def memory_limit(processes: int = 1) -> int:
-    """Return the memory limit of this process in bytes; 0 if there is none.
+    """Return the memory limit of this process in bytes; 0 without a limit.
 
     The address space limit (RLIMIT_AS) applies to each process; the control group's limit is shared by ``processes``.
     """
@@ -42,7 +42,7 @@ def require_memory(processes: int = 1) -> None:
     """Check that this process may have the memory that it needs to refuse calls instead of crashing; ``processes`` share the control
     group's limit.
 
-    :raises InvalidInvocation: if it may not.
+    :raises InvalidInvocation: if the limit is too low.
     """
     space, group = _address_space(), min((limit for limit in _of_groups() if limit > 0), default=_UNLIMITED) // processes
     if 0 < space < LEAST_SPACE:

@@ -208,7 +208,7 @@ class Storage(ProcessLocal):
     def database(self) -> Database:
         """Database, opened on first use.
 
-        :raises InvalidInvocation: if there is none.
+        :raises InvalidInvocation: if no database is configured.
         :raises DatabaseUnfit: if the URL is wrong, or the tables of PostgreSQL are not up to date.
         :raises Unavailable: if it cannot be opened.
         """
@@ -333,7 +333,7 @@ class Storage(ProcessLocal):
     def require(self, workspace: str) -> None:
         """Check that the database has this workspace; ``default`` always exists.
 
-        :raises UnknownWorkspace: if it does not.
+        :raises UnknownWorkspace: if the database lacks it.
         """
         if workspace != _ALWAYS:
             from jackfield_store.access.workspaces import require

@@ -50,7 +50,7 @@ class TenantLimits(ProcessLocal):
             return _NONE
 
     def most(self, workspace: str, limit: str) -> float | None:
-        """Return one limit of a workspace; None if it has none."""
+        """Return one limit of a workspace; None if the workspace has no such limit."""
         return self.of(workspace).get(limit)
 
     def begins(self, workspace: str, most: float) -> bool:

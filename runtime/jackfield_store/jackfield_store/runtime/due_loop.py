@@ -35,7 +35,7 @@ class Due(Protocol):
     """Rows of a database on which work is due."""
 
     def wait(self) -> float | None:
-        """Return the seconds until work is due, 0 if it is due now; None if there is none."""
+        """Return the seconds until work is due, 0 if it is due now; None if no work is waiting."""
 
     def claim(self, limit: int) -> Sequence[Any]:
         """Claim up to ``limit`` rows that are due."""

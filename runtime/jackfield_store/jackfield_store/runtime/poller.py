@@ -49,7 +49,7 @@ class Poller(DueLoop[DueJobs]):
         await asyncio.gather(*left, return_exceptions=True)
 
     def claim(self) -> list[ClaimedJob] | float:
-        """Claim jobs that are due; if there are none, return the seconds until the next check.
+        """Claim jobs that are due; if no job is due, return the seconds until the next check.
 
         :raises JackfieldError: if the database is unavailable.
         """

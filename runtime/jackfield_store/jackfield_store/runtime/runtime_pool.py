@@ -53,7 +53,7 @@ _REPLACED = "the files of jackfield were replaced since this process began: rest
 
 
 def _limits(settings: Settings) -> QueueLimits | None:
-    """Return the budgets that a workspace's settings define; None if there are none."""
+    """Return the budgets that a workspace's settings define; None without budgets."""
     whole = Limit(settings.queue_rate or None, settings.queue_concurrency or None)
     connections = {
         name: Limit(budget.get("rate") or None, int(budget.get("concurrency") or 0) or None)
@@ -149,7 +149,7 @@ class RuntimePool(ProcessLocal):
         return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
 
     def limits(self, workspace: str) -> QueueLimits | None:
-        """Return the present budgets of a workspace's queued invocations; None if it has none."""
+        """Return the present budgets of a workspace's queued invocations; None if the workspace has no budgets."""
         try:
             return _limits(Workspaces(self.storage.database, self.storage.vault, self.clock).settings(workspace))
         except UnknownWorkspace:
@@ -195,11 +195,11 @@ class RuntimePool(ProcessLocal):
                 runtime.cancel_here(identifier)
 
     def known(self, workspace: str) -> Jackfield | None:
-        """Return the cached runtime of a workspace; None if there is none."""
+        """Return the cached runtime of a workspace; None if none is cached."""
         return self._runtimes.get(workspace)
 
     async def drained(self, within: float) -> None:
-        """Wait up to ``within`` seconds for the invocations of this event loop, then cancel the rest and record their state."""
+        """Wait up to ``within`` seconds for the invocations of this event loop, then cancel unfinished ones and record their state."""
         await asyncio.gather(*(runtime.drained(within) for runtime in [*self._runtimes.values(), *self._beside]))
 
     def close(self) -> None:

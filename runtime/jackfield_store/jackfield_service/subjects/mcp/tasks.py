@@ -63,12 +63,12 @@ _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "wai
 
 
 def refuse_unknown() -> NoReturn:
-    """Refuse an ID, with the same error for a guessed, another caller's, or an expired one."""
+    """Refuse a task's ID, with the same error whether the ID is guessed, another caller's or expired."""
     raise MCPError(INVALID_PARAMS, "Unknown task: it does not exist, has expired, or is not yours")
 
 
 def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifest | None:
-    """Return the installed action of an invocation; None if there is none."""
+    """Return the installed action of an invocation; None if it is not installed."""
     connector, action = invocation.get("connector"), invocation.get("action")
     if not (isinstance(connector, str) and isinstance(action, str)):
         return None
@@ -193,7 +193,7 @@ class Tasks:
         return {**invocation, "context": {**context, "labels": {**labels, _LABEL: self._label()}}}
 
     def page(self, cursor: str | None) -> tuple[list[Entry], str | None]:
-        """List the caller's own tasks of 2025-11-25, the newest first.
+        """Return a page of the caller's own tasks of 2025-11-25, the newest first, and the cursor of the next page, None on the last page.
 
         :raises MCPError: if the cursor is not valid.
         """

@@ -56,7 +56,7 @@ def place_of(catalog: Catalog, name: str) -> str:
 
 
 def named(catalog: Catalog, name: str) -> tuple[str, ActionManifest] | None:
-    """Return the connector's key and the action of a tool; None if there is none. ``connector.action`` is valid, too."""
+    """Return the connector's key and the action of a tool; None if no action has such a tool. ``connector.action`` is valid, too."""
     connector, _, key = name.rpartition("." if "." in name else "_")
     connector = connector.replace("_", ".")  # no key has a "_"
     found = None if name in RESERVED else _action(catalog, connector, key)

@@ -42,7 +42,7 @@ class _Spent(Refused):
 
 
 class _NoRole(Exception):
-    """The person who has signed in has no role in any workspace."""
+    """Error for a person who has signed in and has no role in any workspace."""
 
     def __init__(self, person: Person) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class _NoRole(Exception):
 
 
 def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
-    """Return the routes of the sign-in at a provider; none without one."""
+    """Return the routes of the sign-in at a provider; an empty list without a provider."""
     if server.people is None:
         return []
     pages = _ProviderPages(server, server.people, sessions)

@@ -48,7 +48,7 @@ Claimed = Schedule
 
 
 class UsedError(Exception):
-    """The slot was used before the clock was set back, so nothing was done."""
+    """Error for a slot that was used before the clock was set back; nothing was done."""
 
 
 class DueSchedules(DueRows):
@@ -68,8 +68,8 @@ class DueSchedules(DueRows):
         return max(0.0, -(self.lead() or 0.0))
 
     def silent(self) -> tuple[int, float] | None:
-        """Return the number of schedules that are silent since the clock went back, and the end of the last silence; None if there are
-        none. The silence prevents a second run of a slot.
+        """Return the number of schedules that are silent since the clock went back, and the end of the last silence; None without silent
+        schedules. The silence prevents a second run of a slot.
         """
         row = self._database.look_up(_SILENT, {"later": self.time.now() + TOLERATED})
         return None if row is None or not row.schedules else (row.schedules, row.until)

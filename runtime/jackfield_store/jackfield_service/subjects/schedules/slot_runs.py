@@ -100,8 +100,8 @@ class SlotRuns:
             self._one(slot, waiting, content, caller)
 
     def _one(self, slot: float, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the invocation of a slot, unless an earlier one has not ended and the schedule forbids an overlap. A slot waits while the
-        workspace's queue is full.
+        """Queue the invocation of a slot, unless the invocation of an earlier slot has not ended and the schedule forbids an overlap. A
+        slot waits while the workspace's queue is full.
         """
         schedule = self._schedule
         opened = schedule.overlap != "allow" and self._due.is_open(schedule, self._last)

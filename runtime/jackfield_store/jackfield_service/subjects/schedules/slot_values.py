@@ -20,7 +20,7 @@ _DIRECTIVES = "YmdHMSfzjGVuIy%"
 def check_slot_values(inputs: Mapping[str, Any]) -> None:
     """Check the formats of all slot values in the inputs.
 
-    :raises InvalidInput: if one is neither ``rfc3339`` nor ``unix`` nor a format of strftime.
+    :raises InvalidInput: if a format is neither ``rfc3339`` nor ``unix`` nor a format of strftime.
     """
     faults = [Detail(path, text) for path, _, form in placeholders(inputs, "", _MEMBER) if (text := _fault(form)) is not None]
     if faults:

@@ -76,7 +76,7 @@ _BESIDE = 0.0005
 
 
 class UnknownSchedule(InvalidInvocation):
-    """The workspace has no schedule of this name, or the caller may not see it."""
+    """Error for a schedule that the workspace lacks, or that the caller may not see."""
 
     http_status = 404
 
@@ -88,7 +88,7 @@ class ScheduleConflict(InvalidInvocation):
 
 
 class ScheduleExists(ScheduleConflict):
-    """There is already a schedule of this name."""
+    """Error for the name of a new schedule that another schedule has already."""
 
     problem = "name_taken"
 
@@ -230,7 +230,7 @@ class ScheduleTable:
     def add(self, name: str, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> Schedule:
         """Store a schedule; it is active at once.
 
-        :raises ScheduleExists: if there is one of this name.
+        :raises ScheduleExists: if a schedule has this name.
         :raises InvalidInvocation: if the name or the size is not valid.
         """
         if not NAME.fullmatch(name):
@@ -257,7 +257,7 @@ class ScheduleTable:
     def find(self, name: str) -> Schedule:
         """Return a schedule.
 
-        :raises UnknownSchedule: if there is none of this name.
+        :raises UnknownSchedule: if no schedule has this name.
         """
         row = self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
         if row is None:
@@ -407,7 +407,7 @@ class ScheduleTable:
             raise ScheduleConflict(f"the schedule '{schedule.name}' was changed meanwhile", hint="Try again.")
 
     def _forgotten(self, schedule: Schedule, now: float, reason: str) -> Mapping[str, Any] | None:
-        """Return the row that records past slots that were not run; None if there are none."""
+        """Return the row that records past slots that were not run; None without such slots."""
         first = schedule.next_at
         if first is None or first > now or schedule.fault is not None:
             return None

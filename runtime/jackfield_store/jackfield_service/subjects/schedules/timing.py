@@ -82,7 +82,7 @@ class Timing:
 
     @property
     def fault(self) -> tuple[str, str] | None:
-        """Return the member that prevents the computation or display of slots, and its fault; None if there is none. A row may have been
+        """Return the member that prevents the computation or display of slots, and its fault; None without a fault. A row may have been
         stored by an older version, on a machine with other time zones, or changed in the database.
         """
         try:
@@ -103,7 +103,7 @@ class Timing:
         return None
 
     def after(self, at: float) -> float | None:
-        """Return the first slot after a time; None if there is none."""
+        """Return the first slot after a time; None if no slot follows."""
         return next(self.slots(at), None)
 
     def slots(self, after: float) -> Iterator[float]:
@@ -151,7 +151,7 @@ def zones() -> frozenset[str]:
 def zone(name: str) -> tzinfo:
     """Return a time zone by its IANA name.
 
-    :raises InvalidInvocation: if there is none of that name.
+    :raises InvalidInvocation: if no time zone has this name.
     """
     if name == "UTC":
         return UTC
@@ -235,7 +235,7 @@ def _simulated(expression: str, start: datetime) -> CronSim:
 
 
 def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
-    """Parse a time, in the schedule's time zone unless it names one."""
+    """Parse a time, in the schedule's time zone unless the time names a time zone itself."""
     text = _text(given, name)
     try:
         found = datetime.fromisoformat(text.strip())

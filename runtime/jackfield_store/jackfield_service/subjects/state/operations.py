@@ -51,7 +51,7 @@ class StateMoved(InvalidInvocation):
 
 
 class _Undone(Exception):
-    """The work of a block is to be rolled back."""
+    """Signal that the work of a block is to be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)

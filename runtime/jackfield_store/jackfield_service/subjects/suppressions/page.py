@@ -25,7 +25,7 @@ _DONE = {"removed": "The recipient can be sent to again.", "gone": "Nothing supp
 
 
 def guard_card(request: PageRequest, name: str) -> Markup | None:
-    """Render the guard of a connection; None if it has none."""
+    """Render the guard of a connection; None for a connection without a guard."""
     guard = None if request.identity.rules else request.runtime.access.settings.guard_of(name)
     if guard is None:
         return None
@@ -51,8 +51,8 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
 
 
 def _paused_state(request: PageRequest) -> Any:
-    """Return the reason why the guard has paused its connection, with the connection's name; None if it has not paused it, or the visitor
-    is not the operator.
+    """Return the reason why the guard has paused its connection, with the connection's name; None if the connection is not paused, or the
+    visitor is not the operator.
     """
     request.require("manage")
     name = str(request.connections.show(request.path("name"))["name"])

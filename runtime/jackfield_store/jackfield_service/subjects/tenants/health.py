@@ -79,8 +79,8 @@ def troubles(database: Database) -> dict[str, Counter[str]]:
 
 
 def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:
-    """Return the next step for a connection; None if there is none. It must be connected again if it has expired, or if its test reports a
-    missing approval.
+    """Return the next step for a connection; None if no step is needed. An expired connection must be connected again, and so must a
+    connection whose test reports a missing approval.
     """
     expired = row.get("status") == "expired"
     return worded(NextStep("connect", name=str(row["name"])) if expired else restored(failed.get("hint")) or failed.get("message"), surface)

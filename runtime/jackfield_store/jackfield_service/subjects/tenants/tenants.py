@@ -73,7 +73,7 @@ class Tenants:
     def find(self, name: str) -> Workspace:
         """Return a workspace.
 
-        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         """
         self._require(name)
         try:
@@ -84,7 +84,7 @@ class Tenants:
     def change(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         """Change the given settings of a workspace; ``suspended`` refuses all calls at once.
 
-        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         :raises InvalidInvocation: if a setting is not valid.
         :raises NotAllowed: if only the operator may change a setting so.
         """
@@ -94,7 +94,7 @@ class Tenants:
     def tokens(self, name: str) -> Tokens:
         """Return the tokens of a workspace.
 
-        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         """
         self.find(name)
         return Tokens(self._storage.database, self._storage.vault, name, self._clock, self._actor)
@@ -103,7 +103,7 @@ class Tenants:
         """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change of ``suspended`` can still undo.
 
         :return: the revoked tokens, and the rows that a purge would delete.
-        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         """
         tokens = self.tokens(name)
         self._workspaces.set(name, {"suspended": True})
@@ -120,7 +120,7 @@ class Tenants:
 
         :return: the numbers of deleted rows, of revoked and of pending approvals, and of webhooks that are removed at their providers
         from now on.
-        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or some of its calls still run.
         :raises RowDamaged: if a platform deletes a workspace with unreadable settings.
         """

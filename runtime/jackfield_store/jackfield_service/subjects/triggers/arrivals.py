@@ -95,8 +95,8 @@ class Arrival:
 
 
 class NotReceivingError(Exception):
-    """A request is not accepted: the rights of the subscription's token have ``ended`` (with the reason), its workspace is ``suspended``,
-    or it was disabled or removed.
+    """Error for a request that is not accepted: the rights of the subscription's token have ``ended`` (with the reason), its workspace is
+    ``suspended``, or the subscription was disabled or removed.
     """
 
     def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
@@ -106,7 +106,7 @@ class NotReceivingError(Exception):
 def require_receiving(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
     """Require that a subscription accepts requests. ``ended`` is the reason if the rights of its author have ended.
 
-    :raises NotReceivingError: if it does not.
+    :raises NotReceivingError: if it accepts no requests.
     """
     if suspended or ended is not None or found.status not in LISTENING:
         raise NotReceivingError(ended, suspended=suspended)
@@ -188,7 +188,8 @@ class Sealer:
         return invocation_of(self._database, self._workspace, reference), outcome
 
     def _marked(self, event: Any, kind: str, at: float, received: float, referred: str | None) -> tuple[str | None, NewMark | None]:
-        """Return the invocation in doubt whose marker an event carries, if there is one, and the event's data for its evidence.
+        """Return the invocation that an event belongs to by its marker or reference, and the event's data as evidence for a doubt. Either
+        is None if it is missing.
 
         ``referred`` is the invocation in the event's reference. The marker takes precedence: some providers' IDs are unique only within one
         channel, account or day.
@@ -217,7 +218,7 @@ class Sealer:
 class ArrivalUnit(JointUnit):
     """Events of one subscription that arrived together; for a webhook's request, it is a unit of ``Database.record``.
 
-    If a poll closes the gaps of the webhook, it runs earlier: ``least`` seconds after the last one. ``learnt`` is the subscription's
+    If a poll closes the gaps of the webhook, the poll runs earlier: ``least`` seconds after the last poll. ``learnt`` is the subscription's
     content with the request's data for ``enable``, which is due at once; a process that runs it is superseded.
     """
 

@@ -63,7 +63,7 @@ class EventCalls:
     def judge(self, inputs: Mapping[str, Any]) -> None:
         """Judge by the policies whether the provider may be polled with these inputs.
 
-        :raises NotAllowed: if they refuse it.
+        :raises NotAllowed: if the policies refuse the poll.
         """
         if self._runtime.pipeline.policies.must_judge:
             self._runtime.pipeline.policies.judge_step(self._step(), inputs)
@@ -216,7 +216,7 @@ def _text(value: Any) -> str:
 
 
 def _followed(event: Any, path: str) -> Any:
-    """Return the value of an event at a pointer; ``ABSENT`` if there is none."""
+    """Return the value of an event at a pointer; ``ABSENT`` if the event lacks it."""
     found = event
     for name in names(path) if path else ():
         if isinstance(found, Mapping) and name in found:

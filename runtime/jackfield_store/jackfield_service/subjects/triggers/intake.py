@@ -112,7 +112,7 @@ class RefusedError(Exception):
 
 
 class UnsignedError(Exception):
-    """A request that the connector's verifier has refused, with its reason for the log."""
+    """Error for a request that the connector's verifier has refused, with its reason for the log."""
 
 
 class Intake(ProcessLocal):

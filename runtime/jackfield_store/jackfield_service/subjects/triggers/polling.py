@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Step = Callable[[Any, Any], Any]
 
 _PAGES = 20
-"""Maximum number of pages of one poll; the rest is polled at once, after other subscriptions."""
+"""Maximum number of pages of one poll; further pages are polled at once, after other subscriptions."""
 
 
 class Polling:

@@ -45,7 +45,7 @@ _AUDITED = ("caller", "every", "then/connector", "then/action", "then/connection
 
 
 class SubscriptionChanged(InvalidInvocation):
-    """The subscription was changed between reading and writing it."""
+    """Error for a subscription that was changed between reading and writing."""
 
     http_status = 409
     problem = "conflict"
@@ -100,7 +100,7 @@ class WorkspaceSubscriptions:
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Change ``then``, which null removes, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and secret
-        stay. From then on it runs with this caller's rights.
+        stay. From then on the subscription runs with this caller's rights.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -131,13 +131,13 @@ class WorkspaceSubscriptions:
     def inputs_of(self, trigger: str) -> Mapping[str, Any]:
         """Return the schema of a trigger's inputs.
 
-        :raises JackfieldError: if there is none of this name, or the rules do not allow it.
+        :raises JackfieldError: if no trigger has this name, or the rules do not allow it.
         """
         return self._trigger(trigger)[1].inputs
 
     def _guards(self, wanted: Any, connection: str | None) -> dict[str, Any]:
-        """Return the guard to set for the connection; none if the connection has a guard and no other is given, since setting a guard
-        resumes a paused connection.
+        """Return the guard to set for the connection; an empty object if the connection has a guard and no other guard is given, since
+        setting a guard resumes a paused connection.
         """
         if wanted in (None, False):
             return {}
@@ -155,7 +155,9 @@ class WorkspaceSubscriptions:
         return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
-        """Return the secret of a webhook whose URL a person enters at the provider, to be displayed once; empty if there is none."""
+        """Return the secret of a webhook whose URL a person enters at the provider, to be displayed once; an empty object without such a
+        secret.
+        """
         content = found.opened(self._runtime.storage.vault)
         if trigger.kind != "webhook" or trigger.registers or content.inputs.get("signingSecret"):
             return {}
@@ -276,7 +278,9 @@ class WorkspaceSubscriptions:
         return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
 
     def _shown_guard(self, connection: str | None) -> dict[str, Any]:
-        """Return the guard of the connection, None if it has none; nothing for a token with rules, which may see no settings."""
+        """Return the member ``guard``, None for a connection without a guard. The result is empty without a connection, or for a token with
+        rules, which may see no settings.
+        """
         if connection is None or self._caller.rules:
             return {}
         return {"guard": self._runtime.access.settings.guard_of(connection)}
@@ -310,7 +314,7 @@ def hook_url(base: str, path: str) -> str:
 def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifest, inputs: Any) -> Any:
     """Return the inputs of a subscription as the author's model.
 
-    :raises InvalidInvocation: if they do not fit it.
+    :raises InvalidInvocation: if the inputs do not fit the model.
     """
     from jackfield.connector.context import entered
     from jackfield.connector.models import model_faults

@@ -90,13 +90,13 @@ Find = Callable[[str], tuple[NamedConnection | None, Grant | None]]
 
 
 class UnknownSubscription(InvalidInvocation):
-    """The workspace has no subscription of this name, or the caller may not see it."""
+    """Error for a subscription that the workspace lacks, or that the caller may not see."""
 
     http_status = 404
 
 
 class SubscriptionExists(InvalidInvocation):
-    """There is already a subscription of this name."""
+    """Error for the name of a new subscription that another subscription has already."""
 
     http_status = 409
     problem = "name_taken"
@@ -118,7 +118,7 @@ class SubscriptionTable:
     ) -> Subscription:  # fmt: skip
         """Store a subscription; a server or worker process enables it.
 
-        :raises SubscriptionExists: if there is one of this name.
+        :raises SubscriptionExists: if a subscription has this name.
         :raises InvalidInvocation: if the name or the size is not valid.
         """
         if not NAME.fullmatch(name):
@@ -149,7 +149,7 @@ class SubscriptionTable:
     def find(self, name: str) -> Subscription:
         """Return a subscription.
 
-        :raises UnknownSubscription: if there is none of this name.
+        :raises UnknownSubscription: if no subscription has this name.
         """
         row = self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
         if row is None:
@@ -289,6 +289,6 @@ def unknown_subscription(name: str) -> UnknownSubscription:
 
 
 def by_path(database: Database, path: str) -> Subscription | None:
-    """Return the subscription of a URL's path, in any workspace; None if there is none."""
+    """Return the subscription of a URL's path, in any workspace; None if no subscription has the path."""
     row = database.look_up(_BY_PATH, {"digest": digest(path)})
     return None if row is None else Subscription.read(row.workspace, row)

@@ -56,7 +56,7 @@ class _Trouble:
 
 
 def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | None:
-    """Render the objects that need a person in the request's workspace, as far as the visitor may see them; None if there are none.
+    """Render the objects that need a person in the request's workspace, as far as the visitor may see them; None without such objects.
     ``is_linked`` is true if the visitor is in that workspace, so that the pages' addresses lead there.
     """
     if not request.server.storage.enabled or request.is_silent:
@@ -67,7 +67,7 @@ def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | 
 
 
 def workspaces_card(request: PageRequest) -> Markup | None:
-    """Render, for the operator, the workspaces and platforms with objects that need a person; None if there are none."""
+    """Render, for the operator, the workspaces and platforms with objects that need a person; None without such objects."""
     found = troubles(request.server.storage.database)
     if not found:
         return None

@@ -52,7 +52,7 @@ def _choose(row: Mapping[str, Any] | None, suggested: tuple[Manifest, ActionMani
 
 
 def _suggested(request: PageRequest, row: Mapping[str, Any]) -> tuple[Manifest, ActionManifest] | None:
-    """Return the read-only action with the fewest required inputs, of a connector that a connection serves; None if there is none."""
+    """Return the read-only action with the fewest required inputs, of a connector that a connection serves; None without such an action."""
     own = request.catalog.look(row["type"].partition("/")[0])[1]  # else a family's type, which others serve
     for manifest in islice(request.catalog.manifests(), _MOST_CONNECTORS) if own is None else (own,):
         kind = manifest.connection_type(row["type"])

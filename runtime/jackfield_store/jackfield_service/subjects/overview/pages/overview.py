@@ -85,7 +85,7 @@ def _figures(request: PageRequest, span: Span) -> tuple[Figures, str | None]:
 
 
 def _broken(request: PageRequest) -> Node:
-    """Render a notice for each broken part of an installed package, for the operator; None for others."""
+    """Render a notice for each broken part of an installed package, for the operator; None for other visitors."""
     if request.identity.workspace != DEFAULT or request.identity.rules:
         return None
     return [notice(text, tone="bad") for text in request.server.runtimes.broken()]

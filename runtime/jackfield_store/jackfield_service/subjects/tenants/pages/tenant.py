@@ -90,7 +90,7 @@ def _state(found: Workspace) -> Any:
 
 
 def _present_state(request: PageRequest) -> Any:
-    """Return the displayed state of a tenant; None if there is none, which the step reports."""
+    """Return the displayed state of a tenant; None if it does not exist, which the step reports."""
     request.require_operator()
     with suppress(JackfieldError):
         return _state(workspaces_of(request).find(request.path("w")))
@@ -188,8 +188,8 @@ def usage_saved(request: PageRequest) -> Response:
 
 
 def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
-    """Render the objects of the workspace that need a person, with links only if the visitor is in it: from another workspace they would
-    lead to the wrong one.
+    """Render the objects of the workspace that need a person, with links only if the visitor is in it: from another workspace the links
+    would lead to the wrong objects.
     """
     return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 
