@@ -158,6 +158,9 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("quickbooks", "createInvoice", _fault("2500")),
     ("quickbooks", "updateCustomer", _fault("2010")),
     ("quickbooks", "query", _fault("4000")),
+    ("pipedrive", "createDeal", {"success": False, "error": "No such pipeline"}),
+    ("whatsapp", "updateProfile", {"success": False}),
+    ("salesforce", "createRecord", {"id": "1", "success": False, "errors": [{"message": "No"}]}),
     ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
 ])  # fmt: skip
 def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
