@@ -194,7 +194,7 @@ class Audit:
                 if column == "object" and _is_part(text):
                     condition, values["renamed"] = f"({condition} OR {_RENAMED})", _new_name(text)
                 if column == "actor" and _is_part(text):
-                    condition, values["named"] = f"({condition} OR {_NAMED})", _named(text)
+                    condition, values["named"] = f"({condition} OR {_NAMED})", _actor_pattern(text)
                 wanted.append(condition)
         if cursor is not None:
             wanted.append("sequence < :before")
@@ -348,7 +348,7 @@ def _is_part(text: str) -> bool:
     return len(text) > 1 and text.startswith("*") and text.endswith("*")
 
 
-def _named(text: str) -> str:
+def _actor_pattern(text: str) -> str:
     """Return the LIKE pattern of entries whose actor has a text in the name: an entry begins with its actor, followed by its time."""
     return f'{{"actor": {{%"name": "%{like_literal(json.dumps(text[1:-1])[1:-1].lower())}%"}}, "at": "%'
 

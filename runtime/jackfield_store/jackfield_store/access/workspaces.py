@@ -161,7 +161,7 @@ class Workspaces:
             )
         if rows:
             self._vault.prepare_all(rows[0].name, rows[-1].name)
-        found = [self._listed(row) for row in rows]
+        found = [self._list_item(row) for row in rows]
         if after < DEFAULT and begin <= DEFAULT and all(row.name != DEFAULT for row in rows):
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
         return found
@@ -294,7 +294,7 @@ class Workspaces:
     def _workspace_from(self, row: Row) -> Workspace:
         return Workspace(row.name, row.created_at, read_settings(self._vault, row.name, row))
 
-    def _listed(self, row: Row) -> Workspace:
+    def _list_item(self, row: Row) -> Workspace:
         """Read a workspace for a list; a damaged row must not hide the others."""
         try:
             found = self._workspace_from(row)

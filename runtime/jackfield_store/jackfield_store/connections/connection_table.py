@@ -183,7 +183,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return name in self._by_name.present()
 
     def _find_connection(self, name: str) -> NamedConnection | None:
-        row = self._database.look_up(_FIND, self._named(name))
+        row = self._database.look_up(_FIND, self._row_key(name))
         if row is None:
             return None
         found = self._cache.get(name)
@@ -195,7 +195,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def show(self, name: str) -> ConnectionRow | None:
         """Return the connection called ``name`` without its secrets, None if it does not exist. This needs no key."""
         with self._database.read(flush=False) as transaction:
-            row = transaction.find(_READ, self._named(name))
+            row = transaction.find(_READ, self._row_key(name))
         return ConnectionRow.from_row(row) if row is not None else None
 
     def name_of(self, identifier: str) -> str | None:
@@ -282,7 +282,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 in_transaction(transaction)
         except UniqueViolation:
             raise name_taken(name) from None
-        return self._shown(name)
+        return self._existing_row(name)
 
     def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Replace version ``version`` of a connection by ``draft``.
@@ -293,7 +293,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         """
         parts = draft.parts()
         with self._database.read(flush=False) as transaction:
-            found = transaction.find(_FIND, self._named(name))
+            found = transaction.find(_FIND, self._row_key(name))
         if found is None:
             raise _gone(name)
         bound = binding(name, draft.type, draft.origin, parts.public, draft.quotas)
@@ -307,7 +307,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             _insert(transaction, sealed)
             external_ids.claim(self._vault, transaction, self.workspace, found.id, draft.external_ids())
             in_transaction(transaction)
-        return self._shown(name)
+        return self._existing_row(name)
 
     def rename(self, name: str, new_name: str, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed again.
@@ -317,7 +317,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         :raises InvalidConnection: if the new name is not valid, or secrets cannot be opened.
         """
         _check_name(new_name)
-        values = {**self._named(name), "new_name": new_name, "now": self._clock.time()}
+        values = {**self._row_key(name), "new_name": new_name, "now": self._clock.time()}
         self._vault().prepare(self.workspace)
         try:
             with self._database.write() as transaction:
@@ -334,7 +334,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise name_taken(new_name) from None
         if not changed:
             raise _gone(name)
-        return self._shown(new_name)
+        return self._existing_row(new_name)
 
     def remove(self, name: str, in_transaction: InTransaction = nothing) -> None:
         """Delete a connection, its secrets, its grant and its External IDs.
@@ -342,7 +342,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         :raises UnknownConnection: if no connection has that name.
         """
         with self._database.write() as transaction:
-            rows = transaction.execute(_REMOVE, self._named(name))
+            rows = transaction.execute(_REMOVE, self._row_key(name))
             for row in rows:
                 external_ids.release(transaction, self.workspace, row.id)
                 grants.forget(transaction, self.workspace, row.id)
@@ -381,7 +381,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         with self._database.read(flush=False) as transaction:
             return [(row.name, row.type) for row in transaction.execute(_ALL_NAMES, {"workspace": self.workspace})]
 
-    def _named(self, name: str) -> dict[str, Any]:
+    def _row_key(self, name: str) -> dict[str, Any]:
         return {"workspace": self.workspace, "name": name}
 
     def _row(self, identifier: str, version: int, draft: Draft, parts: Parts) -> dict[str, Any]:
@@ -396,7 +396,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return rows
 
     def _select_connection(self, transaction: Transaction, name: str) -> NamedConnection | None:
-        row = transaction.find(_READ, self._named(name))
+        row = transaction.find(_READ, self._row_key(name))
         if row is None:  # removed since its version was read
             return None
         stored = ConnectionRow.from_row(row)
@@ -433,7 +433,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         except (LookupError, TypeError, ValueError):
             raise damaged(stored.name) from None
 
-    def _shown(self, name: str) -> ConnectionRow:
+    def _existing_row(self, name: str) -> ConnectionRow:
         found = self.show(name)
         if found is None:
             raise _gone(name)

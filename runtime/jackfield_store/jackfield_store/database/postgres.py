@@ -160,7 +160,7 @@ class PostgresSession:
                 self.connection.execute(begins, prepare=False)
                 return self.connection.execute(translated(sql), params)
 
-        return self._asked(ask, sql)
+        return self._ask_server(ask, sql)
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
         """Run statements, each with several sets of parameters, without waiting for each answer; return their numbers of affected rows."""
@@ -174,7 +174,7 @@ class PostgresSession:
                     cursor.executemany(translated(sql), rows)
             return cursors
 
-        cursors = self._asked(ask, "; ".join(sql for sql, _ in steps))
+        cursors = self._ask_server(ask, "; ".join(sql for sql, _ in steps))
         return [max(0, cursor.rowcount) for cursor in cursors]
 
     def mark(self, *, again: bool) -> None:
@@ -184,9 +184,9 @@ class PostgresSession:
             before = b"RELEASE SAVEPOINT unit; " if again else b"" if begins is None else begins + b"; "
             return self.connection.execute(before + b"SAVEPOINT unit", prepare=False)
 
-        self._asked(ask, "SAVEPOINT unit")
+        self._ask_server(ask, "SAVEPOINT unit")
 
-    def _asked(self, ask: Callable[[bytes | None], T], sql: str) -> T:
+    def _ask_server(self, ask: Callable[[bytes | None], T], sql: str) -> T:
         """Return the value of ``ask``, which also sends a postponed begin. If the connection was lost before the transaction began,
         reconnect and ask again.
         """

@@ -41,7 +41,7 @@ def options_of(url: str) -> tuple[dict[str, str], bool]:
     try:
         given, asked = _parse_options(url)
     except psycopg.Error as fault:
-        raise _refused(str(fault)) from None
+        raise _url_error(str(fault)) from None
     if "@" in given.get("host", ""):
         raise DatabaseUnfit(
             "the password in the database's URL contains '@', which ends it there", hint="Write the character percent-encoded: %40."
@@ -70,7 +70,7 @@ def _is_pooler(given: Mapping[str, str]) -> bool:
     return any(known.search(place) for place in places for known in _HOSTS)
 
 
-def _refused(said: str) -> DatabaseUnfit:
+def _url_error(said: str) -> DatabaseUnfit:
     """Return the error for a URL that libpq cannot read. libpq's message may quote the URL, and is not used."""
     unknown = _UNKNOWN.search(said)
     if unknown is not None and unknown[1] == "pgbouncer":

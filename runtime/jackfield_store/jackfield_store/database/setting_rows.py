@@ -90,7 +90,7 @@ class Difference:
     @property
     def warning(self) -> str:
         """Warning about the difference, for operators."""
-        parts = [f"{_quoted(value)} {_listed(places)}" for value, places in self.values.items()]
+        parts = [f"{_quoted(value)} {_text_of_places(places)}" for value, places in self.values.items()]
         return f"the setting {self.name} differs between processes of this database: {'; '.join(parts)}"
 
 
@@ -351,6 +351,6 @@ def _quoted(value: str) -> str:
     return f"'{value[:200]}'" if value else "none"
 
 
-def _listed(places: tuple[str, ...]) -> str:
+def _text_of_places(places: tuple[str, ...]) -> str:
     more = f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else ""
     return ", ".join(places[:_SHOWN]) + more

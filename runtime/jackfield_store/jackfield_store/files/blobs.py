@@ -106,7 +106,7 @@ class LocalBlobs:
             partial = path.with_suffix(".part")
             return _LocalWriter(os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"), partial, path)
         except OSError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
     def read(self, key: str, start: int, size: int, segment: int) -> bytes:
         """Read from the file."""
@@ -118,7 +118,7 @@ class LocalBlobs:
         except FileNotFoundError:
             raise FileDamaged(errno.ENOENT, "the stored file is missing") from None
         except OSError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
     def delete(self, key: str) -> None:
         """Delete the file of a key, complete or unfinished."""
@@ -127,7 +127,7 @@ class LocalBlobs:
             path.unlink(missing_ok=True)
             path.with_suffix(".part").unlink(missing_ok=True)
         except OSError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
 
 class _LocalWriter:
@@ -140,7 +140,7 @@ class _LocalWriter:
         try:
             self._file.write(segment)
         except OSError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
     def finish(self) -> None:
         """Rename the file once it is on the disk: an invocation in the durable journal may refer to it."""
@@ -150,7 +150,7 @@ class _LocalWriter:
             self._file.close()
             self._partial.replace(self._path)
         except OSError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
     def abort(self) -> None:
         with suppress(OSError):
@@ -159,7 +159,7 @@ class _LocalWriter:
             self._partial.unlink(missing_ok=True)
 
 
-def _refused(error: OSError) -> NoRoom | Unavailable:
+def _storage_error(error: OSError) -> NoRoom | Unavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
         return NoRoom("the file cannot be stored: the disk is full or not writable")
     return Unavailable(f"the file storage cannot be used: {os.strerror(error.errno) if error.errno else 'input/output error'}")

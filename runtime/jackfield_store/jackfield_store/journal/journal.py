@@ -451,7 +451,7 @@ class Journal(ProcessLocal):
             pages = EntrySearch(transaction, self.workspace, sees, self.database.dialect)
             found = pages.find(after, limit + 1, filters)
             rows = pages.rows(found.places[:limit])
-        entries = [self._listed(row) for row in rows]
+        entries = [self._list_item(row) for row in rows]
         return entries, found.places[len(rows) - 1] if len(found.places) > len(rows) else found.cut
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
@@ -479,7 +479,7 @@ class Journal(ProcessLocal):
         """
         with self.database.read() as transaction:
             rows = transaction.execute(sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id})
-        return sum(self.recover_if_lost(self._listed(row)) for row in rows)
+        return sum(self.recover_if_lost(self._list_item(row)) for row in rows)
 
     def purge(self) -> int:
         """Delete entries past the workspace's current retention, except running ones and doubts; return their number.
@@ -591,7 +591,7 @@ class Journal(ProcessLocal):
             return replace(found, undecided=undecided, binds_key=binds)
         return _seldom()[1].decided(self, found, row.result, undecided, self._judge)  # type: ignore[no-any-return]
 
-    def _listed(self, row: Row) -> Entry:
+    def _list_item(self, row: Row) -> Entry:
         """Create an entry for a list; a damaged row must not hide the others."""
         try:
             return self.entry_of(row, asks=False)

@@ -34,12 +34,12 @@ def settled(
     if outcome == "succeeded":
         return with_output({**result, "meta": meta}, output, UNKNOWN_OUTPUT), code
     if verdict == "refused":
-        return _refused(entry, {**result, "meta": meta}, refusal or {})
+        return _result_of_refusal(entry, {**result, "meta": meta}, refusal or {})
     error = {**result["error"], "message": f"'{entry.action}' did not take effect: the provider has no trace of it"}
     return {**result, "error": error, "meta": meta}, code
 
 
-def _refused(entry: Entry, result: Mapping[str, Any], refusal: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def _result_of_refusal(entry: Entry, result: Mapping[str, Any], refusal: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     kind = CODES.get(str(refusal.get("refused")), Rejected)
     told = {name: str(refusal[by]) for name, by in (("code", "error"), ("message", "message")) if refusal.get(by) is not None}
     said = {**result["error"].get("provider", {}), **told}

@@ -91,7 +91,7 @@ class Suppressions:
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE.format(further=further), values)
         more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "at", "reference", "part")
-        return [self._shown(row) for row in rows[:limit]], more
+        return [self._suppression(row) for row in rows[:limit]], more
 
     def remove(self, recipient: str) -> None:
         """Lift a suppression, until another message to the recipient bounces or draws a complaint.
@@ -125,7 +125,7 @@ class Suppressions:
     def _lasting(self) -> dict[str, Any]:
         return {"workspace": self._workspace, "since": self._time.now() - KEPT}
 
-    def _shown(self, row: Any) -> dict[str, Any]:
+    def _suppression(self, row: Any) -> dict[str, Any]:
         problem = problem_of_times(row.at)
         try:
             shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))

@@ -95,7 +95,7 @@ class KeyService(ProcessLocal, SecretHolder):
         :raises KeyServiceUnavailable: if the service gives no answer.
         :raises KeyServiceRefused: if it refuses.
         """
-        return self._asked(partial(self._wrapper.wrap, context, data_key))
+        return self._ask_service(partial(self._wrapper.wrap, context, data_key))
 
     def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
         """Decrypt a data key.
@@ -104,7 +104,7 @@ class KeyService(ProcessLocal, SecretHolder):
         :raises KeyServiceUnavailable: as ``wrap`` does.
         :raises KeyServiceRefused: as ``wrap`` does.
         """
-        found = self._asked(partial(self._wrapper.unwrap, context, wrapped))
+        found = self._ask_service(partial(self._wrapper.unwrap, context, wrapped))
         if len(found) != sealing.KEY_BYTES:
             raise sealing.broken()
         return found
@@ -116,9 +116,9 @@ class KeyService(ProcessLocal, SecretHolder):
         :raises KeyServiceUnavailable: as ``wrap`` does.
         :raises KeyServiceRefused: as ``wrap`` does.
         """
-        return self._asked(partial(self._wrapper.rewrap, context, wrapped, source))
+        return self._ask_service(partial(self._wrapper.rewrap, context, wrapped, source))
 
-    def _asked(self, request: Callable[[], T]) -> T:
+    def _ask_service(self, request: Callable[[], T]) -> T:
         self._enter()
         begun = self._clock.monotonic()
         for number in range(1, _TRIES + 1):
@@ -132,7 +132,7 @@ class KeyService(ProcessLocal, SecretHolder):
                 raise sealing.broken() from None
             if not isinstance(error, (Unavailable, TimedOut)):
                 self._reason = None
-                raise self._refused(error) from None
+                raise self._refusal(error) from None
             if number == _TRIES or self._clock.monotonic() - begun > _FAST:
                 break
         self._reason = getattr(error, "message", "no answer")
@@ -160,7 +160,7 @@ class KeyService(ProcessLocal, SecretHolder):
             hint="Try again in a few seconds. Workspaces whose keys are cached are served; 'jackfield doctor' asks the service.",
         )
 
-    def _refused(self, error: Exception) -> KeyServiceRefused:
+    def _refusal(self, error: Exception) -> KeyServiceRefused:
         reason = getattr(error, "message", type(error).__name__)
         return KeyServiceRefused(
             f"the key service '{self.id}' refuses: {reason}",

@@ -188,17 +188,17 @@ def _of_tables(database: Database) -> FoundCondition | None:
         barred = {row.name for row in transaction.execute(dialect.barred)} if dialect.barred and not missing else set[str]()
     if missing:
         return FoundCondition(
-            "schema", f"the database has no table {_listed(missing)}", "Restore a backup; 'jackfield db check' shows more."
+            "schema", f"the database has no table {_text_of_names(missing)}", "Restore a backup; 'jackfield db check' shows more."
         )
     if barred.intersection(wanted):
         text, hint = Trouble.DENIED.value
         return FoundCondition(
-            "privilege", f"{text}: it may not read and change the table {_listed(sorted(barred.intersection(wanted)))}", hint
+            "privilege", f"{text}: it may not read and change the table {_text_of_names(sorted(barred.intersection(wanted)))}", hint
         )
     return None
 
 
-def _listed(names: list[str]) -> str:
+def _text_of_names(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
     return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
 

@@ -59,8 +59,8 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterab
             findings += [failed] if tested["status"] != "failing" else []  # else a failed step has reported it
             continue
         output = result.output or {}
-        covered |= {name for name in _listed(output, "checked") if isinstance(name, str)}
-        findings += [item for item in _listed(output, "findings") if _is_finding(item)]
+        covered |= {name for name in _items_of(output, "checked") if isinstance(name, str)}
+        findings += [item for item in _items_of(output, "findings") if _is_finding(item)]
     steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
     findings = [*map(_of_step, steps), *map(dict, more), *map(finding, tested["lastTest"].get("warnings", ())), *findings]
     return {
@@ -71,7 +71,7 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterab
     }
 
 
-def _listed(output: Mapping[str, Any], name: str) -> list[Any]:
+def _items_of(output: Mapping[str, Any], name: str) -> list[Any]:
     found = output.get(name)
     return found if isinstance(found, list) else []
 

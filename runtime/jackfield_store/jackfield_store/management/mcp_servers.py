@@ -112,7 +112,7 @@ class McpServers:
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of servers by name, including shared ones, and the cursor of the next page, None on the last page."""
         rows = self._table.page(cursor or "", limit + 1)
-        return [self._shown(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
+        return [self._summary(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a server and its tools as they were accepted.
@@ -124,7 +124,7 @@ class McpServers:
             raise unknown(name)
         stored = opened(self._storage.vault, row)
         left = stored.manifest.get("mcp", {}).get("leftOut")
-        found = {**self._shown(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
+        found = {**self._summary(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
         return {**found, "leftOut": left} if left else found
 
     def review(self, name: str, *, connection: str | None = None, credentials: tuple[str, str] | None = None) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class McpServers:
         found = self._described(stored, connection, credentials)
         if found.needs_sign_in:
             raise InvalidInvocation("the server lists its tools for those who sign in only", hint="Name a connection over which to ask it.")
-        wanted = _wanted(stored.manifest, found, tools, digests or {})
+        wanted = _tools_to_accept(stored.manifest, found, tools, digests or {})
         merged = kind().accepted(stored.manifest, found.manifest, wanted)
         changes = _difference(stored.manifest, found)
         if any(row["tool"] in wanted for rows in changes.values() for row in rows):
@@ -180,7 +180,7 @@ class McpServers:
         for tool in changes:
             if tool not in keys:
                 raise InvalidInvocation(f"no tool '{tool[:100]}' of the server was accepted", hint="Show the server: it lists them.")
-        merged = {keys[tool]: _said(said.get(keys[tool], {}), change) for tool, change in changes.items()}
+        merged = {keys[tool]: _settings_of_tool(said.get(keys[tool], {}), change) for tool, change in changes.items()}
         if merged:
             manifest = kind().overlaid(stored.manifest, merged)
             if manifest != stored.manifest:
@@ -197,7 +197,7 @@ class McpServers:
         with self._storage.database.write() as transaction:
             users = self._table.users(transaction, name, everywhere=stored.is_shared)
             if users:
-                raise ServerInUse(f"{_counted(users, name)}: {_named(users, self._workspace)}", hint="Remove them first.")
+                raise ServerInUse(f"{_counted(users, name)}: {_text_of_users(users, self._workspace)}", hint="Remove them first.")
             if not self._table.remove(transaction, name):
                 raise unknown(name)
             self._audit.append(transaction, "mcp_server.removed", f"mcp-server:{name}", {"url": stored.url})
@@ -263,7 +263,7 @@ class McpServers:
         if host and (not self._guard.permits(host) or (is_plain and Guard().permits(host))):
             raise NotAllowed("the server has no public https address", hint="Give one that begins with https:// and is public.")
 
-    def _shown(self, row: Row) -> dict[str, Any]:
+    def _summary(self, row: Row) -> dict[str, Any]:
         return {
             "name": row.name, "connector": LIVE_PREFIX + row.name, "url": row.url, "trust": row.trust, "shared": bool(row.is_shared),
             "inherited": row.workspace != self._workspace, "actions": row.tools, "version": row.version,
@@ -367,7 +367,7 @@ def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
     return found
 
 
-def _said(said: Json, change: Json) -> Json:
+def _settings_of_tool(said: Json, change: Json) -> Json:
     """Return the settings of a tool after a change."""
     merged = {**said, **change} if change else {}
     return {name: value for name, value in merged.items() if value is not None}
@@ -382,7 +382,7 @@ def _reported(found: Described) -> dict[str, Any]:
     return {**shown, "needsSignIn": True} if found.needs_sign_in else shown
 
 
-def _wanted(stored: Json, found: Described, tools: Collection[str], digests: Mapping[str, str]) -> set[str]:
+def _tools_to_accept(stored: Json, found: Described, tools: Collection[str], digests: Mapping[str, str]) -> set[str]:
     """Return the names of the tools to accept. ``tools`` may also name a tool by its action's key.
 
     :raises InvalidInvocation: if a tool is unknown.
@@ -408,6 +408,6 @@ def _counted(users: Collection[tuple[str, str]], name: str) -> str:
     )
 
 
-def _named(users: Collection[tuple[str, str]], own: str) -> str:
+def _text_of_users(users: Collection[tuple[str, str]], own: str) -> str:
     shown = [name if workspace == own else f"{workspace}/{name}" for workspace, name in users][:_MOST_NAMED]
     return ", ".join(shown) + (", …" if len(users) > _MOST_NAMED else "")

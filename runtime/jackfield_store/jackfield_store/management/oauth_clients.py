@@ -93,7 +93,7 @@ class OAuthClients:
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of clients by name, including the server's, and the cursor of the next page, None on the last page."""
         rows = self._table.page(cursor or "", limit + 1)
-        return [self._listed(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
+        return [self._list_item(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a client without its secrets. For a client of the server, a workspace sees only the facts needed to refer to it.
@@ -103,7 +103,7 @@ class OAuthClients:
         row = self._table.visible_row(name)
         if row is None:
             raise unknown(name)
-        return self._shown(row)
+        return self._summary(row)
 
     def change(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Change the given members; a null value is removed. Omitted secrets stay, so that one of them can be rotated.
@@ -158,15 +158,15 @@ class OAuthClients:
             text = f"not allowed: OAuth clients of '{DEFAULT}' serve all workspaces, and only the operator changes them"
             raise NotAllowed(text, hint="Ask a platform-admin, or register it in the workspace that uses it.")
 
-    def _listed(self, row: Row) -> dict[str, Any]:
-        """Return a client as ``_shown`` does; a client with an unreadable row has a ``problem``, for callers who may see and remove it."""
+    def _list_item(self, row: Row) -> dict[str, Any]:
+        """Return the ``_summary`` of a client; one with an unreadable row has a ``problem``, for callers who may see and remove it."""
         try:
-            return self._shown(row)
+            return self._summary(row)
         except InvalidConnection as error:
             is_inherited = row.workspace != self._workspace
             return {"name": row.name, "server": [], "inherited": is_inherited, "values": {}, "problem": error.message}
 
-    def _shown(self, row: Row) -> dict[str, Any]:
+    def _summary(self, row: Row) -> dict[str, Any]:
         found = opened(self._vault, row)
         about: dict[str, Any] = {"name": row.name, "server": list(found.hosts), "inherited": row.workspace != self._workspace}
         if about["inherited"]:

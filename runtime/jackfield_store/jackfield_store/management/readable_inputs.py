@@ -33,10 +33,10 @@ class ReadableInputs:
     def of(self, calls: Sequence[Called]) -> dict[str, Any]:
         """Return the inputs of calls that the caller may see, by ID; large and damaged ones are left out."""
         sealed = sealed_inputs(self._journal, calls)
-        found = {call.id: self._shown(call, sealed[call.id]) for call in calls if call.id in sealed}
+        found = {call.id: self._inputs_of(call, sealed[call.id]) for call in calls if call.id in sealed}
         return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
 
-    def _shown(self, call: Called, stored: Mapping[str, Any]) -> Any:
+    def _inputs_of(self, call: Called, stored: Mapping[str, Any]) -> Any:
         if "invocation" not in stored:
             return stored.get("inputs")
         asked = stored.get("approval")

@@ -49,7 +49,7 @@ class SharedSettings:
             stored, damaged = stored_settings(transaction, self._storage.vault)
             others = other_processes(transaction, database.dialect.now, LEASE)
         differing = {one.name: one.warning for one in differences(stored, None, others)}
-        return [_shown(setting, stored.get(name), name in damaged, differing.get(name)) for name, setting in SHARED.items()]
+        return [_summary(setting, stored.get(name), name in damaged, differing.get(name)) for name, setting in SHARED.items()]
 
     def find(self, name: str) -> dict[str, Any]:
         """Return one setting.
@@ -111,7 +111,7 @@ def _replaced(transaction: Transaction, vault: Vault, name: str, seen: str | Non
     return found
 
 
-def _shown(setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None) -> dict[str, Any]:
+def _summary(setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None) -> dict[str, Any]:
     about: dict[str, Any] = {"name": setting.name, "value": None if stored is None else stored.value, "variable": setting.variable}
     if stored is not None:
         about["changedAt"] = iso(stored.changed_at)

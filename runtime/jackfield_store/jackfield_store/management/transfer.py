@@ -68,7 +68,7 @@ def _read_document(text: str, source: str, folder: str, *, reads_host: bool = Tr
         else:
             unknown.append(f"{where}: {formats.expected()}")
     if not (known or others):
-        raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {formats.expected()}")
+        raise _refusal(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {formats.expected()}")
     for item in read_foreign(others, None, os.environ if reads_host else {}, reads_host=reads_host):
         if isinstance(item, formats.Disabled):
             _LOG.warning("%s; it is not imported", item.text)
@@ -89,7 +89,7 @@ def _read_folder(path: str) -> list[NamedConnection | str]:
     for item in found.disabled:
         _LOG.warning("%s; it is not imported", item.text)
     if not (rows or found.problems or found.disabled):
-        raise _refused(path, "none of its YAML and JSON files contains connections")
+        raise _refusal(path, "none of its YAML and JSON files contains connections")
     _warn(rows)
     return [*rows, *found.problems]
 
@@ -102,7 +102,7 @@ def _warn(rows: Iterable[NamedConnection | str]) -> None:
             _LOG.warning("%s: '%s': default inputs are not stored with a connection: %s", item.source, item.name, names)
 
 
-def _refused(source: str, reason: str) -> InvalidConnection:
+def _refusal(source: str, reason: str) -> InvalidConnection:
     from jackfield.connections.formats import systems
 
     return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=systems())

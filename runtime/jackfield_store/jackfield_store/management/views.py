@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: LastOutcome | None = None) -> dict[str, Any]:
     """Return a connection from a file with masked secrets and the outcome of its last test."""
     about = {"version": stored.version, "source": stored.source, **(outcome.to_json() if outcome else {"status": "untested"})}
-    return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
+    return {**_masked_connection(stored.name, stored.type, stored.values, kinds), **about}
 
 
 def renamed(shown: dict[str, Any], before: str) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def shown_from_store(row: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
     about = {"version": row.version, "source": STORE, **row.outcome.to_json()}
     problem = {"problem": row.damage} if row.damage is not None else {}
     quotas = {"quotas": [*row.quotas]} if row.quotas else {}
-    return {**_shown(row.name, row.type, row.public, kinds), **about, **quotas, **problem}
+    return {**_masked_connection(row.name, row.type, row.public, kinds), **about, **quotas, **problem}
 
 
-def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
+def _masked_connection(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
     """Return a connection masked by the type's schema, or completely without one."""
     kind = kinds.known(type_)
     return {"name": name, "type": type_, "values": masked(kind.schema, values) if kind is not None else dict.fromkeys(values, "***")}

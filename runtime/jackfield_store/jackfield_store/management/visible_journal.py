@@ -47,7 +47,7 @@ class SeenJournal:
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
         found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
-        return [self._shown(entry) for entry in found], cursor
+        return [self._visible_entry(entry) for entry in found], cursor
 
     def containing(self, text: str, **filters: Any) -> Contents | None:
         """Find entries whose recorded inputs or error contain a text; None if the caller may see only a part of the journal."""
@@ -67,7 +67,7 @@ class SeenJournal:
         entry = self._journal.find(identifier)
         if not self._sees(entry):
             raise unknown_entry(identifier)
-        return self._shown(entry)
+        return self._visible_entry(entry)
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
         """Return an invocation's exchanges with its provider, and each request as a ``curl`` command. Bodies of another caller's call are
@@ -101,7 +101,7 @@ class SeenJournal:
             from jackfield_store.management.given_outputs import judged_output  # few give one
 
             output = judged_output(self._manifest(entry.connector), entry, outcome, output)
-        return self._shown(self._journal.resolve(identifier, outcome, by, note, because, output))
+        return self._visible_entry(self._journal.resolve(identifier, outcome, by, note, because, output))
 
     def parts(self, since: float, step: int) -> list[PeriodPart] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller may see only a part of
@@ -129,7 +129,7 @@ class SeenJournal:
         manifest = self._manifest(entry.connector)
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
-    def _shown(self, entry: Entry) -> Entry:
+    def _visible_entry(self, entry: Entry) -> Entry:
         """Return the entry without the deciding pattern, which may name hidden objects, and without the output of another's call. Such an
         output may contain data that the rules would hide, and names files that the caller may not use; so may findings of looks.
         """

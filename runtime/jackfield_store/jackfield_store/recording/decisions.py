@@ -111,7 +111,7 @@ class WaitingCalls:
         """
         row = self._find_row(identifier)
         row = self._present(row, self._open_call(row)) if self._waits(row) else row
-        return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
+        return {**self._about(row), **(self._data_for_decision(row) if self._waits(row) else {})}
 
     def decision(self, identifier: str) -> dict[str, Any] | None:
         """Return an approval that was decided, or has ended otherwise, without inputs. None if the call waits or needed no approval. A
@@ -337,7 +337,7 @@ class WaitingCalls:
         named = f" to '{present}'" if is_seen else ""
         return f"its connection '{row.connection}' was renamed{named} since it was asked for"
 
-    def _shown(self, row: Row) -> dict[str, Any]:
+    def _data_for_decision(self, row: Row) -> dict[str, Any]:
         """Return the sealed data for a person's decision: inputs without secrets, files, other members that change the call, and the
         digest.
         """

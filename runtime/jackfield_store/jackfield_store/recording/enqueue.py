@@ -64,7 +64,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued
         return await _replayed(pipeline, put.found, put.replayed)
     record, draft = put.record, put.record.draft
     if on_queued is not None:
-        record.queue_with(partial(_both, draft.in_transaction, partial(_named, on_queued, draft.id)))
+        record.queue_with(partial(_both, draft.in_transaction, partial(_call_with_id, on_queued, draft.id)))
     with within(record.remaining):
         replayed = await queued_once(record, put.found.terms.limits.get(limit_of(draft)))
     if replayed is not None:
@@ -86,7 +86,7 @@ def _both(first: InTransaction | None, second: InTransaction, transaction: Trans
     second(transaction)
 
 
-def _named(on_queued: OnQueued, identifier: str, transaction: Transaction) -> None:
+def _call_with_id(on_queued: OnQueued, identifier: str, transaction: Transaction) -> None:
     on_queued(transaction, identifier)
 
 

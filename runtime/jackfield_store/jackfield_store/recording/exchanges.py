@@ -41,13 +41,13 @@ def exchanges_of(call: Reached, result: Result) -> Mapping[str, Any] | None:
     shows_answers = attempts.tally.sees_bodies and not attempts.plan.secrets[0]
     room, found = _LARGEST, []
     for exchange in reversed(seen):
-        shown = _shown(exchange, redactor, room, shows_answers=shows_answers, conceals=attempts.conceals)
+        shown = _json_of_exchange(exchange, redactor, room, shows_answers=shows_answers, conceals=attempts.conceals)
         room -= sum(len(shown[name].get("body", "")) for name in ("request", "response") if name in shown)
         found.append(shown)
     return {"captured": True, "dropped": seen[-1].number - len(seen), "exchanges": found[::-1]}
 
 
-def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: bool, conceals: bool) -> dict[str, Any]:
+def _json_of_exchange(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: bool, conceals: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "method": redactor.clean(exchange.method), "url": masked_url(exchange.url, redactor), "startedAt": iso(exchange.started),
         "durationMs": round(exchange.took * 1000, 1), "sent": _NOT_SENT[exchange.sent] or exchange.status is not None,

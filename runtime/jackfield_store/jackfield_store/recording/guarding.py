@@ -44,14 +44,14 @@ def recipients_of(inputs: Mapping[str, Any], places: Places) -> Iterator[tuple[s
     for name, *rest in places:
         value = inputs.get(name)
         if not rest:
-            yield from _named(value, pointer(name))
+            yield from _display_names(value, pointer(name))
             continue
         for place, item in enumerate(value if isinstance(value, list | tuple) else ()):
             if isinstance(item, Mapping):
-                yield from _named(item.get(rest[0]), pointer(name, place, rest[0]))
+                yield from _display_names(item.get(rest[0]), pointer(name, place, rest[0]))
 
 
-def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _display_names(value: Any, path: str) -> Iterator[tuple[str, str]]:
     texts = enumerate(value) if isinstance(value, list | tuple) else [("", value)]
     for place, text in texts:
         for name, _ in split_mailboxes(text) if isinstance(text, str) else ():

@@ -257,7 +257,7 @@ class _Poll:
         """Poll the job, and judge the outcome."""
         ended, error, seconds = None, None, self._pause()
         try:
-            asked = await self._asked()
+            asked = await self._poll_provider()
             if isinstance(asked, Result):
                 ended = asked
             else:
@@ -283,7 +283,7 @@ class _Poll:
             return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
         return _Found(self._finishing(self._dated(ended)), ended)
 
-    async def _asked(self) -> Mapping[str, Any] | Result:
+    async def _poll_provider(self) -> Mapping[str, Any] | Result:
         """Poll the provider; return the progress, or the Result of a success."""
         call, how, pipeline, journal = self.call, self.call.how, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")

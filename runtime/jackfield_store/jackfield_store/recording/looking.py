@@ -69,7 +69,7 @@ class Looking:
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
         """Make one look, and judge its finding; ``due`` is the time up to which a log must have been read."""
         if "trigger" in row:
-            return self._told(row)
+            return self._finding_of_events(row)
         if "source" in row:
             return self._logged(row, due)
         self._is_sighted = False
@@ -103,7 +103,7 @@ class Looking:
                 like += [thing] if not own and self._is_like(row, thing.item) else []
             self._is_sighted = self._is_sighted or bool(found) or (by_marker and row.get("each") is None)
         if found:
-            judged = self._of_key(row, found[0]) if row.get("reusable") else self._found(row, found, len(markers))
+            judged = self._of_key(row, found[0]) if row.get("reusable") else self._finding_by_values(row, found, len(markers))
             return self._echo(row, settles=judged.result in ("matched", "refused")) or judged
         if (similar := self._similar(row, like)) is not None:
             return similar
@@ -113,13 +113,13 @@ class Looking:
         """Read the objects with a marker, with the key of the call unless another key is given."""
         own = row if key is None else {**row, "sentKey": key}
         absent = Absent.from_json(row.get("absent")) or PLAIN
-        return self._reads.pages(self._asked(row["action"], self._filled(row["inputs"], marker, own)), absent=absent)
+        return self._reads.pages(self._invocation_of(row["action"], self._filled(row["inputs"], marker, own)), absent=absent)
 
-    def _asked(self, action: str, inputs: Any) -> dict[str, Any]:
+    def _invocation_of(self, action: str, inputs: Any) -> dict[str, Any]:
         version = {} if self._version is None else {"connectorVersion": self._version}
         return {"connector": self.doubt.facts["connector"], "action": action, "inputs": inputs, **version}
 
-    def _found(self, row: Mapping[str, Any], seen: Sequence[Thing], attempts: int) -> Finding:
+    def _finding_by_values(self, row: Mapping[str, Any], seen: Sequence[Thing], attempts: int) -> Finding:
         """Judge the objects with a marker of the call by their values, if such values are declared. An object that was read twice with
         different values gives no verdict.
         """
@@ -131,7 +131,7 @@ class Looking:
             return self._matched(row, found[0]) if len(found) == 1 else Finding("ambiguous", f"{len(found)} things have the same marker")
         rule = When.from_json(when)
         said = [
-            (thing, *((None, "nothing is declared for these inputs") if UNDECIDED in when else _said(rule, thing, seen, at)))
+            (thing, *((None, "nothing is declared for these inputs") if UNDECIDED in when else _verdict(rule, thing, seen, at)))
             for thing in found
         ]
         took, refused = ([thing for thing, verdict, _ in said if verdict == wanted] for wanted in ("took", "refused"))
@@ -142,7 +142,7 @@ class Looking:
         if len(refused) == len(said) == attempts and self._accounts_for_all:
             return self._has_failed(row, refused[-1], rule)
         thing, _, told = next((one for one in said if one[1] is None), said[-1])
-        shown = self._shown(row, self._masked(thing))
+        shown = self._excerpt(row, self._masked(thing))
         text = f"neither success nor failure of the call: {told}" if not self.judges else ""
         return Finding(
             "pending", f"{text}; {self._text(shown)}"[:_LONGEST_TEXT] if text else "", link=self._link_of(row, thing), exists=True
@@ -158,19 +158,19 @@ class Looking:
 
     def _of_key(self, row: Mapping[str, Any], thing: Thing) -> Finding:
         """Return the finding of an object that has the caller's key and no marker: an earlier call with this key may have made it."""
-        shown = self._shown(row, self._masked(thing))
+        shown = self._excerpt(row, self._masked(thing))
         return Finding("similar", _REUSABLE if self.judges else f"{_REUSABLE}; {self._text(shown)}"[:_LONGEST_TEXT],
                        link=self._link_of(row, thing), exists=True)  # fmt: skip
 
     def _matched(self, row: Mapping[str, Any], thing: Thing) -> Finding:
-        shown = self._shown(row, self._masked(thing))
+        shown = self._excerpt(row, self._masked(thing))
         return Finding("matched", self._text(shown), thing.item, link=self._link_of(row, thing), shown=shown)
 
     def _has_failed(self, row: Mapping[str, Any], thing: Thing, rule: When) -> Finding:
         """Return the finding for an object that reports the action's failure, with its own error."""
         masked = self._masked(thing)
         code, message = (None, None) if self.judges else rule.error(masked)
-        shown = self._shown(row, masked)
+        shown = self._excerpt(row, masked)
         refusal = {
             "refused": "rejected",
             "error": code,
@@ -230,7 +230,7 @@ class Looking:
         """
         if canary is None:
             return Finding("nothing", _NO_CANARY)
-        found = attempt(self._reads.pages, self._asked(canary["action"], self._filled(canary["inputs"], None)), 1)
+        found = attempt(self._reads.pages, self._invocation_of(canary["action"], self._filled(canary["inputs"], None)), 1)
         if isinstance(found, Raised):
             if not isinstance(found.error, JackfieldError):
                 raise found.error
@@ -258,7 +258,7 @@ class Looking:
         if not like:
             return None
         sent = {at: str(self._clean(self._filled(value, None)))[:_LONGEST] for at, value in row["similar"]}
-        shown = self._shown(row, self._masked(like[0]))
+        shown = self._excerpt(row, self._masked(like[0]))
         return Finding("similar", self._text(shown), link=self._link_of(row, like[0]), sent=None if self.judges else sent)
 
     def _clean(self, item: Any) -> Any:
@@ -279,7 +279,7 @@ class Looking:
     def _text(self, shown: Mapping[str, str]) -> str:
         return "" if self.judges else json.dumps(shown, ensure_ascii=False)[:_LONGEST_TEXT]
 
-    def _shown(self, row: Mapping[str, Any], masked: Any) -> dict[str, str]:
+    def _excerpt(self, row: Mapping[str, Any], masked: Any) -> dict[str, str]:
         """Return the beginning of an object, without the envelope of its read."""
         towards = next((at for at, _ in (*row["match"], *row.get("contains", ()))), "")
         return beginning(masked, row.get("within", ""), towards.rpartition("/")[0])
@@ -294,7 +294,7 @@ class Looking:
             return None
         return found if all(self._clean(text) == text for text in (found, unquote(found), unquote_plus(found))) else None
 
-    def _told(self, row: Mapping[str, Any]) -> Finding:
+    def _finding_of_events(self, row: Mapping[str, Any]) -> Finding:
         """Judge the events of a trigger that carry a marker of the doubt."""
         told = ToldEvents(self.journal, self.doubt, row["trigger"])
         self.account = told.account
@@ -383,7 +383,7 @@ class Looking:
         return told if isinstance(told, Mapping) else None
 
 
-def _said(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
+def _verdict(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
     """Return the verdict of an object, and the values that decide it; no verdict if the object was also seen with other values."""
     verdict, told = rule.said(thing.item)
     agrees = all(rule.said(other.item)[0] == verdict for other in seen if is_one(thing, other, at))

@@ -515,7 +515,7 @@ class Record:
         if ending == states.WHOLE:
             unit = self._recording(result)  # what a gate keeps with the begin may be there, too
             return _closed(unit, result, closing, back=False) if self._reached in states.THERE else unit
-        draft, shown = self._draft, self._shown(result)
+        draft, shown = self._draft, self._masked_result(result)
         unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
         unit = _closed(unit, result, closing, back=False)
         if claimed is not None and isinstance(result.error, NotYet) and ending == states.REQUEUE:
@@ -523,7 +523,7 @@ class Record:
         return unit
 
     def _recording(self, result: Result) -> Unit:
-        return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
+        return self._journal.recording(self._draft, self._masked_result(result), self._log, self._kept(result))
 
     def _kept(self, result: Result) -> bytes | None:
         """Return the exchanges with the provider, masked and sealed, if they are stored."""
@@ -537,7 +537,7 @@ class Record:
     def _log(self) -> Sequence[Mapping[str, Any]]:
         return () if self._call.attempts is None else self._call.attempts.tally.log
 
-    def _shown(self, result: Result) -> Result:
+    def _masked_result(self, result: Result) -> Result:
         """Return a Result without the values of an inline connection."""
         if result.status != "failed" or (inline := self._asked.inline) is None:
             return result

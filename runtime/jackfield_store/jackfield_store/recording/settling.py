@@ -57,7 +57,7 @@ async def settled(found: Found, result: Result) -> Result:
         if found.asked.invocation.on_doubt == "settle":
             result = await _looked(found, result)
         if result.status == "in_doubt" and found.row is not None and found.row.marking is not None:
-            return await how.waiter.ask(partial(_told, found.pipe, result, settle))
+            return await how.waiter.ask(partial(_result_with_settlement, found.pipe, result, settle))
     return result
 
 
@@ -92,7 +92,7 @@ async def _held(found: Found, result: Result) -> Result:
         if entry is not None and entry.status != "in_doubt":
             earlier = replay_of(entry, is_twin=result.meta.twin_of is not None)
             return (await pipeline.policies.judged(found, Ended(earlier))).result
-    return await waiter.ask(partial(_told, pipeline, result, found.terms.settle))
+    return await waiter.ask(partial(_result_with_settlement, pipeline, result, found.terms.settle))
 
 
 async def watched(
@@ -136,7 +136,7 @@ async def ended(
         entry = await watched(pipeline, journal, identifier, waiter, lambda: until - clock.monotonic(), cancelled)
         if entry is not None and entry.status != "in_doubt":
             return await awaited(pipeline, identifier, waiter, seconds)
-        return await waiter.ask(partial(_told, pipeline, result, "on"))
+        return await waiter.ask(partial(_result_with_settlement, pipeline, result, "on"))
     return result
 
 
@@ -150,7 +150,7 @@ def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
     return {"looks": doubt.looks} if is_open else None
 
 
-def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
+def _result_with_settlement(pipeline: Pipe, result: Result, settle: str) -> Result:
     """Return a Result in doubt that says whether evidence may still settle the doubt, with a wait for that. Unless ``settle`` is ``on``,
     return the Result unchanged.
     """

@@ -63,7 +63,7 @@ def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effe
             audit.append(transaction, BEGUN, target, {"delivery": claimed.delivery})  # first: it locks the log for others
             acts = [act.about for act in audit.acts(target, _PREFIX, transaction)][:-1]
             if not _may_begin(acts, claimed.delivery, effect):
-                raise _refused(claimed)
+                raise _error_of_claim(claimed)
         return changed
 
     return begin
@@ -94,7 +94,7 @@ def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) ->
     return is_later and (last["event"] == RETURNED or effect != "write")
 
 
-def _refused(claimed: Claimed) -> Cancelled | InDoubt:
+def _error_of_claim(claimed: Claimed) -> Cancelled | InDoubt:
     if claimed.delivery > 1:
         return InDoubt(f"{_BEGUN_BEFORE}; that may have sent it", hint=NextStep("in_doubt"))
     return Cancelled(f"{_BEGUN_BEFORE}; nothing was sent by this one")
