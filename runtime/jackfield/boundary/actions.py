@@ -202,7 +202,7 @@ class Function:
                 result = await runtime.ainvoke(call, wait=True) if loops else runtime.invoke(call, wait=True)
             settled = await self._settled(runtime, result, given, named, loops=loops)
             if settled is result or settled.status != "failed":
-                return self._told(settled, direct)
+                return self._return_value(settled, direct)
 
     def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         """Return the invocation of a direct call.
@@ -227,7 +227,7 @@ class Function:
         key, deadline = self._key_of(request_of(self._signature, given, named)), Deadline.after(declared.timeout, runtime.clock)
         return cast("Result", await declared.looked_up(bound, bound.waiter(loops=loops), deadline, key, known))
 
-    def _told(self, result: Result, direct: _Direct) -> Any:
+    def _return_value(self, result: Result, direct: _Direct) -> Any:
         """Return the value of a call that has ended, or raise the exception that ended it.
 
         :raises InvocationFailed: if it is in doubt, waits for a person, or was refused before the function ran.

@@ -281,7 +281,7 @@ class OnceCall:
                     known = None  # the look has freed the key
         if known is None:
             return
-        self.result = known = await self._told(known)
+        self.result = known = await self._result_with_looks(known)
         if known.status != "succeeded":
             raise InvocationFailed(known)
         output = known.output or {}
@@ -309,7 +309,7 @@ class OnceCall:
         self.result = _ended(how, error, 0)
         raise InvocationFailed(self.result) from error
 
-    async def _told(self, result: Result) -> Result:
+    async def _result_with_looks(self, result: Result) -> Result:
         """Return a Result. To the Result of a doubt, add that processes look for evidence, if they do."""
         if result.status != "in_doubt" or self._declared.look not in LOOKING:
             return result
@@ -347,7 +347,7 @@ class OnceCall:
             return False
         await self._row.end(self.result)
         if self.result.status == "in_doubt":
-            self.result = await self._told(self.result)
+            self.result = await self._result_with_looks(self.result)
             raise InvocationFailed(self.result) from error
         return False
 

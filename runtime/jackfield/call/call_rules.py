@@ -120,7 +120,7 @@ def asked_for(manifest: Manifest, action: ActionManifest, over: object, authoriz
     call's connection. None if no rule asks for an approval.
     """
     effects = {action.key: action.rule_effect} | {key: manifest.actions[key].rule_effect for key in action.allowed_with}
-    found = (authorizer.asks(_asked(manifest.key, key, effect, over)) for key, effect in effects.items())
+    found = (authorizer.asks(_rule_request(manifest.key, key, effect, over)) for key, effect in effects.items())
     return next((sentence for sentence in found if sentence is not None), None)
 
 
@@ -134,7 +134,7 @@ def require_others(manifest: Manifest, action: ActionManifest, over: object, aut
         if other is None:
             text = f"not allowed: '{action.key}' is for callers who may call '{key}', too, and it is not offered here"
             raise NotAllowed(text, hint=f"Whoever offers '{manifest.key}' can offer '{key}'.")
-        authorizer.require(_asked(manifest.key, key, other.rule_effect, over), note)
+        authorizer.require(_rule_request(manifest.key, key, other.rule_effect, over), note)
 
 
 def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object, key: str) -> str | None:
@@ -146,7 +146,7 @@ def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object
     if action is None:
         return NOT_PERMITTED
     try:
-        authorizer.require(_asked(manifest.key, key, action.rule_effect, over))
+        authorizer.require(_rule_request(manifest.key, key, action.rule_effect, over))
         require_others(manifest, action, over, authorizer, None)
     except NotAllowed:
         return NOT_PERMITTED
@@ -177,10 +177,10 @@ def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
-    return _asked(invocation.connector, invocation.action, effect, invocation.connection)
+    return _rule_request(invocation.connector, invocation.action, effect, invocation.connection)
 
 
-def _asked(connector: str, action: str, effect: str, over: object) -> Request:
+def _rule_request(connector: str, action: str, effect: str, over: object) -> Request:
     """Return the request that the rules judge for a call. ``over`` is a connection's name, inline values, or None."""
     from jackfield.callers.rules import INLINE, Request
 
@@ -197,7 +197,7 @@ def permitted(
     about = manifest.actions[action]
     fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)
     found = [(name, kind) for name, kind in fitting if authorizer.permits(manifest, about, name)]
-    authorizer.require(_asked(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
+    authorizer.require(_rule_request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
     return found
 
 

@@ -122,9 +122,9 @@ def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
         defaults = plan.defaults(given)
     found = plan.inputs.check(given, defaults=defaults)
     if found.details:
-        raise _refused(plan, found.details, found.count)
+        raise _refusal(plan, found.details, found.count)
     if plan.fills and plan.fixed and (faults := list(_replaced(plan, given, found.value))):
-        raise _refused(plan, faults)
+        raise _refusal(plan, faults)
     return found.value
 
 
@@ -154,14 +154,14 @@ def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None
     except ValueError as error:
         if not isinstance(error, ValidationError):
             raise
-        raise _refused(plan, model_faults(error)) from None
+        raise _refusal(plan, model_faults(error)) from None
     faults = list(inputs.rules())
     if faults:
-        raise _refused(plan, faults)
+        raise _refusal(plan, faults)
     return inputs
 
 
-def _refused(plan: Plan, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
+def _refusal(plan: Plan, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
     """Build the error; ``count`` is the number of faults if ``faults`` does not list all of them."""
     count = len(faults) if count is None else count
     return InvalidInput(

@@ -95,13 +95,13 @@ class Pipeline(Pipe):
                 self.calls.check()
                 ended = await self._run(given, call)
                 if call.points.output:
-                    ended = await _told(ended, call)
+                    ended = await _pass_output_gates(ended, call)
             except PostponedError:
                 is_over = True
                 raise
             except Exception as error:  # noqa: BLE001 (each exception of a call becomes a Result, but for those of the host)
                 let_out_of_call(error, call.how.handled)
-                ended = await _told(self._failed(call, error), call)
+                ended = await _pass_output_gates(self._failed(call, error), call)
             is_over = True
         finally:
             self.live.pop(identifier, None)
@@ -215,7 +215,7 @@ class Pipeline(Pipe):
         return None
 
 
-async def _told(ended: Ended, call: Reached) -> Ended:
+async def _pass_output_gates(ended: Ended, call: Reached) -> Ended:
     """Let the gates decide which parts of the end are recorded and returned."""
     for place in call.points.output:
         ended = await call.parts[place].output(ended)

@@ -69,16 +69,16 @@ def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any], only: O
 
 def named_hosts(schema: Schema, values: object) -> Iterator[tuple[str, str]]:
     """Iterate over the values that name a host, by their format or the mark ``destination``, as (JSON Pointer, value)."""
-    return _named(schema, nodes(schema, schema), values, "", marked=False)
+    return _destinations_in(schema, nodes(schema, schema), values, "", marked=False)
 
 
-def _named(root: Schema, applying: Nodes, value: object, path: str, *, marked: bool) -> Iterator[tuple[str, str]]:
+def _destinations_in(root: Schema, applying: Nodes, value: object, path: str, *, marked: bool) -> Iterator[tuple[str, str]]:
     marked = marked or any(extension(node).get("destination") for node in applying)
     if isinstance(value, str) and (marked or any(node.get("format") in _FORMATS for node in applying)):
         yield path, value
     for name, known, member in members(root, applying, value):
         # the items of a marked array are destinations too
-        yield from _named(root, known or (), member, child(path, name), marked=marked and isinstance(value, list | tuple))
+        yield from _destinations_in(root, known or (), member, child(path, name), marked=marked and isinstance(value, list | tuple))
 
 
 def hosts_of(text: str, path: str) -> set[str]:

@@ -53,13 +53,13 @@ async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies
     plan, how = found.plan, found.asked.how
     if how.channel is not None:
         raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
-    shown, redactor = await _shown(found, dependencies), found.redactor
+    shown, redactor = await _effective_inputs(found, dependencies), found.redactor
     question = {
         **_about(found, dependencies.workspace, "call", how.caller),
         "inputs": masked_members(shown if redactor is None else redactor.clean_json(shown)),
     }
     try:
-        verdicts = await how.waiter.call(partial(_asked, plugins, question))
+        verdicts = await how.waiter.call(partial(_decisions, plugins, question))
     except JackfieldError as error:
         if isinstance(error, NotAllowed):  # what nobody can judge, since its caller has made it so
             raise
@@ -82,9 +82,9 @@ async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependenci
     do not offer them.
     """
     how, attempts, result, known, names_all, undecided = found.asked.how, ended.attempts, ended.result, ended.recorded, False, None
-    question = {**_about(found, dependencies.workspace, "output", caller), **_told(known)}
+    question = {**_about(found, dependencies.workspace, "output", caller), **_facts_of_result(known)}
     try:
-        verdicts = await how.waiter.call(partial(_asked, plugins, question))
+        verdicts = await how.waiter.call(partial(_decisions, plugins, question))
         places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
     except (JackfieldError, TypeError, ValueError) as error:
         said = brief(error)
@@ -107,7 +107,7 @@ async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependenci
     return Ended(shown, attempts, None if known is result else without(known, places, why, names_all=names_all), undecided)
 
 
-def _told(result: Result) -> dict[str, Any]:
+def _facts_of_result(result: Result) -> dict[str, Any]:
     """Return the members of a question that describe a Result."""
     error = result.error
     if error is None:
@@ -133,9 +133,9 @@ def judge_choices(
     :raises Unavailable: if a policy has no decision.
     """
     question = {**about, "caller": asker(caller), "effect": "read", "invocationId": None, "dryRun": False}
-    _require_allowed(_asked(plugins, {**question, "hook": "call"}))
+    _require_allowed(_decisions(plugins, {**question, "hook": "call"}))
     found = {"items": fetch()}
-    places = [*_places(_asked(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
+    places = [*_places(_decisions(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
     left = without(Result("succeeded", Meta(""), found), places, "withheld").output
     return [] if left is None else [one for one in left.get("items", ()) if "value" in one]
 
@@ -146,7 +146,7 @@ def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping
     :raises NotAllowed: if a policy refuses it, or demands a person's approval.
     """
     try:
-        verdicts = _asked(plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)})
+        verdicts = _decisions(plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)})
     except NotAllowed:
         raise
     except JackfieldError as error:
@@ -162,7 +162,7 @@ def left_of(plugins: Plugins, workspace: str, step: ReadStep, output: Any) -> An
     """
     question = {**step.question("output", workspace), "status": "succeeded", "output": output}
     try:
-        return remaining(output, _places(_asked(plugins, question), output))
+        return remaining(output, _places(_decisions(plugins, question), output))
     except JackfieldError as error:
         raise Unavailable(f"nothing is shown before a policy decides: {error.message}") from None
 
@@ -172,7 +172,7 @@ def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str,
     None if there is no decision yet."""
     try:
         question = undecided["question"]
-        places = [*_places(_asked(plugins, question), question["output"])]
+        places = [*_places(_decisions(plugins, question), question["output"])]
         return without(restored(Result.from_json(result), undecided), places, "withheld by a policy").to_json()
     except (JackfieldError, LookupError, TypeError, ValueError):
         return None
@@ -183,7 +183,7 @@ def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
     question = {"hook": "listing", "workspace": workspace, "caller": asker(caller)}
     own = caller.rules or Rules()
     try:
-        verdicts = _asked(plugins, question)
+        verdicts = _decisions(plugins, question)
         hidden = [pattern for verdict in verdicts for pattern in (_NONE if verdict.get("allow") is False else _texts(verdict))]
         rules = Rules.checked(own.allow, (*own.block, *hidden), own.approve) if hidden else own
     except (JackfieldError, ValueError, TypeError) as error:
@@ -213,7 +213,7 @@ async def _delete_files(how: How, attempts: Attempting, dependencies: Dependenci
             await how.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
 
 
-async def _shown(found: Judged, dependencies: Dependencies) -> Any:
+async def _effective_inputs(found: Judged, dependencies: Dependencies) -> Any:
     """Return the effective inputs of a call, including the connection's, with secrets masked; files are references. Invalid inputs are
     returned as given, since the call is refused whatever a policy decides.
     """
@@ -231,7 +231,7 @@ async def _shown(found: Judged, dependencies: Dependencies) -> Any:
     return effective
 
 
-def _asked(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _decisions(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the decisions of the plugins.
 
     :raises Unavailable: if a plugin has no decision, or a malformed one.
@@ -265,7 +265,7 @@ def _texts(verdict: Mapping[str, Any], name: str = "withhold") -> list[str]:
     found = verdict.get(name, [])
     if not all(isinstance(one, str) for one in found):
         raise InvalidInvocation(f"a policy's '{name}' must be an array of texts")
-    return found  # type: ignore[no-any-return]  # ``_asked`` has looked at its type
+    return found  # type: ignore[no-any-return]  # ``_decisions`` has looked at its type
 
 
 def _places(verdicts: Iterable[Mapping[str, Any]], content: Any) -> Iterator[Place]:

@@ -156,7 +156,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
     given = plan.secrets_in(asked.given.inputs)
     if warnings and (redactor := attempts.redactor) is not None:
         warnings = tuple(redactor.clean_json(list(warnings[:MAX_WARNINGS])))
-    shown, withheld = _shown(attempts, output)
+    shown, withheld = _masked_output(attempts, output)
     meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS] if withheld or warnings else ()
     if attempts.unread is not None:
         meta.complete = None
@@ -194,7 +194,7 @@ def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
     )
 
 
-def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _masked_output(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Mask the connection's secrets in the output; return it with the places of withheld members.
 
     :raises JackfieldError: if a page token has a secret: neither the token nor a part of it could fetch the next page.

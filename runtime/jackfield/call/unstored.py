@@ -167,9 +167,9 @@ class Unrecorded:
         del call
         invocation = asked.invocation
         if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey", self._advice())
+            raise _refusal("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey", self._advice())
         if invocation.context.get("notify"):
-            raise _refused("/context/notify", "events need a database", "notify", self._advice())
+            raise _refusal("/context/notify", "events need a database", "notify", self._advice())
 
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Return a refusal for each invocation."""
@@ -182,7 +182,7 @@ class Unrecorded:
     enqueue = prepared = cancel = awaited = polled = _refuse
 
 
-def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
+def _refusal(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
     fault = Detail(path, f"{need}, and this runtime has none")
     return InvalidInvocation(
         "1 member of the invocation is not valid", details=[fault], hint=f"{advice.strip() or _SET} Or leave '{member}' out."

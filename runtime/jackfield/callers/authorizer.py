@@ -209,7 +209,7 @@ class Authorizer:
         others = Authorizer(self.workspace, None, None)
         source = "token" if any(others.sees_connection(name, kind, manifests) for kind, manifests in known) else "workspace"
         what = "an inline connection" if name == INLINE else f"the connection '{name[:100]}'"
-        raise _refused(f"the rules of the {source} forbid using {what}")
+        raise _refusal(f"the rules of the {source} forbid using {what}")
 
     def require_all(self, name: str, family: str, connectors: Iterable[str]) -> None:
         """Refuse a connection unless the rules allow every action over it: of the ``connectors`` that it serves, and of others of its
@@ -235,14 +235,14 @@ class Authorizer:
         """
         lent = {name for _, name in self.workspace.loans}
         if new in lent and old not in lent:
-            raise _refused(f"a rule names '{new}' for calls of other connectors, and none names '{old}'")
+            raise _refusal(f"a rule names '{new}' for calls of other connectors, and none names '{old}'")
         for manifest in manifests:
             for action in manifest.actions.values():
                 widened = self.permits(manifest, action, new) and not self.permits(manifest, action, old)
                 wishes = [Request(manifest.key, action.key, action.rule_effect, name) for name in (old, new)]
                 loosened = self.may_ask and self.asks(wishes[0]) is not None and self.asks(wishes[1]) is None
                 if (widened or loosened) and _serves(manifest, action, kind):
-                    raise _refused(f"the rules allow more with the name '{new}' than with '{old}'")
+                    raise _refusal(f"the rules allow more with the name '{new}' than with '{old}'")
 
     def sees_entry(self, manifest: Manifest | None, connector: str, action: str, effect: str | None, connection: str | None) -> bool:
         """Return whether the token's rules would allow the call of a journal entry, regardless of its caller.
@@ -261,9 +261,9 @@ class Authorizer:
     @cached_property
     def _samples(self) -> tuple[tuple[str, str], ...]:
         """One connection of each group that the rules treat alike."""
-        return tuple({(kind, *self.likeness(name)): (name, kind) for name, kind in self._named()}.values())
+        return tuple({(kind, *self.likeness(name)): (name, kind) for name, kind in self._names_in_terms()}.values())
 
-    def _named(self) -> Iterator[tuple[str, str]]:
+    def _names_in_terms(self) -> Iterator[tuple[str, str]]:
         if self._terms:
             yield from self._names()
 
@@ -271,7 +271,7 @@ class Authorizer:
 at_fork(Authorizer.__dict__["_samples"])  # Python 3.11 holds one lock for all instances while it computes the value
 
 
-def _refused(sentence: str) -> NotAllowed:
+def _refusal(sentence: str) -> NotAllowed:
     return NotAllowed(f"not allowed: {sentence}", hint=NextStep("rules", command="tokens create"))
 
 

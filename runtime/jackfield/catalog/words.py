@@ -252,7 +252,7 @@ class _Query:
 
     def _without_lost(self, hits: Sequence[Hits], near: Sequence[int]) -> list[Hits]:
         """Return ``hits``, with matches of similar spellings for each word that does not occur in the ``near`` rows."""
-        found = self._found(hits, {key % max(1, len(self._table)) for key in near})
+        found = self._hits_among(hits, {key % max(1, len(self._table)) for key in near})
         is_lost = [not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)]
         return [self._typo(term.word) if lost else hit for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)]
 
@@ -275,7 +275,7 @@ class _Query:
         for some in self._candidates(hits):
             rows = some - asked
             asked |= rows
-            keys += _best(self._table, self._keys(rows, self._found(hits, rows), _PER_WORD), count - len(keys), keep)
+            keys += _best(self._table, self._keys(rows, self._hits_among(hits, rows), _PER_WORD), count - len(keys), keep)
             if len(keys) >= count:
                 break
         self._partial.update(key % max(1, len(self._table)) for key in keys)
@@ -304,7 +304,7 @@ class _Query:
             rows = {*found[-1]}
         return rows, found
 
-    def _found(self, hits: Iterable[Hits], rows: set[int]) -> list[dict[int, int]]:
+    def _hits_among(self, hits: Iterable[Hits], rows: set[int]) -> list[dict[int, int]]:
         by_connector = cache(partial(self._by_connector, rows))
         return [hit.among(rows, by_connector) for hit in hits]
 

@@ -217,7 +217,7 @@ def _run_single(
             body, code = saved(result, arguments.save_to)
             output.value(body)
             return code
-        output.value(_shown(result, arguments, schema))
+        output.value(_json_of_result(result, arguments, schema))
     return result.exit_code
 
 
@@ -237,7 +237,7 @@ def _stream_single(
 
     with interruptible(stream.close):
         result = run_one(lambda _left: events(), threading.Event())
-        output.line(_shown(result, arguments, schema))
+        output.line(_json_of_result(result, arguments, schema))
     return result.exit_code
 
 
@@ -255,11 +255,11 @@ def _queue_single(
     if arguments.wait:  # until it ends, but for evidence as long as a call would
         found = found.wait(None if found.meta.settling is None else arguments.timeout or DEFAULT_TIMEOUT)
     queued = Enqueued.of(found)
-    output.value(_shown(found, arguments, schema) if queued is None else queued.to_json())
+    output.value(_json_of_result(found, arguments, schema) if queued is None else queued.to_json())
     return found.exit_code
 
 
-def _shown(result: Result, arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+def _json_of_result(result: Result, arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
     body = result.to_json("cli")
     if schema is None or result.error is None:
         return body

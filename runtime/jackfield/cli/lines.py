@@ -211,13 +211,13 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
     for member, numbers in sorted(tally.replaced.items()):
         sys.stderr.write(f"jackfield: an option replaced '{member}' on {len(numbers):,} lines, first on line {min(numbers)}\n")
     if skip.doubtful:
-        sys.stderr.write(f"jackfield: lines in doubt were skipped: {_listed(skip.doubtful)}. {worded(NextStep('skipped'), 'cli')}\n")
+        sys.stderr.write(f"jackfield: lines in doubt were skipped: {_text_of(skip.doubtful)}. {worded(NextStep('skipped'), 'cli')}\n")
     total = count_lines(path) if not batch.complete else None
     if total is not None:
         left = sum(1 for number, _ in LocalFiles().numbered(path) if number > tally.last and not skip.skips(number))
         say = f"jackfield: {left:,} of {total:,} invocations were not started"
         if tally.cancelled:
-            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS "
+            say += f", and cancelled before they were sent: {_text_of(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS "
             say += f"is the file with these Results ('--resume {tally.last + 1}' would skip the cancelled ones)"
         else:
             say += f"; continue with '--resume {tally.last + 1}'"
@@ -249,7 +249,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def _listed(numbers: Collection[int]) -> str:
+def _text_of(numbers: Collection[int]) -> str:
     first = ", ".join(map(str, sorted(numbers)[:10]))
     return f"{first} and {len(numbers) - 10:,} more" if len(numbers) > 10 else first
 

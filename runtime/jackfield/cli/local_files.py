@@ -51,7 +51,7 @@ class LocalFiles:
         with self._open(path, at) as file:
             content = _guarded(file, self._left + 1, path, at)
         if len(content) > self._left:
-            raise _refusal(f"{_named(path)} makes the invocation larger than {MAX_BYTES:,} bytes", at)
+            raise _refusal(f"{_file_label(path)} makes the invocation larger than {MAX_BYTES:,} bytes", at)
         self._left -= len(content)
         return content
 
@@ -75,7 +75,7 @@ class LocalFiles:
             return self.read(path, at).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             hint = "Inputs that take files take any content; this one takes text."
-            raise _refusal(f"{_named(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
+            raise _refusal(f"{_file_label(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
 
     def read_invocation(self, path: str) -> bytes:
         """Read an invocation; if it is too large, return one byte more than allowed, so that the pipeline refuses it.
@@ -161,13 +161,13 @@ def _stdin() -> IO[bytes]:
         return found
 
 
-def _named(path: str) -> str:
+def _file_label(path: str) -> str:
     return "stdin" if path == STDIN else f"the file '{path[:200]}'"
 
 
 def _unreadable(path: str, error: Exception, at: str) -> InvalidInvocation:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _refusal(f"{_named(path)} cannot be read: {reason}", at, "Check the path and its permissions.")
+    return _refusal(f"{_file_label(path)} cannot be read: {reason}", at, "Check the path and its permissions.")
 
 
 def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocation:
@@ -180,7 +180,7 @@ def read_inputs_file(path: str, files: LocalFiles) -> dict[str, Any]:
     :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.
     """
     text = files.read_text(path, "/inputs")
-    name = _named(path)
+    name = _file_label(path)
     if is_json(text, path):
         try:
             found = decode(text)

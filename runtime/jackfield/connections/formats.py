@@ -156,7 +156,7 @@ def systems() -> str:
     names = [form.system for form in sorted(_installed(), key=lambda form: form.name)]
     if not names:
         return f"The only supported format is jackfield's own; those of other systems need: {package_of(_GROUP)[1]}."
-    return f"Supported formats are jackfield's own and those of {_listed(names, 'and')}; see the documentation."
+    return f"Supported formats are jackfield's own and those of {_enumeration(names, 'and')}; see the documentation."
 
 
 def expected() -> str:
@@ -165,10 +165,10 @@ def expected() -> str:
     if not words:
         package, command = package_of(_GROUP)
         return f"{_OWN}; files of other systems need the package {package}: {command}"
-    return f"{_OWN}, {_listed(words, 'or')}"
+    return f"{_OWN}, {_enumeration(words, 'or')}"
 
 
-def _listed(words: Sequence[str], last: str) -> str:
+def _enumeration(words: Sequence[str], last: str) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])}{',' if last == 'or' else ''} {last} {words[-1]}"
 
 

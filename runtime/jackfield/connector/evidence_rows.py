@@ -99,7 +99,7 @@ def _things(manifest: Mapping[str, Any], read: Mapping[str, Any], one: Mapping[s
 
 def _undone(when: Mapping[str, Any]) -> Iterator[str]:
     for values in when.get("refused", {}).values():
-        yield from (one for one in _listed(values) if isinstance(one, str) and one.lower() in _UNDONE)
+        yield from (one for one in _as_list(values) if isinstance(one, str) and one.lower() in _UNDONE)
 
 
 def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -108,11 +108,11 @@ def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping
     """
     for row in when:
         for at, values in (*row.get("took", {}).items(), *row.get("refused", {}).items()):
-            if None in _listed(values) and not _declares(manifest, thing, names(at)):
+            if None in _as_list(values) and not _declares(manifest, thing, names(at)):
                 yield at
 
 
-def _listed(values: Any) -> list[Any]:
+def _as_list(values: Any) -> list[Any]:
     return values if isinstance(values, list) else [values]
 
 

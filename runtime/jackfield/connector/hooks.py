@@ -134,7 +134,7 @@ class Plugins(ProcessLocal):
         hook = self._hook("around")
         if hook.broken:
             raise PluginFailed(hook.broken[0])
-        made = ((name, _asked(name, call, invocation=invocation, workspace=workspace, meta=meta)) for name, call in hook.calls)
+        made = ((name, _call_plugin(name, call, invocation=invocation, workspace=workspace, meta=meta)) for name, call in hook.calls)
         return [_Wrapper(name, wrapper) for name, wrapper in made if wrapper is not None]
 
     def stage(self, name: str) -> None:
@@ -149,7 +149,7 @@ class Plugins(ProcessLocal):
         hook = self._hook("judge")
         if hook.broken:
             raise PluginFailed(hook.broken[0])
-        found = [_asked(name, call, question=question) for name, call in hook.calls]
+        found = [_call_plugin(name, call, question=question) for name, call in hook.calls]
         return [verdict for verdict in found if verdict is not None]
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
@@ -215,7 +215,7 @@ class Plugins(ProcessLocal):
         for point in self._points:
             if _may_implement(point.name, hook):
                 about = f"the plugin '{point.name}' of the distribution {point.distribution}"
-                fault = self._registered(manager, names, about, _listed(point.name), partial(self._plugin, point))
+                fault = self._registered(manager, names, about, _hooks_in_name(point.name), partial(self._plugin, point))
                 broken += [] if fault is None else [fault]
         for plugin in self._given:
             fault = self._registered(manager, names, f"the plugin {type(plugin).__qualname__}", frozenset(), partial(_as_it_is, plugin))
@@ -257,13 +257,13 @@ class _Wrapper:
         self._wrapper = wrapper
 
     def __enter__(self) -> None:
-        _asked(self._name, lambda: type(self._wrapper).__enter__(self._wrapper))
+        _call_plugin(self._name, lambda: type(self._wrapper).__enter__(self._wrapper))
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> bool | None:
         return self._wrapper.__exit__(kind, failure, state)
 
 
-def _asked(name: str, call: Callable[..., Any], **facts: Any) -> Any:
+def _call_plugin(name: str, call: Callable[..., Any], **facts: Any) -> Any:
     """Call a plugin that may refuse.
 
     :raises JackfieldError: if it refuses; ``PluginFailed`` if it fails otherwise.
@@ -278,10 +278,10 @@ def _asked(name: str, call: Callable[..., Any], **facts: Any) -> Any:
 
 def _may_implement(name: str, hook: str) -> bool:
     """Return whether the entry point ``name`` may implement ``hook``: its name lists that hook, or lists none."""
-    return hook in (_listed(name) or HOOKS)
+    return hook in (_hooks_in_name(name) or HOOKS)
 
 
-def _listed(name: str) -> frozenset[str]:
+def _hooks_in_name(name: str) -> frozenset[str]:
     """Return the hooks that the name of an entry point lists after its last dot; an empty set if another word is among them."""
     named = frozenset(name.rpartition(".")[2].split("+")) if "." in name else frozenset()
     return named if named.issubset(HOOKS) else frozenset()

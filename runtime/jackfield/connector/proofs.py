@@ -102,7 +102,7 @@ class When:
         """Return one row of the member ``when`` of an evidence."""
         rows = {"if": self.if_, "took": self.took, "refused": self.refused}
         told = {"code": self.code, "message": self.message}
-        found = {name: {at: _listed(values) for at, values in row.items()} for name, row in rows.items() if row}
+        found = {name: {at: _as_list(values) for at, values in row.items()} for name, row in rows.items() if row}
         return {**found, **{name: at for name, at in told.items() if at is not None}}
 
     @classmethod
@@ -122,10 +122,10 @@ class When:
         for row in (self.took, self.refused, self.if_):
             for at, values in row.items():
                 _check_pointer(at)
-                if not _listed(values) or not all(isinstance(value, _SCALAR) for value in _listed(values)):
+                if not _as_list(values) or not all(isinstance(value, _SCALAR) for value in _as_list(values)):
                     raise ProofFault(f"'when' compares '{at}' with a text, a number, true, false or null, or a list of them")
         for row in (self.took, self.refused):
-            if row and all(None in _listed(values) for values in row.values()):
+            if row and all(None in _as_list(values) for values in row.values()):
                 raise ProofFault("'when' needs a member that is there: what lacks the others may be anything")
         for place in (self.code, self.message):
             if place is not None:
@@ -140,15 +140,15 @@ class When:
         refused = bool(self.refused) and _fits(thing, self.refused)
         took = _fits(thing, self.took)
         if refused and not took:
-            return "refused", self._shown(thing, self.refused)
-        return "took" if took and not refused else None, self._shown(thing, self.took or self.refused)
+            return "refused", self._text_of_values(thing, self.refused)
+        return "took" if took and not refused else None, self._text_of_values(thing, self.took or self.refused)
 
     def error(self, thing: Any) -> tuple[str | None, str | None]:
         """Return code and message of a failed object's error; None for each that it lacks."""
         code, message = (None if at is None else _at(thing, at, None) for at in (self.code, self.message))
         return _text(code), _text(message)
 
-    def _shown(self, thing: Any, row: Values) -> str:
+    def _text_of_values(self, thing: Any, row: Values) -> str:
         found = ((at, _at(thing, at, _MISSING)) for at in row)
         return ", ".join(f"{at} is {'not there' if value is _MISSING else _text(value) or 'empty'}" for at, value in found)
 
@@ -199,10 +199,10 @@ def _member(thing: Any, at: str) -> Any:
 
 def _is_one(found: Any, values: Any) -> bool:
     """Return whether a value is one of the declared values; 1 does not equal true."""
-    return any(type(found) is type(one) and found == one for one in _listed(values))
+    return any(type(found) is type(one) and found == one for one in _as_list(values))
 
 
-def _listed(values: Any) -> list[Any]:
+def _as_list(values: Any) -> list[Any]:
     return [*values] if isinstance(values, list | tuple) else [values]
 
 

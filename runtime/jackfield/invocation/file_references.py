@@ -254,10 +254,10 @@ class GivenFiles(dict[str, "GivenFile"]):
         strays = [place for place in self.places(_candidates(inputs, ())) if place.steps not in taken]
         if not strays:
             return inputs, places
-        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self._named(place, schema)) for place in strays])
+        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self._value_of_file(place, schema)) for place in strays])
         return found, file_places(found, schema)
 
-    def _named(self, place: FileLocation, schema: Schema) -> Any:
+    def _value_of_file(self, place: FileLocation, schema: Schema) -> Any:
         file, form = self[place.identifier], form_of_files(schema, _applying(schema, place.steps))
         if form in ("text", "file"):
             return file.original

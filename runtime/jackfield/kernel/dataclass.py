@@ -76,7 +76,7 @@ def _made(cls: Any, *, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
     if "__init__" not in taken:
         cls.__init__ = _Init(cls, frozen=frozen)
     if repr and "__repr__" not in taken:
-        cls.__repr__ = _shown
+        cls.__repr__ = _repr
     if eq:
         _compare(cls, fields, frozen=frozen)
     if frozen:
@@ -175,7 +175,7 @@ def _init(cls: Any, *, frozen: bool) -> Any:
     return made
 
 
-def _shown(self: Any) -> str:
+def _repr(self: Any) -> str:
     fields = getattr(type(self), _FIELDS).items()
     return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name, about in fields if about.repr)})"
 

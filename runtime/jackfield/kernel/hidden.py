@@ -51,10 +51,10 @@ def visible_json(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     found, alike = visible(text), _alike()
-    return found if alike.search(found) is None else _words().sub(_told, found)
+    return found if alike.search(found) is None else _words().sub(_escaped_word, found)
 
 
-def _told(found: re.Match[str]) -> str:
+def _escaped_word(found: re.Match[str]) -> str:
     word = found[0]
     is_mixed = word[0] != "\\" and not word.isascii() and re.search(f"[{_LATIN}]", word) is not None
     return _alike().sub(lambda letter: escape_of(letter[0]), word) if is_mixed else word

@@ -80,7 +80,7 @@ class Tags:
         opened = f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
         if name in _EMPTY:
             return Markup(opened)
-        written = self._escaped if name in _VERBATIM else self._said if name in _UNMARKED else self._marked
+        written = self._escaped if name in _VERBATIM else self._visible_text if name in _UNMARKED else self._marked
         return Markup(f"{opened}{self._joined(children, written)}</{name}>")
 
     def join(self, nodes: Iterable[Node]) -> Markup:
@@ -109,7 +109,7 @@ class Tags:
             for place, piece in enumerate(pieces)
         )
 
-    def _said(self, value: str | float) -> str:
+    def _visible_text(self, value: str | float) -> str:
         return self._escaped(visible(str(value)))
 
     def _attribute(self, key: str, value: Attribute) -> str:
@@ -118,7 +118,7 @@ class Tags:
         name = key.removesuffix("_").replace("_", "-")
         if name in _ADDRESSES and isinstance(value, str):
             value = self._placed(value)
-        return f" {name}" if value is True else f' {name}="{self._said(value) if name in _SAID else self._escaped(value)}"'
+        return f" {name}" if value is True else f' {name}="{self._visible_text(value) if name in _SAID else self._escaped(value)}"'
 
     def _escaped(self, value: str | float) -> str:
         """Escape a text. A lone surrogate, which JSON can contain and UTF-8 cannot, becomes a question mark."""

@@ -39,7 +39,7 @@ APPLIED = frozenset(
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
     """Return whether spans are exported: a collector is named, or OTLP is requested, and nothing prevents it."""
-    return _asked(environment) and not _faults(environment)
+    return _is_requested(environment) and not _faults(environment)
 
 
 def remarks(environment: Mapping[str, str]) -> Sequence[str]:
@@ -49,7 +49,7 @@ def remarks(environment: Mapping[str, str]) -> Sequence[str]:
     """
     if environment.get(_DISABLED, "").lower() == "true":
         return ()
-    faults = _faults(environment) if _asked(environment) else ()
+    faults = _faults(environment) if _is_requested(environment) else ()
     unheeded = sorted(name for name, value in environment.items() if name.startswith("OTEL_") and value and not _applies(name, value))
     found = [f"no spans are sent: {fault}" for fault in faults[:1]]
     if unheeded:
@@ -57,7 +57,7 @@ def remarks(environment: Mapping[str, str]) -> Sequence[str]:
     return found
 
 
-def _asked(environment: Mapping[str, str]) -> bool:
+def _is_requested(environment: Mapping[str, str]) -> bool:
     """Return whether spans are requested: by ``OTEL_TRACES_EXPORTER``, or else by a named collector."""
     exporters = _exporters(environment)
     if environment.get(_DISABLED, "").lower() == "true" or exporters == {"none"}:

@@ -111,11 +111,11 @@ class Pace(ProcessLocal):
             self._change(lambda state, now: state.line.grow(now))
         with self._mutex:
             batch, self._pending = [request for request in self._pending if not self._granted(request)], []
-            wanted = self._wanted(batch)
+            wanted = self._estimate_demand(batch)
         if batch:
             self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
 
-    def _wanted(self, batch: Sequence[PlaceRequest]) -> float:
+    def _estimate_demand(self, batch: Sequence[PlaceRequest]) -> float:
         """Return the estimated demand during a lease: the demand since the last lease, or at least half of the previous estimate."""
         now = self._clock.monotonic()
         elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)

@@ -103,11 +103,11 @@ def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     the user name and password of a URL (``https://***@host``). Members that a closed object does not define may be misspelt secrets, and
     are masked.
     """
-    shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
+    shown: dict[str, Any] = _masked_value(schema, nodes(schema, schema), values)
     return shown
 
 
-def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:
+def _masked_value(root: Schema, applying: Nodes | None, value: Any) -> Any:
     if is_reference(value):
         return _copied(value)
     if applying is None or is_secret(applying):
@@ -115,9 +115,9 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:
     if keeps_last4(applying) and not isinstance(value, Mapping | list | tuple | None):
         return _last4(str(value).strip())
     if isinstance(value, Mapping):
-        return {name: _shown(root, known, member) for name, known, member in members(root, applying, value)}
+        return {name: _masked_value(root, known, member) for name, known, member in members(root, applying, value)}
     if isinstance(value, list | tuple):
-        return [_shown(root, known, item) for _, known, item in members(root, applying, value)]
+        return [_masked_value(root, known, item) for _, known, item in members(root, applying, value)]
     return without_password(value) if isinstance(value, str) else value
 
 
@@ -145,10 +145,10 @@ class Concealed:
         """Number of masked places."""
         self.values: list[Any] = []
         """The first masked values themselves, texts, numbers and containers."""
-        self.output: dict[str, Any] = self._masked(output, "") if secrets is None else self._shown(secrets, output, "")
+        self.output: dict[str, Any] = self._masked(output, "") if secrets is None else self._masked_parts(secrets, output, "")
         """The copy."""
 
-    def _shown(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
+    def _masked_parts(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
         if secrets.is_secret:
             return self._masked(value, path)
         if isinstance(value, Mapping):
@@ -160,7 +160,7 @@ class Concealed:
     def _part(self, secrets: SecretPlaces | None, value: Any, path: str, step: str | int) -> Any:
         if secrets is None:
             return self._masked(value, child(path, step))
-        return self._shown(secrets, value, child(path, step)) if secrets.reaches else value
+        return self._masked_parts(secrets, value, child(path, step)) if secrets.reaches else value
 
     def _masked(self, value: Any, path: str) -> Any:
         if value is not None:

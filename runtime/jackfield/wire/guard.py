@@ -94,7 +94,7 @@ class OnlyHosts:
         """
         plain = host.strip("[]").rstrip(".").lower()
         if not any(_matches(pattern, plain, literal(plain)) for pattern in self.patterns):
-            raise self._refused(host, path)
+            raise self._refusal(host, path)
         if self.within is not None:
             self.within.require(host, path)
 
@@ -107,7 +107,7 @@ class OnlyHosts:
         finally:
             _OPENING.reset(before)
 
-    def _refused(self, host: str, path: str) -> InvalidConnection:
+    def _refusal(self, host: str, path: str) -> InvalidConnection:
         named = ", ".join(self.patterns[:_MOST_SHOWN]) + (", …" if len(self.patterns) > _MOST_SHOWN else "")
         text = f"'{host[:200]}' is not among the only hosts that {self.owner} may reach: {named or 'none'}"
         message = f"the connection is not allowed to reach '{host[:200]}'"

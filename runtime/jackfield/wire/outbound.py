@@ -98,7 +98,7 @@ def way_out(environment: Mapping[str, str], own: Proxy | None = None, *, usual: 
 def outbound(environment: Mapping[str, str], usual: str = NONE) -> Outbound:
     """Return the route by the operator's setting, else by the default ``usual``."""
     chosen = environment.get(VARIABLE) or usual
-    proxies = {} if chosen == NONE else _named(environment) if chosen == ENVIRONMENT else dict.fromkeys(_PORTS, (VARIABLE, chosen))
+    proxies = {} if chosen == NONE else _proxies_of(environment) if chosen == ENVIRONMENT else dict.fromkeys(_PORTS, (VARIABLE, chosen))
     return Outbound(proxies, _variable(environment, "no_proxy")[1], resolves=resolves_at_proxy(environment))
 
 
@@ -142,14 +142,14 @@ def ignored_proxy(environment: Mapping[str, str]) -> str | None:
     """Return a sentence about a proxy of the environment that some paths do not use; None if there is no such proxy, or the operator's
     setting decides.
     """
-    named = sorted({name for name, _ in _named(environment).values()})
+    named = sorted({name for name, _ in _proxies_of(environment).values()})
     if environment.get(VARIABLE) or not named:
         return None
     use = f"do not use the proxy of {' and '.join(named)}"
     return f"HTTP connectors, callbacks, sign-in, the policy service and Vault {use}: set {VARIABLE} to '{ENVIRONMENT}' if they should"
 
 
-def _named(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def _proxies_of(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return the environment's proxy for each scheme, with the variable that names it."""
     found = {}
     for scheme in _PORTS:

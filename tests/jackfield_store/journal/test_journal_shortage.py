@@ -103,7 +103,7 @@ def test_f3_an_answered_write_that_cannot_be_recorded_is_answered(aws: FakeAws, 
     assert len(aws.messages) == 1
 
 
-@pytest.mark.parametrize("place", ["check_output", "_shown"])
+@pytest.mark.parametrize("place", ["check_output", "_masked_output"])
 def test_f1_a_shortage_behind_the_answer_is_a_doubt(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A write that was answered and whose output cannot be worked on is in doubt, keeps its key, and is not sent again."""
 
