@@ -119,7 +119,7 @@ def parse_component(document: Document) -> Component | None:
         raise ForeignError("kind: a 'List', as kubectl prints it, is not read: write its items as documents, with '---' lines between them")
     for name, value, wanted in (("kind", kind, "Component"), ("apiVersion", version, _VERSION)):
         if value != wanted:
-            found = f"'{value[:40]}'" if isinstance(value, str) else _shown(value)
+            found = f"'{value[:40]}'" if isinstance(value, str) else _type_name(value)
             raise ForeignError(f"{name}: must be '{wanted}', not {found}")
     about, spec = _object(content, "metadata", ""), _object(content, "spec", "")
     name = _text(about, "name", "metadata.")
@@ -142,12 +142,12 @@ def _items(spec: Mapping[str, Any]) -> Iterator[Item]:
     if entries is None:
         return
     if not isinstance(entries, list):
-        raise ForeignError(f"spec.metadata: must be a list of {{name, value}}, not {_shown(entries)}")
+        raise ForeignError(f"spec.metadata: must be a list of {{name, value}}, not {_type_name(entries)}")
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries):
         at = f"spec.metadata[{number}]"
         if not isinstance(entry, Mapping):
-            raise ForeignError(f"{at}: must be an object with 'name' and 'value', not {_shown(entry)}")
+            raise ForeignError(f"{at}: must be an object with 'name' and 'value', not {_type_name(entry)}")
         name = _text(entry, "name", f"{at}.")
         if name in seen:
             raise ForeignError(f"{at}.name: '{name[:80]}' is given already, in spec.metadata[{seen[name]}]")
@@ -172,29 +172,29 @@ def _scalar(value: object, at: str) -> str | None:
         return value
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    raise ForeignError(f"{at}: must be a string, a number or a boolean, not {_shown(value)}")
+    raise ForeignError(f"{at}: must be a string, a number or a boolean, not {_type_name(value)}")
 
 
 def _scopes(value: object) -> Iterator[str]:
     if value is not None and not isinstance(value, list):
-        raise ForeignError(f"scopes: must be a list of app IDs, not {_shown(value)}")
+        raise ForeignError(f"scopes: must be a list of app IDs, not {_type_name(value)}")
     for number, item in enumerate(value or ()):
         if not isinstance(item, str):
-            raise ForeignError(f"scopes[{number}]: must be an app ID, not {_shown(item)}")
+            raise ForeignError(f"scopes[{number}]: must be an app ID, not {_type_name(item)}")
         yield item
 
 
 def _object(data: Mapping[str, Any], name: str, at: str) -> Mapping[str, Any]:
     value = data.get(name)
     if not isinstance(value, Mapping):
-        raise ForeignError(f"{at}{name}: must be an object, not {_shown(value)}")
+        raise ForeignError(f"{at}{name}: must be an object, not {_type_name(value)}")
     return value
 
 
 def _text(data: Mapping[str, Any], name: str, at: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
-        raise ForeignError(f"{at}{name}: must be a string, not {'an empty one' if value == '' else _shown(value)}")
+        raise ForeignError(f"{at}{name}: must be a string, not {'an empty one' if value == '' else _type_name(value)}")
     return value
 
 
@@ -202,7 +202,7 @@ def _optional_text(data: Mapping[str, Any], name: str, at: str) -> str | None:
     return None if data.get(name) in (None, "") else _text(data, name, at)
 
 
-def _shown(value: object) -> str:
+def _type_name(value: object) -> str:
     """Describe the type of a value without showing it, since a text may be a secret."""
     names: dict[type, str] = {str: "a text", dict: "an object", list: "a list", bool: "a boolean", type(None): "nothing"}
     return names.get(type(value), "a number")

@@ -67,18 +67,18 @@ def read_apps(path: str) -> list[App]:
     try:
         documents = [content for _, content in split_documents(read_text(file), file)]
     except DocumentError as error:
-        raise _refused(file, [Detail("", str(error))]) from None
+        raise _refusal(file, [Detail("", str(error))]) from None
     content = documents[0] if len(documents) == 1 else None
     if not isinstance(content, Mapping):
-        raise _refused(file, [Detail("", "it must be one document, an object with 'version' and 'apps'")])
+        raise _refusal(file, [Detail("", "it must be one document, an object with 'version' and 'apps'")])
     faults = [*_faults(content)]
     if faults:
-        raise _refused(file, faults)
+        raise _refusal(file, faults)
     folder = os.path.dirname(os.path.abspath(file))
     apps = [_app(app, content.get("common") or {}, folder) for app in content["apps"]]
     faults = [*_faults_of(apps)]
     if faults:
-        raise _refused(file, faults)
+        raise _refusal(file, faults)
     return apps
 
 
@@ -102,7 +102,7 @@ _KILLED = 128
 """Number that shells add to the number of the signal that ended a command."""
 
 
-def _refused(file: str, faults: list[Detail]) -> InvalidInvocation:
+def _refusal(file: str, faults: list[Detail]) -> InvalidInvocation:
     first = f"{faults[0].path}: {faults[0].message}" if faults[0].path else faults[0].message
     return InvalidInvocation(f"the run file {file} cannot be used: {first}", details=faults, hint=_HINT)
 

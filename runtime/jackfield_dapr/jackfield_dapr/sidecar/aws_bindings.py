@@ -26,8 +26,8 @@ def sns(call: Call) -> Response:
     given = json_object(call.request.octets())
     if is_absent(given.get("message")):
         raise BindingError('the data must be an object with a "message", and may have a "subject"')
-    inputs = {"TopicArn": call.fields["topicArn"], "Message": _shown(given["message"])}
-    call.invoke("publish", inputs if is_absent(given.get("subject")) else {**inputs, "Subject": _shown(given["subject"])})
+    inputs = {"TopicArn": call.fields["topicArn"], "Message": _text_of(given["message"])}
+    call.invoke("publish", inputs if is_absent(given.get("subject")) else {**inputs, "Subject": _text_of(given["subject"])})
     return Response()
 
 
@@ -67,7 +67,7 @@ def _utf8(octets: bytes) -> str:
         raise BindingError("the data is not UTF-8 text") from None
 
 
-def _shown(value: object) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=float)
 
 

@@ -66,24 +66,24 @@ def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Seque
     """
     unread = f" Parts of the file cannot be read: {'; '.join(faults[:3])}." if faults else ""
     if name is not None:
-        found = _named(workflows, name, without, unread)
+        found = _find_workflow(workflows, name, without, unread)
     elif len(workflows) == 1:
         found = workflows[0]
     else:
         what = f"the file has {len(workflows)} workflows" if workflows else "the file has no workflow"
-        hint = f"Name one of {_listed(workflows)}." if workflows else without or "See 'jackfield run --help'."
+        hint = f"Name one of {_text_of_keys(workflows)}." if workflows else without or "See 'jackfield run --help'."
         raise InvalidInvocation(what, hint=hint + unread)
     if not found.enabled:
         raise InvalidInvocation(f"the workflow '{found.name[:100]}' is not enabled", hint="Set 'enabled: true'.")
     return found
 
 
-def _named(workflows: Sequence[Workflow], name: str, without: str, unread: str) -> Workflow:
+def _find_workflow(workflows: Sequence[Workflow], name: str, without: str, unread: str) -> Workflow:
     """Find a workflow by key, then by name. A name used twice is refused, since either workflow would send mail."""
     found = [item for item in workflows if item.key == name] or [item for item in workflows if item.name == name]
     if not found:
         tail = did_you_mean(name, [label for item in workflows for label in (item.key, item.name)])
-        hint = without if without and not workflows else f"The file has {_listed(workflows) or 'none'}."
+        hint = without if without and not workflows else f"The file has {_text_of_keys(workflows) or 'none'}."
         raise InvalidInvocation(f"no workflow is named '{name[:100]}'{tail}", hint=f"{hint}{unread}")
     if len(found) > 1:
         places = " and ".join(item.place for item in found[:10])
@@ -91,7 +91,7 @@ def _named(workflows: Sequence[Workflow], name: str, without: str, unread: str) 
     return found[0]
 
 
-def _listed(workflows: Sequence[Workflow]) -> str:
+def _text_of_keys(workflows: Sequence[Workflow]) -> str:
     return ", ".join(item.key for item in workflows[:10])
 
 

@@ -46,7 +46,7 @@ def tasks_of_steps(steps: object) -> Iterator[Task]:
             raise TaskError(f"{at}: must be an object with 'task', 'type' and 'config'")
         task = step.get("task")
         if task != "notify":
-            raise TaskError(f"{at}: the task {_named(task)} is not supported; supported: notify")
+            raise TaskError(f"{at}: the task {_task_label(task)} is not supported; supported: notify")
         kind, words = step.get("type"), step.get("config")
         if kind is not None and not isinstance(kind, str):
             raise TaskError(f"{at}.type: must be a string such as email")
@@ -91,7 +91,7 @@ def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
     kinds = [word for word in task if word not in _COMMON and word != "with"]
     if kinds == ["thand"]:
         if task["thand"] != "notify":
-            raise TaskError(f"{at}: the task thand {_named(task['thand'])} is not supported; supported: notify")
+            raise TaskError(f"{at}: the task thand {_task_label(task['thand'])} is not supported; supported: notify")
         words = task.get("with")
         if not isinstance(words, Mapping):
             raise TaskError(f"{at}.with: must be an object with 'provider', 'to' and 'message'")
@@ -102,7 +102,7 @@ def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
         return _task(name, "set", task, task["set"], at)
     if kinds == ["switch"]:
         return _task(name, "switch", task, {}, at, cases=tuple(_cases(task["switch"], at)))
-    what = _named(kinds[0]) if kinds else "without a kind"
+    what = _task_label(kinds[0]) if kinds else "without a kind"
     raise TaskError(f"{at}: the task {what} is not supported; supported: thand: notify, set, switch")
 
 
@@ -154,5 +154,5 @@ def _condition(value: object, at: str) -> str | None:
     return whole
 
 
-def _named(task: object) -> str:
+def _task_label(task: object) -> str:
     return f"'{task[:80]}'" if isinstance(task, str) else "without a name"

@@ -104,7 +104,7 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
                     continue
                 invocation = item.invocation(arguments.connection, arguments.region)
                 faults, pictures = trial.of_mail(invocation)
-                refused.extend(Note(item.path, _said(fault, " of the invocation")) for fault in faults)
+                refused.extend(Note(item.path, _text_of_fault(fault, " of the invocation")) for fault in faults)
                 if not faults:
                     made.append(invocation)
                     differences.extend(item.differences)
@@ -160,10 +160,10 @@ def _connection(document: object, arguments: Namespace) -> dict[str, Any]:
     inline = {"type": "aws-ses/smtp", "values": values}
     with Trial() as trial:
         faults = trial.of_connection(inline)
-    return _answer([], {} if faults else {name: inline}, differences, [Note("", _said(fault)) for fault in faults])
+    return _answer([], {} if faults else {name: inline}, differences, [Note("", _text_of_fault(fault)) for fault in faults])
 
 
-def _said(fault: Detail, whose: str = "") -> str:
+def _text_of_fault(fault: Detail, whose: str = "") -> str:
     return f"'{fault.path.removeprefix('/')}'{whose} {fault.message}" if fault.path else fault.message
 
 

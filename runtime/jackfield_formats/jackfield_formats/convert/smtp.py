@@ -46,7 +46,7 @@ def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
     values |= {name: str(found[name][1]) for name in ("username", "password", "tlsServerName", "sender") if name in found}
     if "senderName" in found and "<" not in values.get("sender", "<"):
         values["sender"] = mailbox(values["sender"], str(found["senderName"][1]))
-    notes.extend(_told(found, values))
+    notes.extend(_notes_on(found, values))
     return values, notes
 
 
@@ -129,7 +129,7 @@ def _port_and_security(found: dict[str, tuple[str, Any]], notes: list[Note]) -> 
     return {"port": port} if chosen == implied else {"port": port, "security": "tls" if chosen else "starttls"}
 
 
-def _told(found: Mapping[str, tuple[str, Any]], values: Mapping[str, Any]) -> Iterator[Note]:
+def _notes_on(found: Mapping[str, tuple[str, Any]], values: Mapping[str, Any]) -> Iterator[Note]:
     for name in [name for name, word in (("unverified", False), ("skipped", True)) if name in found and _flag(found, name) is word]:
         yield Note(found[name][0], "is left out: the server's certificate is always verified; 'tlsServerName' may name another host")
     if _flag(found, "in_clear"):
