@@ -282,13 +282,13 @@ class _Question:
         try:
             inputs = self.action.inputs.model_validate(self._given[1])
         except ValidationError as error:
-            raise self._refused(model_faults(error)) from None
+            raise self._refusal(model_faults(error)) from None
         faults = list(inputs.rules())
         if faults:
-            raise self._refused(faults)
+            raise self._refusal(faults)
         return inputs
 
-    def _refused(self, faults: list[Detail]) -> InvalidInput:
+    def _refusal(self, faults: list[Detail]) -> InvalidInput:
         return InvalidInput(
             "1 input is not valid" if len(faults) == 1 else f"{len(faults)} inputs are not valid",
             details=faults,

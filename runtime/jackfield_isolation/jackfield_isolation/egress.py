@@ -74,7 +74,7 @@ class Egress:
         elif any(fnmatchcase(wanted, pattern.lower()) for pattern in self.declared):
             guard = _PUBLIC
         else:
-            raise self._refused(wanted if named is None else f"{wanted}:{port}")
+            raise self._refusal(wanted if named is None else f"{wanted}:{port}")
         end, target = monotonic() + seconds, Target("https", wanted, port)  # whatever is spoken: a proxy passes it on by a tunnel
         if guard is _INTRANET and self.route is not None and self.route(target) is not None:
             guard.check(wanted)  # the operator names the host, which may have an address for the proxy alone
@@ -93,7 +93,7 @@ class Egress:
             return _PUBLIC
         return self.guard if not self.guard.internal or is_written_out(host) else _INTRANET
 
-    def _refused(self, host: str) -> InvalidConnection:
+    def _refusal(self, host: str) -> InvalidConnection:
         if host not in self.told and len(self.told) < _MOST_TOLD:  # a hostile connector would fill the log
             self.told.add(host)
             _LOG.warning("the connector '%s' is not allowed to connect to '%s'", self.connector, host[:200])

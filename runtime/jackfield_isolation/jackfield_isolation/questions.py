@@ -165,7 +165,7 @@ class Question:
         self.answer = Shape("an answer", answer, longest)
 
 
-def _shown(one: Step | Account) -> Step | Account:
+def _escaped_account(one: Step | Account) -> Step | Account:
     return Account(escaped(str(one.id)), escaped(str(one.label))) if isinstance(one, Account) else one
 
 
@@ -189,7 +189,7 @@ def _many(kind: Any, most: int) -> Any:
     return Annotated[list[kind], Field(max_length=most), FailFast()]
 
 
-_STEPS = _many(Annotated[Step | Account, AfterValidator(_shown)], _MOST_STEPS)
+_STEPS = _many(Annotated[Step | Account, AfterValidator(_escaped_account)], _MOST_STEPS)
 _GRANT = Annotated[Grant, BeforeValidator(_light), AfterValidator(_storable)]
 GRANT = Shape("a grant", _GRANT, _LONGEST_OF_APPROVALS)
 CREDENTIAL = Shape("a credential", Minted)

@@ -47,7 +47,7 @@ def read_vault(target: object, environment: Mapping[str, str]) -> str:
 
     :raises ValueError: if the reference is not valid, or Vault does not return the secret; the message contains no secret.
     """
-    wanted, field = _wanted(target)
+    wanted, field = _parsed_target(target)
     found = _fields(wanted, environment).get(field)
     if not isinstance(found, str) or not found:
         raise ValueError(f"the secret has no string in its field '{field[:80]}'")
@@ -83,7 +83,7 @@ def _fields(wanted: _Wanted, environment: Mapping[str, str]) -> Mapping[str, Any
     return _content(ask_vault(wanted.address, environment, timeout=max(_SHORTEST, patience(_TIMEOUT)), statuses=_STATUSES), wanted)
 
 
-def _wanted(target: object) -> tuple[_Wanted, str]:
+def _parsed_target(target: object) -> tuple[_Wanted, str]:
     if not isinstance(target, Mapping) or not target.keys() <= _MEMBERS:
         raise ValueError(_SHAPE)
     texts = [target.get(name, default) for name, default in (("path", None), ("field", None), ("mount", "secret"))]

@@ -49,7 +49,7 @@ class TransitKey(SecretHolder):
         :raises Forbidden: if Vault refuses.
         """
         try:
-            found = self._asked("encrypt", context, plaintext=_text(data_key))
+            found = self._ask_transit("encrypt", context, plaintext=_text(data_key))
         except Rejected as fault:
             raise Forbidden(fault.message) from None
         return str(found.get("ciphertext", "")).encode("ascii", "replace")
@@ -61,7 +61,7 @@ class TransitKey(SecretHolder):
         :raises Unavailable: as ``wrap`` does.
         :raises Forbidden: as ``wrap`` does.
         """
-        found = self._asked("decrypt", context, ciphertext=wrapped.decode("ascii", "replace"))
+        found = self._ask_transit("decrypt", context, ciphertext=wrapped.decode("ascii", "replace"))
         try:
             return base64.b64decode(str(found.get("plaintext", "")), validate=True)
         except (binascii.Error, ValueError):
@@ -76,7 +76,7 @@ class TransitKey(SecretHolder):
         """
         return self.wrap(context, self.unwrap(context, wrapped)) if source == self.id else None
 
-    def _asked(self, operation: str, context: Mapping[str, str], **values: str) -> Mapping[str, Any]:
+    def _ask_transit(self, operation: str, context: Mapping[str, str], **values: str) -> Mapping[str, Any]:
         bound = _text(json.dumps(dict(context), sort_keys=True, separators=(",", ":")).encode())
         path = f"/v1/{quote(self._mount)}/{operation}/{quote(self._name)}"
         body = {**values, "context": bound, "associated_data": bound}
