@@ -261,7 +261,8 @@ class _VaultStore:
         self._read: dict[str, Mapping[str, Any]] = {}
 
     def find(self, name: str, key: str) -> str | None:
-        """Return the field ``key`` of a secret, or the whole secret as JSON for the value type ``text``.
+        """Return the field ``key`` of a secret, or the whole secret as JSON for the value type ``text``; None if the secret has no such
+        field.
 
         :raises ForeignError: if Vault does not return the secret.
         """

@@ -52,7 +52,7 @@ def place(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, in
 
 
 def _option(words: Sequence[str], name: str) -> str | None:
-    """Return the last value of an option, written with a blank or with ``=``."""
+    """Return the last value of an option, written with a blank or with ``=``; None if it is not given."""
     found = None
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == name:

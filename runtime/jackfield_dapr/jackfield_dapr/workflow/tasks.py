@@ -140,7 +140,7 @@ def _task(
 
 
 def _condition(value: object, at: str) -> str | None:
-    """Return a condition as an expression; the values ``true`` and ``false`` become expressions too."""
+    """Return a condition as an expression; the values ``true`` and ``false`` become expressions too. None without a condition."""
     if value is None:
         return None
     text = str(value).lower() if isinstance(value, bool) else value

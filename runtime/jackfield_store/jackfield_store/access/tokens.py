@@ -40,7 +40,7 @@ OPERATORS = ("cli", "library", "link")
 
 
 class UnknownToken(InvalidInvocation):
-    """The workspace has no token with this ID."""
+    """Error for a token that the workspace does not have."""
 
     http_status = 404
 

@@ -93,7 +93,7 @@ INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed
 
 
 class NameTaken(InvalidConnection):
-    """The workspace already has a connection of this name."""
+    """Error for a name that another connection of the workspace has already."""
 
     http_status = 409
     problem = "name_taken"

@@ -216,8 +216,8 @@ class BlockedWorkspaces:
         return self.apart(workspace, noun, partial(value_of, done))
 
     def failed(self, workspace: str, noun: str, error: Exception) -> None:
-        """Record that ``noun`` failed for one workspace. The workspace is blocked if the error is its own; otherwise the error is logged,
-        once a minute if it repeats.
+        """Record that ``noun`` failed for one workspace. The workspace is blocked if the error is its own. Any other error is logged, once
+        a minute if it repeats.
         """
         if not (isinstance(error, JackfieldError) and self.note(workspace, error)):
             told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"

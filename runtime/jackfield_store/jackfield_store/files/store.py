@@ -203,8 +203,8 @@ class Files:
             return Incoming(self, file, quota)
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
-        """Return a file; None if the workspace has no such file, it has expired, its row was changed in the database, or it belongs to
-        another than ``owner``, if given.
+        """Return a file of ``owner``, if given, otherwise of any caller. None if the workspace has no such file, the file has expired, or
+        its row was changed in the database.
         """
         file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
         if file is None or (owner is not None and file.caller != owner):

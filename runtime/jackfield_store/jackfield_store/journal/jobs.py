@@ -77,7 +77,7 @@ class DueJobs(DueRows):
         return claim_served(self._database, SOME_DUE, {"now": self.time.now(), "limit": limit}, self._blocked, self._claimed)
 
     def claim_one(self, workspace: str, identifier: str) -> ClaimedJob | None:
-        """Claim a job if it is due; None if it is not, or another process polls it."""
+        """Claim a job. None if the job is not due, or another process polls it."""
         values = {"now": self.time.now(), "workspace": workspace, "id": identifier}
         found = self._database.record(lambda transaction: self._claimed(transaction, transaction.execute(ONE_DUE, values)))
         return found[0] if found else None

@@ -445,7 +445,7 @@ class Journal(ProcessLocal):
     def _page(
         self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
     ) -> tuple[list[Entry], EntryPosition | None]:
-        """Return the entries of a page, and the place after which the next one begins, None if there is none."""
+        """Return the entries of a page, and the place after which the next one begins, None on the last page."""
         self.record_owed()
         with self.database.read() as transaction:
             pages = EntrySearch(transaction, self.workspace, sees, self.database.dialect)

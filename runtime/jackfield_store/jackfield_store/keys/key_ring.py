@@ -119,7 +119,7 @@ class KeyRing(SecretHolder):
 def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> KeyRing:
     """Return the wrappers that ``JACKFIELD_KEY_WRAPPERS`` lists; without it, the master key.
 
-    ``sealed_by`` returns the id of a master key that the database needs: a missing key file is created only if there is none.
+    ``sealed_by`` returns the id of a master key that the database needs: a missing key file is created only if the database needs no key.
 
     :raises DatabaseUnfit: if a key file cannot be read or created, or a URI is not valid.
     """

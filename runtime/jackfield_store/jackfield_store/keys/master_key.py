@@ -309,7 +309,7 @@ class LiveKey(MasterKey):
         return super().ids
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
-        """Return the key with this id, even if it was added to the file meanwhile."""
+        """Return the key with this id, even if it was added to the file meanwhile; None if the file has no such key."""
         found = super().wrapper(wrapper_id)
         if found is None:
             self._refresh(wrapper_id)

@@ -166,9 +166,7 @@ class Vault(SecretHolder):
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the key service cannot be reached; None if it can, or if no key is cached in this process and no request
-        was sent yet.
-        """
+        """Reason why the key service cannot be reached; None if it can be reached, or this process has not used it yet."""
         return self._keys.ring.trouble
 
     @property

@@ -438,7 +438,7 @@ class ManagedConnections:
         return self.find(name)
 
     def _store_if_open(self) -> ConnectionTable | None:
-        """Return the store; None if there is none or it cannot be opened, since connections from files work without it."""
+        """Return the store; None without a store, or if the store cannot be opened, since connections from files work without it."""
         try:
             return table_of(self.known)
         except JackfieldError:

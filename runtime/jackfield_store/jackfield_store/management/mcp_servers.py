@@ -50,7 +50,7 @@ class ServerTaken(InvalidInvocation):
 
 
 class ServerInUse(InvalidInvocation):
-    """The server has connections of its types, or was changed meanwhile."""
+    """Error for a server that has connections of its types, or was changed meanwhile."""
 
     http_status = 409
     problem = "conflict"

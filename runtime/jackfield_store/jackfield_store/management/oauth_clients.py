@@ -39,7 +39,7 @@ _HINT = 'Give {"server": ["api.example.com"], "values": {"clientId": "…", "cli
 
 
 class ClientTaken(InvalidInvocation):
-    """The workspace already has a client of this name."""
+    """Error for a name that another client of the workspace has already."""
 
     http_status = 409
     problem = "name_taken"

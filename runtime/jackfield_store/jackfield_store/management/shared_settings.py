@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SettingChanged(InvalidInvocation):
-    """The setting has another value than the change expects."""
+    """Error for a setting with another value than the change expects."""
 
     http_status = 409
     problem = "conflict"

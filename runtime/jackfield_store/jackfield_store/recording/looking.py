@@ -392,7 +392,7 @@ def _verdict(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[
 
 def _version_of(pipeline: Pipe, facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the specifier of the version of the connector that made the call, if it is not the default here. If this process has another
-    version, also return the text for looks that it cannot make, since reads may differ in meaning.
+    version, also return the text for looks that it cannot make, since reads may differ in meaning. Either is None if it does not apply.
     """
     connector, wanted = facts["connector"], facts["version"]
     present = attempt(pipeline.catalog.find, connector)

@@ -128,8 +128,8 @@ class Record:
         return self._state == states.UNSEEN
 
     async def replay_late(self) -> Result | None:
-        """Query a postponed key when the call ends without a begin. A repeat must not get its own refusal, since the first call may have
-        sent.
+        """Query a postponed key when the call ends without a begin, and return the recorded Result, None if the key is free. A repeat must
+        not get its own refusal, since the first call may have sent.
 
         :raises JackfieldError: as ``replay`` does, or if the journal does not answer.
         """
@@ -199,7 +199,7 @@ class Record:
         return True
 
     def _on(self, event: str) -> str | None:
-        """Change the state by an event; return the statement to write, if the event ends the row."""
+        """Change the state by an event; return the statement to write, None if the event writes none."""
         after, statement = states.TABLE[self._state, event]
         self._reached = self._state if after == states.DONE else after
         self._state = after

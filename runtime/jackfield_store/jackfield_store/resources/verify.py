@@ -96,7 +96,7 @@ class StoredContents:
                 self.not_checked += (f"what is sealed in the workspace '{workspace}': {fault.message}",)
 
     def _vault_of(self, workspace: str) -> Vault | None:
-        """Return the vault if the sealed values of a workspace can be checked."""
+        """Return the vault if the sealed values of a workspace can be checked, otherwise None."""
         return None if workspace in self._closed else self._vault
 
     def _strays(self) -> Iterator[str]:

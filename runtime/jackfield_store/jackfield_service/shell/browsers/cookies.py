@@ -85,7 +85,9 @@ class CookieJar:
         self._drop(response, self._session)
 
     def visitor(self, request: Request) -> str | None:
-        """Return the secret that a visitor has before signing in, which the CSRF token of the sign-in form is derived from."""
+        """Return the secret that a visitor has before signing in, which the CSRF token of the sign-in form is derived from; None without a
+        valid cookie.
+        """
         return _own(request, self._visitor) or None
 
     def greet(self, response: Response, visitor: str | None) -> str:

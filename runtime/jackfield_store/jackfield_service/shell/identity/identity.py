@@ -103,7 +103,7 @@ class Identity:
     def require(self, scope: Scope) -> None:
         """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.
 
-        :raises Problem: 403 if it is not.
+        :raises Problem: 403 if the scope is not sufficient.
         """
         if self.suspended:
             raise Problem(403, SUSPENDED, code="not_allowed")
@@ -201,7 +201,8 @@ class Identities:
         return Remembered(found.identity, last, is_present=False) if found is not None and last is not None and held else None
 
     async def confirmed(self, text: str) -> tuple[Identity, int | None]:
-        """Return the current identity of a token that ``last`` knows, and the reading of the epoch for which it is certain.
+        """Return the current identity of a token that ``last`` knows, and the reading of the epoch for which it is certain, None if the
+        token was looked up anew.
 
         :raises Problem: 401 if the token is no longer known; 503 if it cannot be checked now.
         """
@@ -348,7 +349,7 @@ def _bound(identity: Identity, settings: Settings) -> Identity:
 
 
 def bearer(request: Request) -> str:
-    """Return the bearer token of the ``Authorization`` header; an empty string if there is none."""
+    """Return the bearer token of the ``Authorization`` header; an empty string without such a header."""
     return token_of(request.headers.get("authorization", ""))
 
 

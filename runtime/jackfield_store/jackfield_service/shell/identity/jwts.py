@@ -180,7 +180,9 @@ class Jwts(ProcessLocal):
         return [one for one in _ALGORITHMS if named is None or one == named]
 
     def _fetch_for(self, kid: str) -> Future[None] | None:
-        """Return the fetch that a request with this key should wait for; start one if it is due."""
+        """Start a fetch of the keys if one is due. Return the running fetch for a request to wait for; None if the key is known, or no
+        fetch runs.
+        """
         with self._lock:
             now = self._clock.monotonic()
             wanted = kid not in self._keys

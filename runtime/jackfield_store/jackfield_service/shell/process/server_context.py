@@ -183,7 +183,7 @@ class ServerContext:
     def require_database(self, kept: str) -> None:
         """Require the database.
 
-        :raises Problem: 503 if there is none; the message names ``kept``, the objects that this server therefore lacks.
+        :raises Problem: 503 without a database; the message names ``kept``, the objects that this server therefore lacks.
         """
         if not self.storage.enabled:
             raise Problem(503, f"this server has no {kept}, because no database is configured")

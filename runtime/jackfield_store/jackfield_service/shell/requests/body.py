@@ -173,7 +173,7 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
 
 
 def _unknown(body: object, known: AbstractSet[str]) -> str:
-    """Name the unknown members of a body, as the end of a sentence; return an empty string if there are none."""
+    """Name the unknown members of a body, as the end of a sentence; return an empty string without unknown members."""
     names = [name[:80] for name in sorted(set(body) - known)[:3]] if isinstance(body, dict) else []
     return f"; it has {', '.join(map(repr, names))}" if names else ""
 

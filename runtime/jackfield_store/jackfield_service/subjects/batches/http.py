@@ -103,7 +103,7 @@ def _lines(text: bytes) -> list[tuple[int, int]]:
 async def _array(text: bytes, request: Request) -> list[Any]:
     """Decode an array.
 
-    :raises Problem: 413 if it has too many items, 400 if it has none or is no array.
+    :raises Problem: 413 if it has too many items, 400 if it has no items, or is no array.
     """
     try:
         found = await decoded(text, request)

@@ -155,7 +155,7 @@ class Callbacks:
     def find(self, identifier: str) -> Callback:
         """Return a callback.
 
-        :raises InvalidInvocation: if there is none with this ID.
+        :raises InvalidInvocation: if no callback has this ID.
         """
         with self._database.read(flush=False) as transaction:
             return read_callback(self._row(transaction, identifier))
@@ -219,7 +219,7 @@ class Callbacks:
     def remove(self, identifier: str) -> None:
         """Delete a callback and its deliveries, in short commits. The callback is paused first.
 
-        :raises InvalidInvocation: if there is none with this ID.
+        :raises InvalidInvocation: if no callback has this ID.
         """
         place = {"workspace": self._workspace, "id": identifier}
         with self._database.write() as transaction:

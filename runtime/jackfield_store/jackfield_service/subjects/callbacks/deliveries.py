@@ -130,7 +130,7 @@ class Deliveries:
     def find(self, identifier: str) -> Delivery:
         """Return a delivery.
 
-        :raises InvalidInvocation: if there is none with this ID.
+        :raises InvalidInvocation: if no delivery has this ID.
         """
         with self._database.read() as transaction:
             row = transaction.find(_ONE, {"workspace": self._workspace, "id": identifier})
@@ -142,7 +142,7 @@ class Deliveries:
     def resend(self, identifier: str) -> Delivery:
         """Send a delivery again, whatever its outcome, with its count of attempts reset.
 
-        :raises InvalidInvocation: if there is none with this ID.
+        :raises InvalidInvocation: if no delivery has this ID.
         """
         self.find(identifier)
         values = {"workspace": self._workspace, "id": identifier, "now": self._time.now()}

@@ -29,7 +29,7 @@ _DIGITS = 6
 
 
 class WrongCode(InvalidInvocation):
-    """The nonce or the code does not belong to the approval."""
+    """Error for a nonce or a code that does not belong to the approval."""
 
     http_status = 403
 

@@ -14,7 +14,7 @@ ANOTHER = "another user came back"
 
 
 class RefusedConfirmation(InvalidInvocation):
-    """The proof or the user does not belong to the session."""
+    """Error for a proof or a user that does not belong to the session."""
 
     http_status = 403
 

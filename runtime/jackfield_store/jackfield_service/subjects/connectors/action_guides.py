@@ -40,7 +40,7 @@ def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: 
 
 
 def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
-    """Return the error of a call over a missing or hidden connection; None if it exists or no name is given."""
+    """Return the error of a call over a missing or hidden connection; None if the connection is visible, or no name is given."""
     if name is None or name == INLINE:
         return None
     try:

@@ -226,7 +226,9 @@ class FeedEvents(Events):
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
-        """Yield the events page by page, and an empty page if there are none yet: the reader then waits for ``PAUSE`` seconds."""
+        """Yield the events page by page, and an empty page if no further event is stored yet: the reader then waits for
+        ``PAUSE`` seconds.
+        """
         cursor, until = self._after, monotonic() + self._wait
         while True:
             page, before = self._feed.page(cursor, self._types, LIMIT), cursor

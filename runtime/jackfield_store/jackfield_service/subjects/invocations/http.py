@@ -170,7 +170,9 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
-    """Answer with the matching entries, up to the limits of an export; the header ``Link`` has the address of the rest."""
+    """Answer with the matching entries, up to the limits of an export; the header ``Link`` has the address of the export of the remaining
+    entries.
+    """
     filters = {name: value for name, value in given.items() if name != "cursor"}
 
     def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Entry], str | None]:
@@ -223,7 +225,7 @@ async def journal_of(server: ServerContext, identity: Identity) -> SeenJournal:
 async def visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
     """Return the entry in the path.
 
-    :raises Problem: 404 if there is none that the caller may see.
+    :raises Problem: 404 if the caller may see no such entry.
     """
     journal = await journal_of(server, identity)
     try:

@@ -64,7 +64,7 @@ def _is_id(identifier: object, method: object) -> bool:
 
 
 def repeated_in(body: bytes) -> str | None:
-    """Return the member of the message that a body has twice, which two readers would read differently; None if there is none."""
+    """Return the member of the message that a body has twice, which two readers would read differently; None without such a member."""
     if not any(escape in body for escape in _ESCAPED) and all(body.count(f'"{name}"'.encode()) < 2 for name in _MEMBERS):
         return None
     outermost: list[str] = []

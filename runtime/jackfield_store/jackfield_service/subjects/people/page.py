@@ -38,7 +38,7 @@ _FOREIGN = "This sign-in did not begin in this browser, was answered already, or
 
 
 class _Spent(Refused):
-    """The answer was used already, or belongs to no sign-in of this browser, which may be signed in."""
+    """Error for an answer that was used already, or belongs to no sign-in of this browser, which may be signed in."""
 
 
 class _NoRole(Exception):

@@ -86,7 +86,7 @@ def redriven(request: PageRequest) -> Response:
 
 
 def redrive_done(request: PageRequest) -> Markup | None:
-    """Render the outcome of a redrive on the page of its invocation."""
+    """Render the outcome of a redrive on the page of its invocation; None without a redrive."""
     return done_notice(request, _DONE, "alive", "held")
 
 

@@ -82,7 +82,7 @@ class UnknownSchedule(InvalidInvocation):
 
 
 class ScheduleConflict(InvalidInvocation):
-    """The schedule cannot be changed in its present state."""
+    """Error for a schedule that cannot be changed in its present state."""
 
     http_status = 409
 

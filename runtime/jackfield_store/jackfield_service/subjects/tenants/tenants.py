@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class WorkspaceInUse(InvalidInvocation):
-    """The workspace cannot be purged now."""
+    """Error for a workspace that cannot be purged now."""
 
     http_status = 409
 

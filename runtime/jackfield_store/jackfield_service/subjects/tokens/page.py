@@ -140,7 +140,9 @@ def _sorts(request: PageRequest) -> Sorts:
 
 
 def _visible_tokens(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
-    """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal hidden objects."""
+    """Return a page of the workspace's tokens, and the cursor of the next page, None on the last page. A token with rules sees only itself,
+    since other tokens' names and rules may reveal hidden objects.
+    """
     if request.identity.rules:
         return [request.tokens.find(request.identity.id)] if request.identity.kind == "token" else [], None
     return request.tokens.list(cursor=cursor, limit=limit)

@@ -97,7 +97,9 @@ def fault(error: JackfieldError) -> Markup:
 
 
 def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) -> Markup | None:
-    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
+    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text. None without such
+    an outcome.
+    """
     done = request.query.get("done", "")
     return notice(texts[done], tone="warn" if done in warnings else "good") if done in texts else None
 

@@ -46,7 +46,9 @@ def present_connection(request: PageRequest, entry: Entry) -> str | None:
 
 
 def connection_to_begin(request: PageRequest, entry: Entry) -> str | None:
-    """Return the initial connection of a form that repeats a call; a value that is no connection's name makes the visitor choose."""
+    """Return the initial connection of a form that repeats a call; a value that is no connection's name makes the visitor choose. None if
+    the call had no connection.
+    """
     if entry.connection is None:
         return None
     if (name := present_connection(request, entry)) is not None:

@@ -171,7 +171,7 @@ class _Drawing:
 
 
 def _place(member: Any) -> float:
-    """Return the order that the author gave to a member; 1000 if there is none."""
+    """Return the order that the author gave to a member; 1000 without such an order."""
     place = extension(member).get("order", 1000)
     return place if isinstance(place, int | float) else 1000
 

@@ -89,7 +89,7 @@ def _title(request: PageRequest, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _decision_view(request: PageRequest) -> Markup | None:
-    """Render the call that the visitor has chosen to decide on, as on its own page; None if none is chosen."""
+    """Render the call that the visitor has chosen to decide on, as on its own page; None without a chosen call."""
     identifier = request.query.get("decide")
     return approval_shown(request, identifier, from_list=True) if identifier else None
 

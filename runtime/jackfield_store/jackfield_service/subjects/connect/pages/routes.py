@@ -266,8 +266,8 @@ class _ConnectPages:
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
 
     def _turned_away(self, request: Request, found: ConnectSession, view: View, back: str) -> Response | None:
-        """Return the refusal of a step if the session is for one person, and the browser's person is another or may not manage connections;
-        else None. The session stays open for its person.
+        """Return the refusal of a step in a session for one person. None if the browser's person is this person and may manage connections,
+        or if the session is for anyone. The session stays open for its person.
         """
         if found.wanted.verify != "oidc":
             return None

@@ -155,7 +155,7 @@ class View(FactPages):
         return [asked, who, None if platform else h.p(self.say("begin_lead"))]
 
     def _only_if(self, *, is_led: bool = False) -> Markup | None:
-        """Render a warning for a person who apparently did not come from the platform."""
+        """Render a warning for a person who apparently did not come from the platform; None for other people."""
         platform = self._platform
         return h.p(self.say("begin_only", platform=platform), class_=_SMALL) if platform and not is_led else None
 
@@ -333,13 +333,13 @@ class View(FactPages):
 
     @staticmethod
     def _row_icon(sessions: Connecting, found: ConnectSession, row: Mapping[str, Any], title: str, record: ConnectRecord) -> Markup | None:
-        """Render the picture of the connector for which a connection was made."""
+        """Render the picture of the connector for which a connection was made; None if its type is not installed."""
         kind = sessions.known_kind(str(row["type"]))
         return None if kind is None else icon(record.type_of(kind), kind, title, found.wanted.icons, LIGHT)
 
     def _titled_rows(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
-        """Yield each connection with its title for the customer, its account and its record; its own name is the platform's. Equal titles
-        are numbered.
+        """Yield each connection with its title for the customer, its account and its record; the connection's own name is only for the
+        platform. Equal titles are numbered.
         """
         seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
         for row in sessions.managed(found):
@@ -461,7 +461,9 @@ class View(FactPages):
         return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert", tabindex="-1")
 
     def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
-        """Render the first steps of the account's owner: the External ID, and the documents that create the role."""
+        """Render the first steps of the account's owner: the External ID, and the documents that create the role. Without an External ID,
+        render the policy that the entered key needs, None if it is unknown.
+        """
         if external is None:
             policy = self._needed(sessions, found)
             return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None

@@ -41,7 +41,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
 
 
 def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
-    """Prompt for the required values that a connection of a document lacks; return them, or an empty object if it lacks none.
+    """Prompt for the required values that a connection of a document lacks; return them, or an empty object if it lacks no value.
 
     :raises Cancelled: if the terminal is closed.
     """

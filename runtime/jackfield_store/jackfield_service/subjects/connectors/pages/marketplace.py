@@ -305,7 +305,7 @@ def _install_form(request: PageRequest, row: Row, title: str, name: str | None, 
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
-    """Render the changes of the newest release, if it is newer than the version that calls use."""
+    """Render the changes of the newest release, or a note if calls use it already or it cannot be installed."""
     if row is None:
         gone = revoked_here(request).get(key)
         return notice("The catalogue has withdrawn its releases." if gone else "The catalogue has no release of it.", tone="warn")
@@ -341,7 +341,9 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
 
 
 def _other_version(request: PageRequest, row: Row, versions: Sequence[Row], state: Any) -> Markup | None:
-    """Render the choice of other versions of an installed connector, to which a visitor can return after an upgrade."""
+    """Render the choice of other versions of an installed connector, to which a visitor can return after an upgrade; None without other
+    versions.
+    """
     used = _used(versions)
     others = [str(version) for version in row.get("versions", ()) if str(version) != used]
     if not others or not isinstance(row.get("source"), str):

@@ -191,8 +191,8 @@ def _trigger(request: PageRequest, found: Mapping[str, Any]) -> TriggerManifest 
 
 
 def _cure(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    """Render the fault and the remedy; if the events start calls over a deleted connection, with a link that chooses another; None without
-    a fault.
+    """Render the fault and the remedy; None without a fault. If the events start calls over a deleted connection, a link chooses another
+    connection.
     """
     gone: Mapping[str, Any] | None = found.get("fault")
     if gone is None:
