@@ -16,7 +16,7 @@ _MOST = 1000
 
 
 def senders(aws: AwsClients, given: object = None) -> list[Option]:
-    """List the identities in a region, by default the connection's, verified ones first.
+    """Return the identities in a region, by default the connection's, with verified identities first.
 
     If the role or endpoint allows only the v1 list call, return addresses without their verification status.
 

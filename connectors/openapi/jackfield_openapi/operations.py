@@ -47,7 +47,9 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """First word of the operation's id, in lower case; without an id, the first word of a path such as ``/getMonitors``; else empty."""
+        """First word of the operation's id, in lower case; without an id, the first word of a path such as ``/getMonitors``; an empty
+        string for any other path.
+        """
         given = self.raw.get("operationId")
         if isinstance(given, str):
             found = words(given)

@@ -42,7 +42,7 @@ class Batch(Generic[J, R]):
         return self._ended
 
     def stop(self) -> None:
-        """Read no more jobs, and cancel the running ones; their Results are still returned."""
+        """Read no more jobs, and cancel the running jobs; their Results are still returned."""
         self._cancelled.set()
         self._room.release(self._concurrency)
         with self._changed:

@@ -82,7 +82,7 @@ def _member(value: object) -> object:
 class LineFormatter(logging.Formatter):
     """Formatter that writes one text line for each record: time (RFC 3339, UTC), level, logger and message.
 
-    The lines of a traceback follow, indented; so do further lines of a message whose record allows them. Long texts are truncated.
+    The lines of a traceback follow, indented, and further lines of a message if its record allows several lines. Long texts are truncated.
     """
 
     def format(self, record: logging.LogRecord) -> str:

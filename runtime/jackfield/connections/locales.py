@@ -99,7 +99,7 @@ def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
 
 
 def _load_texts(path: str) -> Mapping[str, str]:
-    """Return the texts of a file; none if it is missing or damaged, since a page in English is better than none."""
+    """Return the texts of a file; an empty mapping if it is missing or damaged: the page is then in English."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.loads(file.read(_LARGEST))

@@ -126,7 +126,7 @@ LOOK_UPS = LookUps()
 def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
     """Return the addresses of a host, within ``seconds``.
 
-    :raises OSError: if it has none, or the resolver does not answer in time, which is ``EAI_AGAIN``.
+    :raises OSError: if the host has no address, or the resolver does not answer in time, which is ``EAI_AGAIN``.
     :raises UnicodeError: if the host is not a valid name.
     """
     name = host.strip("[]")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.wire.head import Fields, Target
 
 MOST, LARGEST_BODY = 20, 64 * 1024
-"""Maximum number of exchanges recorded for a call, the last ones, and maximum bytes of each body."""
+"""Maximum number of exchanges recorded for a call (its last exchanges), and maximum bytes of each body."""
 _WORDS: Mapping[str, str] = {
     "resolve": "the name did not resolve", "refused": "the connection was refused", "unreachable": "the server could not be reached",
     "connect-late": "no connection in time", "certificate": "the certificate could not be verified", "tls": "the TLS handshake failed",

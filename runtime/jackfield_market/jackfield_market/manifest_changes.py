@@ -220,7 +220,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
 
 
 def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
-    """Return the schema of the old inputs in the form of the new ones.
+    """Return the schema of the old inputs in the form of the new inputs.
 
     If the new inputs are the members of the old input ``body``, which stays accepted, these members replace it.
     """

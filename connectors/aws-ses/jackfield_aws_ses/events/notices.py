@@ -42,7 +42,7 @@ def is_notice(found: Any, *, tell: bool = True) -> bool:
 
 @lru_cache(maxsize=256)
 def warn_once(advice: str) -> None:
-    """Log a warning, unless it was one of the last 256 different ones."""
+    """Log a warning, unless it is among the last 256 different warnings."""
     _LOG.warning("%s", advice)
 
 

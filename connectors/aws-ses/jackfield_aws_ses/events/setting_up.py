@@ -268,7 +268,7 @@ def remove_queues(aws: AwsClients, wanted: Wanted) -> None:
 
 
 def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str | None:
-    """Return a queue's URL, by default that of the queue of ``ensure_queue``; None if it does not exist."""
+    """Return a queue's URL, by default that of the queue of ``ensure_queue``; None if the queue does not exist."""
     asked = {"QueueName": name or wanted.name}
     try:
         return str(ask(aws, region_of(aws, wanted), "get_queue_url", asked, "QueueUrl", service="sqs")["QueueUrl"])
@@ -279,7 +279,7 @@ def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str 
 
 
 def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
-    """Return the ARN of ``ensure_topic``'s topic; None if it does not exist."""
+    """Return the ARN of ``ensure_topic``'s topic; None if the topic does not exist."""
     if wanted.topic_arn is not None:
         return wanted.topic_arn
     region = region_of(aws, wanted)

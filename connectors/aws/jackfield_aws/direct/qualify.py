@@ -77,8 +77,8 @@ Listener = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Verdict on an operation: the reasons why it needs botocore's client (none if it does not), and botocore's functions for
-    direct calls.
+    """Verdict on an operation: the reasons why it needs botocore's client (empty if it does not), and botocore's functions for direct
+    calls.
     """
 
     reasons: frozenset[str]

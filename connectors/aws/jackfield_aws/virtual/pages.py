@@ -27,7 +27,7 @@ EXCLUDED: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
 
 
 def pages_of(service: str, operation: Any) -> Pagination | None:
-    """Return an operation's pagination; None if it has none, or if it is uncertain."""
+    """Return an operation's pagination; None if the operation has no pagination, or if its pagination is uncertain."""
     found = paginators(service).get(operation.name)
     if found is None:
         return _from_shapes(service, operation)

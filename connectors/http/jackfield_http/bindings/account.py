@@ -112,7 +112,7 @@ class BoundAccount(BoundConnection):
         return [*super().further(context), self.account().sign_in(context)]
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account in the test's answer; otherwise the person of the ID token."""
+        """Return the account in the test's answer; if it names none, the person of the ID token."""
         return super().accounts(context, path, answer) or person_of(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:

@@ -78,7 +78,7 @@ def _build(arguments: Namespace, output: Output) -> int:
 
 
 def _chosen(arguments: Namespace) -> list[Service]:
-    """Return the services that a command names; all if it names none."""
+    """Return the services that a command names; all services if it names none."""
     known = {service.key: service for service in read_shelf(Path(arguments.shelf))}
     if unknown := set(arguments.keys) - known.keys():
         raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")

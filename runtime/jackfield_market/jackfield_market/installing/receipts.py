@@ -111,7 +111,7 @@ class Installed:
         write_file(os.path.join(self.folder, INDEX), content.encode())
 
     def note_revoked(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Record the revocations of installed connectors. Return the new ones."""
+        """Record the revocations of installed connectors. Return the new revocations."""
         known = read_revocations(self.folder)
         if rows != known:
             write_file(os.path.join(self.folder, REVOKED), json.dumps({"revoked": rows}, indent=1).encode())

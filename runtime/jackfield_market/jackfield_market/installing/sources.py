@@ -196,7 +196,7 @@ class Catalogue:
     def fetch(self, release: Release) -> tuple[bytes, bytes]:
         """Return the bytes of a wheel and of its attestation, from the cache if they were downloaded before.
 
-        :raises NotInstalled: if the files or their metadata differ from the signed ones.
+        :raises NotInstalled: if the files or their metadata differ from the signed files or metadata.
         """
         target = self._target(release.path)
         stated = None if target is None else target.unrecognized_fields.get("custom")

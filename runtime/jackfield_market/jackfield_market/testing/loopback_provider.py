@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     origin = ""
     """Address of the host at the end of a tunnel."""
     is_counted = True
-    """True before the first request of a connection is read: the provider has counted only that one."""
+    """True before the first request of a connection is read: the provider has counted only this request."""
     disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
 
     def handle_one_request(self) -> None:
