@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 MOST_READ = 1_000
-"""Number of rows of the whole list after which a page ends, even if it is short; its cursor leads on."""
+"""Number of rows read from the whole list after which a page ends. Such a page may be short, and has a cursor to continue from."""
 
 
 class Named(Protocol):

@@ -18,7 +18,7 @@ from jackfield_store.database.epoch import unlike
 if TYPE_CHECKING:
     import asyncio
 _LONGEST = 30.0
-"""Seconds to wait for the query of another caller."""
+"""Maximum seconds to wait for the query of another caller."""
 _GENERATION = 1 << 64
 
 _HELD: ContextVar[_Block | None] = ContextVar("reading", default=None)

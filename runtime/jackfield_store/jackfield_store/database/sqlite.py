@@ -50,7 +50,9 @@ _CHECKPOINT = 1000
 """Number of pages in the WAL that triggers a checkpoint (SQLite's default)."""
 _PAGE = 4096
 _SHARE = 8
-"""Share of a small disk's free space, 1/8, that the WAL may use before a checkpoint: a WAL that fills the disk could never be emptied."""
+"""Divisor of a small disk's free space: the WAL may use one eighth before a checkpoint, since a WAL that fills the disk could never be
+emptied.
+"""
 _INCREMENTAL = 2
 _RESERVE, _RESERVED_SHARE = 2000, 50
 """Number of unused pages that stay in the file for new entries, 8 MB, and divisor of the file's pages that stay in addition."""

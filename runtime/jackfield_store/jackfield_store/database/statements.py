@@ -95,7 +95,7 @@ def _row_type(columns: tuple[str, ...]) -> type[Row]:
 
 
 def rows_from(description: Sequence[Any] | None, tuples: Iterable[tuple[Any, ...]]) -> list[Row]:
-    """Return the rows of a cursor (PEP 249); none if the statement returns no rows."""
+    """Return the rows of a cursor (PEP 249); an empty list if the statement returns no rows."""
     if not description:
         return []
     kind = _row_type(tuple([column[0] for column in description]))

@@ -35,7 +35,7 @@ NAMED_KINDS = 200
 BEGINNINGS = 500
 """Maximum number of entries found by the beginning of their identifiers; if more match, the page is a scan."""
 _CURSOR_WIDTH = 100
-"""Bytes of every cursor before encryption; the fixed width lets the length reveal nothing."""
+"""Number of bytes of every cursor before encryption; the fixed width lets the length reveal nothing."""
 _CURSOR = ("invocations", "cursor")
 _ORDER = "ORDER BY created_at DESC, id DESC"
 _COLUMNS = (

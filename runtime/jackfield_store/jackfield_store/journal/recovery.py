@@ -34,7 +34,7 @@ from jackfield_store.journal.jobs import RETURNED
 from jackfield_store.keys.vault import Vault
 
 DELIVERIES = 5
-"""Limit of deliveries of a queued invocation that were begun and lost with their worker; then the invocation fails."""
+"""Number of deliveries of a queued invocation that were begun and lost with their worker, after which the invocation fails."""
 _UNBEGUN = 20
 """Maximum number of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -275,7 +275,7 @@ _QUEUED_COLUMNS = (
 )  # fmt: skip
 """Columns of a queued invocation that differ between rows; other columns have their defaults."""
 _SIZES = (64, 16, 4, 1)
-"""Rows per statement: few sizes, so that the databases' statement caches hold all of them."""
+"""Numbers of rows per statement: few sizes, so that the databases' statement caches hold all of them."""
 
 
 def resolve(transaction: Transaction, values: Mapping[str, Any]) -> int:

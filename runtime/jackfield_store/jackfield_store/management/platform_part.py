@@ -24,7 +24,7 @@ class Platform(Protocol):
     """Port to the package that the entry point ``platform`` names."""
 
     SEALED_ROWS: Sequence[SealedRows]
-    """Rows with sealed values of its tables."""
+    """Rows with sealed values in the package's tables."""
 
     def part(
         self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None

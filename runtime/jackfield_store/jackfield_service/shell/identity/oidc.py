@@ -355,7 +355,9 @@ def _overflowed(claims: Mapping[str, Any], claim: str) -> bool:
 
 
 def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """Return a person's groups; none if the provider has left some out, so that a person whose role depends on groups is refused."""
+    """Return a person's groups; an empty tuple if the provider has left some out, so that a person whose role depends on
+    groups is refused.
+    """
     found = claims.get(claim)
     if isinstance(found, str):
         found = [found]

@@ -18,7 +18,7 @@ KINDS: Mapping[str, str] = {"jsonl": LINES, "csv": CSV}
 MOST = 10_000
 """Maximum number of rows of one export. Its cursor leads to the export of older rows."""
 LARGEST = 16 * 1024 * 1024
-"""Size in bytes at which an export of JSON Lines ends: the outputs of 10,000 calls may be large."""
+"""Size in bytes at which an export ends, as JSON Lines or as CSV: the outputs of 10,000 calls may be large."""
 _PAGE = 200
 _MOST_PAGES = 100
 _COLUMNS = (

@@ -30,7 +30,7 @@ _AT_ONCE, _AT_ONCE_BYTES = 250, 4 * 1024 * 1024
 _LINES = re.compile(r"application/(x-)?(jsonl|jsonlines|json-lines|ndjson)\s*(;|\Z)", re.IGNORECASE)
 _CONTENT = re.compile(rb"\S")
 _STRIDE = 1024 * 1024
-"""Bytes of white space searched by one call, which holds the interpreter's lock for 3 ms."""
+"""Maximum bytes of white space searched by one call, which holds the interpreter's lock for 3 ms."""
 _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECASE)
 
 

@@ -69,7 +69,7 @@ class UnknownSession(InvalidInvocation):
 
 
 class SessionMoved(InvalidInvocation):
-    """Another request has changed the session meanwhile, or the request does not fit its state."""
+    """Error for a session that another request has changed meanwhile, or whose state does not fit the request."""
 
     http_status = 409
 

@@ -133,7 +133,7 @@ class Trials:
 
 
 def _fields_of_session(found: ConnectSession, kind: ConnectionKind) -> Asked:
-    """Return the requested fields of a session; none if a connection is only approved again."""
+    """Return the requested fields of a session; no fields if a connection is only approved again."""
     fills = found.task in ("add", "replace") or found.created
     return Asked.of(asked(found, kind)) if fills else Asked()
 

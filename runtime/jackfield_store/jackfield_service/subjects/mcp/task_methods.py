@@ -62,7 +62,7 @@ LEGACY = "2025-11-25"
 CAPABILITY = ServerTasksCapability.model_validate({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}})
 _UNSUPPORTED: Json = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
 _LONGEST_WAIT = 900.0
-"""Seconds for which ``tasks/result`` waits for the end of a task."""
+"""Maximum seconds for which ``tasks/result`` waits for the end of a task."""
 _LOOK = 0.5
 _LONGEST_ID = 8_192
 _REPEATS = 50

@@ -29,7 +29,9 @@ class CallConnections:
         return self._names.present(entry.connection, entry.created_at if entry.started_at is None else entry.started_at)
 
     def former(self, name: str) -> list[str]:
-        """Return the earlier names of connections that were renamed to ``name``; none for a visitor whose rules may hide them."""
+        """Return the earlier names of connections that were renamed to ``name``; an empty list for a visitor whose rules may hide the
+        connections.
+        """
         return [] if self._is_bound else self._names.former(name)
 
 

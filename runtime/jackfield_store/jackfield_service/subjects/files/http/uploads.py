@@ -24,7 +24,7 @@ from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem, of_error
 
 _FORM = 64 * 1024
-"""Bytes allowed for a form's overhead around its file."""
+"""Maximum bytes allowed for a form's overhead around its file."""
 _MOST_FIELDS = 10
 
 
