@@ -93,7 +93,8 @@ _VARIABLES = {
     "JACKFIELD_SETTLE": (
         (
             "What becomes of [evidence about a call in doubt](../tutorial/doubts.md): `off`: nobody looks for it. `show`: it is shown. "
-            "`on`: it settles the doubt. The setting [`settle`](cli-serve.md#settings) is for all processes."
+            "`on`: it settles the doubt. A function of `once` with `look` asks by itself. "
+            "The setting [`settle`](cli-serve.md#settings) is for all processes."
         ),
         "`show`",
     ),

@@ -317,3 +317,19 @@ def test_a_person_has_the_doubt_of_a_function_looked_up(office: Office, surface:
     entry = office.shown(identifier)
     assert (entry["status"], entry["resolvedBy"], entry["output"]) == ("succeeded", "evidence", _OUTPUT)
     assert charge(surface) == "ch_1"
+
+
+def test_a_decisive_look_that_settles_nothing_says_what_to_do(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where evidence is only shown, the command says that its look decides, and how to record that; not if it found nothing."""
+    office.place.host.runtime("default").access.workspaces.set("default", {"settle": "show"})
+    identifier = office.call("a-1")["meta"]["invocationId"]
+    capsys.readouterr()
+    code, entry = office.cli("invocations", "look", identifier)
+    assert (code, entry["status"], entry["looks"][-1]["result"]) == (0, "in_doubt", "matched")
+    told = capsys.readouterr().err
+    assert f"'jackfield invocations resolve {identifier} --as succeeded --because 1'" in told
+    assert "JACKFIELD_SETTLE=on" in told
+    other = office.call("a-2", step="lost")["meta"]["invocationId"]
+    capsys.readouterr()
+    office.cli("invocations", "look", other)
+    assert "resolve" not in capsys.readouterr().err

@@ -37,6 +37,12 @@ _STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "c
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
 """Length of the timestamp part of an ID (UUIDv7), and of a whole ID."""
+_DECISIVE = {"matched": "succeeded", "refused": "failed"}
+"""Outcome that each decisive result of a look proves."""
+_LEFT_TO_YOU = (
+    "look {number} is decisive ({result}), and 'settle' leaves it to you to say so: 'jackfield invocations resolve {id} --as {outcome} "
+    "--because {number}'; with JACKFIELD_SETTLE=on such looks settle doubts themselves"
+)
 _PREFIX = re.compile(r"[0-9a-f-]{4,35}")
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
@@ -206,7 +212,12 @@ def _look(arguments: Namespace, output: Output) -> int:
         identifier = journal.find(_identified(journal, arguments.id)).id
     with open_jackfield(arguments) as jackfield:
         look_now(stored(jackfield), identifier)
-        output.value(required(jackfield.journal).find(identifier).to_json())
+        entry = required(jackfield.journal).find(identifier)
+        output.value(entry.to_json())
+    last = entry.looks[-1] if entry.looks else {}
+    outcome = _DECISIVE.get(last.get("result", ""))
+    if entry.status == "in_doubt" and outcome is not None:
+        sys.stderr.write(f"jackfield: {_LEFT_TO_YOU.format(id=identifier, outcome=outcome, **last)}\n")
     return 0
 
 
