@@ -40,7 +40,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "in_doubt": (
         "The same command without a key sends it again: first check with the provider whether it took effect ('jackfield invocations look "
-        "ID' does, where the action has evidence), then record the outcome with 'jackfield invocations resolve'; '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
+        "ID' does, where the action has evidence), then record the outcome with 'jackfield invocations resolve'; '--on-doubt retry' "
+        "(onDoubt) is for callers who would rather send it twice than not at all."
     ),
     "settling": (
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "
