@@ -45,7 +45,7 @@ class UnknownWorkspace(InvalidInvocation):
 
 
 class WorkspaceExists(InvalidInvocation):
-    """A workspace with this name already exists."""
+    """Error for a name that another workspace has already."""
 
     http_status = 409
     problem = "name_taken"

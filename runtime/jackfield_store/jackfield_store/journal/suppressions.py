@@ -45,7 +45,7 @@ _CONNECTION = "SELECT connection FROM invocation_references WHERE workspace = :w
 
 
 class UnknownSuppression(InvalidInvocation):
-    """This recipient is not suppressed."""
+    """Error for a recipient that is not suppressed."""
 
     http_status = 404
 

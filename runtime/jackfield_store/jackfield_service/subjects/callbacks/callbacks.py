@@ -70,7 +70,7 @@ _REMOVE_DELIVERIES = slice_of("deliveries", "workspace, callback, sequence", "wo
 
 
 class UnknownCallback(InvalidInvocation):
-    """No callback has this ID."""
+    """Error for a callback that does not exist."""
 
     http_status = 404
 

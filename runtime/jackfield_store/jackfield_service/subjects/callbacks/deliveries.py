@@ -101,7 +101,7 @@ class Delivery:
 
 
 class UnknownDelivery(InvalidInvocation):
-    """No delivery has this ID."""
+    """Error for a delivery that does not exist."""
 
     http_status = 404
 

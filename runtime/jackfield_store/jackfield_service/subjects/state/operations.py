@@ -44,7 +44,7 @@ _REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 class StateMoved(InvalidInvocation):
-    """State or files differ from the plan."""
+    """Error for state or files that differ from the plan."""
 
     http_status = 409
     problem = "conflict"
