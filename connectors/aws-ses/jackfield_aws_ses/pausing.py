@@ -11,7 +11,7 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Meaning of a refusal: what happened, and a hint, a template over ``{region}``."""
+    """Explanation of a refusal: a message, and a hint as a template with ``{region}``."""
 
     says: str
     hint: str

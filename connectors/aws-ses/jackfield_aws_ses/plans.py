@@ -59,7 +59,7 @@ class PlannedStep(Output):
 
 
 class Plan(Output):
-    """Plan, or the part of it that was carried out."""
+    """Planned changes to an account, or the changes that were carried out."""
 
     digest: str = Field(description="SHA-256 of the steps as canonical JSON: give it as 'apply'.")
     applied: bool = Field(description="True: the steps were carried out; false: they are planned.")

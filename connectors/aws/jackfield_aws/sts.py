@@ -125,7 +125,7 @@ class RoleRequest:
     policy: str | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the API's parameters, without empty ones: STS refuses an empty External ID."""
+        """Return the API's parameters, without those that are None."""
         given = {
             "RoleArn": self.role_arn,
             "RoleSessionName": self.session_name,

@@ -108,7 +108,7 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
 
 
 def _read(schema: Any) -> Any:
-    """Return a schema; decode a schema that a server sends as a text of JSON."""
+    """Return a schema. Decode a JSON string, and return a string that is no JSON unchanged."""
     if not isinstance(schema, str):
         return schema
     try:

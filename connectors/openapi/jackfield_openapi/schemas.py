@@ -375,10 +375,7 @@ class _Conversion:
             self._close(types)
 
     def _is_closed_together(self, keyword: str) -> bool:
-        """Return whether closing by this keyword would also refuse the members of the schemas composed with it.
-
-        A schema that refers to a definition for branches closes the whole itself.
-        """
+        """Return whether this keyword, applied to one part, would refuse members that other parts of the composition describe."""
         if keyword != "additionalProperties" or not (self._is_part or self._node.get("allOf")):
             return False
         if self._is_part and self._place.scope is None:

@@ -37,7 +37,7 @@ _MAX_LOGGED = 100
 
 
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
-    """Return whether all attempts of a call carry one marker, since a provider compares the requests of one key."""
+    """Return whether all attempts of a call carry the same marker: a provider compares requests that have the same idempotency key."""
     return declared != "write" or (marker is not None and marker.is_shared(inputs))
 
 

@@ -171,8 +171,7 @@ class Turn:
         return None if name is None else paces.find(self._connector, budget.key, name)
 
     async def take(self, values: Any, client: Any, last: JackfieldError | None, *, again: bool, always: bool) -> bool:
-        """Wait until shortly before the slot of the next attempt. Return True if there was no real wait, so that a client opened before is
-        still fresh.
+        """Wait until shortly before the slot of the next attempt. Return True if the wait was too short for an open client to become stale.
 
         ``last`` is the error of the previous attempt; ``again``: there was a previous attempt. ``always``: apply a declared rate before a
         throttle, too.
@@ -180,7 +179,7 @@ class Turn:
         :raises RateLimited: if the slot would come due after the deadline; ``last`` instead, if there is one.
         :raises QuotaExceeded: if the daily quota, or the connection's warm-up plan, is used up.
         :raises Cancelled: if the invocation is cancelled meanwhile.
-        :raises PostponedError: if a queued invocation must come again.
+        :raises PostponedError: if a queued invocation returns to the queue.
         """
         budget, pace = self._action.budget, self.account or self.pace
         if pace is None or (self.account is None and not always and pace.free()):

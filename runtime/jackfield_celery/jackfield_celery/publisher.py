@@ -78,8 +78,8 @@ class CeleryPublisher:
             return int(channel.queue_declare(QUEUE, passive=self._confirms).message_count)
 
     def dead(self, most: int) -> Iterator[Message]:
-        """Consume up to ``most`` messages that the broker has given up, and yield them. Unreadable messages stay in the broker for a
-        person.
+        """Consume up to ``most`` messages that the broker has given up, and yield them. Up to 1,000 unreadable messages stay in the broker,
+        where a person can read them; further ones are removed.
         """
         with self._connected() as channel:
             for _ in range(most):

@@ -80,7 +80,9 @@ class CallShare:
 
 
 class LeaseShare:
-    """Limits of one connection: the leases that are held for its child. ``is_held`` returns whether a lease is still held."""
+    """Limits on the number and size of the leases that are held for one connection's child process. ``is_held`` returns whether a lease is
+    still held.
+    """
 
     def __init__(self, is_held: Callable[[str], bool]) -> None:
         self._is_held = is_held

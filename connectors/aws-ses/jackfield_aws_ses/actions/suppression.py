@@ -120,7 +120,7 @@ def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
 
 
 class SuppressionQuery(Paged):
-    """Entries to list."""
+    """Filter of the suppression entries to list."""
 
     tenant: str | None = tenant_field(_TENANT)
     reasons: tuple[Reason, ...] | None = Field(

@@ -50,7 +50,7 @@ _CLIENT_ERROR = 400
 _SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
 _PAGE = 50
 PARTLY = ("waitUntil",)
-"""Inputs with which a call needs more than its first request, whose effect does not prove that the state was reached."""
+"""Inputs with which a call waits for a state after its first request. The record of that request does not prove the whole call."""
 _PERMISSIONS = {"aws:iam": ("cloudtrail:LookupEvents",)}
 
 

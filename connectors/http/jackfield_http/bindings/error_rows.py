@@ -83,7 +83,7 @@ def _case(given: Json) -> Case:
 
 def failing(given: Json) -> Failed:
     """Return the rule by which the JSON of a successful response reports a failure: a member has the given value or, without a value, is
-    not empty.
+    not empty, false or 0.
     """
     place = given["member"]
     if "equals" not in given:

@@ -59,7 +59,7 @@ class DaprApi:
     def call(self, name: str, request: Request) -> Response:
         """Call a binding.
 
-        :raises BindingError: if the call fails, with the full text that Dapr's clients expect.
+        :raises BindingError: if the call fails, with the full message that Dapr's clients expect.
         """
         try:
             return self._called(name, request)

@@ -307,7 +307,7 @@ class Tokens:
         return NewToken(text, token, warned(rules, self._workspace, f"the token '{name}'"))
 
     def revoke_all(self, transaction: Transaction) -> int:
-        """Revoke every token of the workspace, in a change of the workspace; return how many could still be used."""
+        """Revoke every token of the workspace in the given transaction; return the number of tokens that were not revoked before."""
         now, count = self._clock.time(), 0
         rows = transaction.execute(_UNREVOKED, {"workspace": self._workspace})
         for row in rows:

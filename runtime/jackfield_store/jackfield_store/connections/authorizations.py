@@ -168,10 +168,11 @@ class Authorizations(SealedTable):
         return self._note(identifier, state_of(link), opened).url
 
     def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> tuple[Pending, str]:
-        """Store the provider's answer for the authorization's owner; return it with the proof for the browser that brought it, an empty
-        string if no start link was opened.
+        """Store the provider's answer for the authorization's owner. Return the authorization and the secret proof for the browser, an
+        empty string if no start link was opened.
 
-        :raises UnknownAuthorizationError: if it does not exist, was answered before, or another browser has opened its start link.
+        :raises UnknownAuthorizationError: if the authorization does not exist, was answered before, or another browser has opened its
+            start link.
         """
         secret = new_secret()
 

@@ -149,7 +149,7 @@ class Unit:
     def run(self, transaction: Transaction) -> None:
         """Run the unit and store its result or error for its caller.
 
-        :raises UndoneError: if the unit raised, so that its work is rolled back.
+        :raises UndoneError: if the unit raised an error or swallowed one of the database, so that its work is rolled back.
         """
         self.value = self.error = None
         found = attempt(self.unit, transaction)

@@ -73,7 +73,7 @@ class KeyServiceRefused(DatabaseUnfit):
 
 
 class DataKeyDamaged(DatabaseUnfit):
-    """Data key that its own master key cannot unwrap: the row was changed, or moved to another workspace."""
+    """Error for a data key that its own master key cannot unwrap: the row was changed, or moved to another workspace."""
 
 
 class RowDamaged(DatabaseUnfit):

@@ -108,7 +108,11 @@ def _lock(reading: Transaction, shapes: list[TableShape]) -> None:
 
 
 def _begin(source: Database, target: Database) -> bool:
-    """Mark the target as incomplete and empty its tables; return True if it was marked before."""
+    """Mark a new target as incomplete and delete its initial rows. Return True, without a change, if this move has marked the target
+    before.
+
+    :raises UsageFault: if the target has other data, or part of another move.
+    """
     with target.write() as writing:
         if any(row.name == UNFINISHED for row in writing.execute(target.dialect.tables)):
             begun = writing.find(f"SELECT source FROM {UNFINISHED}")

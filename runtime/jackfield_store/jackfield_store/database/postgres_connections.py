@@ -40,7 +40,7 @@ class Number(Loader):
 
 
 class Unanswered(psycopg.OperationalError):
-    """Abandoned wait for the server; its connection is closed, but the sent statement may still be carried out."""
+    """Error for an abandoned wait for the server. The connection is closed, but the statement that was sent may still be carried out."""
 
 
 class PostgresConnection(psycopg.Connection[Any]):

@@ -46,7 +46,9 @@ class _Key(Passing):
         return found
 
     async def output(self, ended: Ended) -> Ended:
-        """Answer a repeat that ends before its key was queried."""
+        """Query a key that was not queried before the call ended. Return the recorded Result if the call is a repeat, otherwise the end
+        unchanged.
+        """
         record, is_over = self._record, False
         if not record.is_unseen:
             return ended

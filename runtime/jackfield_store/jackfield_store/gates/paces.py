@@ -71,8 +71,8 @@ class Paces(Gate):
         self._rides = rides
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to recorded calls of an action with a budget. Queued calls, which have a pace of their own, and dry runs are excluded. The
-        start of a job is excluded too: its call writes no end that could correct the pace.
+        """Return True for recorded calls of an action with a budget, except queued calls, which have their own pace, dry runs, and starts
+        of jobs, whose record has no end that could correct the pace.
         """
         del terms
         is_fit = shape & (RECORDED | LOADED | QUEUED | REHEARSED) == RECORDED | LOADED

@@ -41,7 +41,7 @@ UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THE
     progress_text = COALESCE(:text, progress_text)
 WHERE {_OURS}
 """
-"""Statement that returns a job to wait for its next poll; a request to cancel that came meanwhile makes the job due at once."""
+"""Statement that schedules the next poll of a job: at once if a cancellation was requested during a poll that reached the provider."""
 _ONE_WAITS = "status || '' = 'running' AND job IS NOT NULL AND COALESCE(owner, '') = ''"
 """SQL condition of a job between two polls, for statements that name a job by its ID. PostgreSQL's planner cannot use it, since it would
 prefer the index of the few waiting jobs.

@@ -29,7 +29,7 @@ has a cursor.
 SCANNED = 5000
 """Number of newest rows in which a text is searched anywhere, and of rows that a page scans if no index helps."""
 MOST_KINDS = 5000
-"""Maximum number of kinds that one page searches; for a filter with more kinds, the page is a scan."""
+"""Maximum number of kinds of entries (``invocation_kinds``) that one page searches. For more kinds, the page scans the newest rows."""
 NAMED_KINDS = 200
 """Maximum number of kinds that a statement names, if a caller sees no others."""
 BEGINNINGS = 500

@@ -22,7 +22,7 @@ class Roles:
         self._storage, self._clock, self._actor = storage, clock, actor
 
     def list(self) -> list[RoleGrant]:
-        """Return the grants that apply in this process, in order.
+        """Return the grants of roles that apply in this process, in the order of the setting.
 
         :raises InvalidInvocation: if a variable has roles that are not valid.
         """

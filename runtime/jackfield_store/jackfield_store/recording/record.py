@@ -457,7 +457,7 @@ class Record:
             self.finish_now(result)
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
-        """Record the connector and the action, before the rules are applied to them."""
+        """Record the connector's version and the action's effect, before the rules are applied to the call."""
         self._draft.connector_version, self._draft.effect = manifest.version, action.rule_effect
 
     def name(self, meta: Meta) -> None:

@@ -100,7 +100,9 @@ class LoggedRequests:
         return self._judged() or (self._unfinished() if following is None else Finding("nothing", again=record_reads.PACE))
 
     def _failed(self, error: Exception, reading: Reading, now: float, final: frozenset[str]) -> Finding:
-        """Return the finding of a failed reading; the next one starts anew, since the target of a page's token may be gone."""
+        """Store the failure of a reading and return its finding. The next reading starts at the first page, since the page token may be
+        invalid.
+        """
         code = error.code if isinstance(error, JackfieldError) else "invalid_output"
         told = error.message if isinstance(error, JackfieldError) else f"a record cannot be read ({type(error).__name__})"
         hint = f" {error.hint}" if isinstance(error, JackfieldError) and error.hint else ""

@@ -63,9 +63,9 @@ class ActionCase:
 
 @contextmanager
 def actions_of(manifest: Manifest, action: str = "") -> Iterator[list[ActionCase]]:
-    """Yield a case for each action that writes and has an example; with ``action``, for this action alone.
+    """Yield the list of cases: one for each action that writes, is no job and has an example. With ``action``, one case for this action.
 
-    :raises InvalidInvocation: if no fake can be made of the connector, or it has no such action.
+    :raises InvalidInvocation: if no fake can be made of the connector, or the connector lacks the action.
     """
     whole = manifest.whole()
     kind = kind_of(whole)

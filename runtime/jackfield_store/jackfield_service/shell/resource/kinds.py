@@ -103,7 +103,7 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
 
 
 class _Noun:
-    """Acts of a declared noun in the form of a kind; ``fields`` are the members that files state."""
+    """Adapter that offers a declared resource as a kind of state files. ``fields`` are the members that a state file may set."""
 
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource, self._told, self._key = resource, resource.stated, resource.argument[0]

@@ -190,8 +190,8 @@ def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
 
 
 def check_brought(wanted: Wanted, kind: ConnectionKind, place: int, check: Check) -> None:
-    """Check that the platform's values are valid, and that the person's values can complete them. ``place`` is the index of the type in the
-    session, ``check`` validates values of a new connection of it. Faults of the person's values do not count yet.
+    """Check that the platform's values are valid, and that the person's values can complete them. ``place`` is the type's index in the
+    session, ``check`` validates the values of a new connection of this type. Faults of the person's values do not count yet.
 
     :raises InvalidInvocation: if no input of the person could finish the session.
     """

@@ -109,7 +109,7 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
 def _parse_pair(word: str, read: Callable[[str], Any], option: str, arguments: Namespace) -> tuple[str, Any]:
     """Parse ``NAME=N`` or ``NAME=JSON``.
 
-    :raises UsageError: if it is malformed.
+    :raises UsageError: if the value is neither a number nor JSON.
     """
     name, _, text = word.rpartition("=")
     try:

@@ -26,7 +26,7 @@ ONCE = re.compile("[0-9a-f]{16}")
 _WORDS = {"passed": "done", "refused": "not done"}
 _CHANGED = "It has changed since the step was asked for."
 _MOST = 100
-"""Maximum number of rows of one step; a page of a list has 50."""
+"""Maximum number of selected rows for which a step is carried out at once; a page of a list has 50."""
 
 
 class NotDone(Exception):

@@ -99,7 +99,7 @@ class ApprovalPages(Pages):
         return next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
 
     def _provider(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Name the provider as on the link's first page, or else by its host."""
+        """Return the provider's name; if the connection type cannot be read, its host, or an empty string without a host."""
         try:
             kind, row = sessions.kind(found), self._row(sessions, found) or {}
             return self._words.provider(found.type, kind, row.get("values", {}), found.record if row else None)
