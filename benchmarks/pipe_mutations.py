@@ -195,7 +195,7 @@ MUTATIONS = (
         "found, fits = Rule(text, ()), False", _ACCESS,
     ),
     # secrets
-    Mutation("a secret in the output is shown", "call/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
+    Mutation("a secret in the output is shown", "call/settle.py", "shown, withheld = _masked_output(attempts, output)", "shown, withheld = output, ()", _PIPE),
     Mutation(
         "a secret in an error is shown", "call/masking.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
     ),

@@ -13,8 +13,8 @@ STEPS: Mapping[str, str] = {
     "twin": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
     "resolve": "Check with the provider whether it took effect, then resolve the invocation {id}.",
     "settling": (
-        "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}. So does a repeat with the same "
-        "key: of a function of once as it is, of an invocation with wait=True. Without a key, do not send it again."
+        "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same invocation with "
+        "its key and wait=True. Without a key, do not send it again."
     ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",

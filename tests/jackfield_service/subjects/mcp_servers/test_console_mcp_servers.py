@@ -67,10 +67,11 @@ def test_what_is_missing_is_shown(place: Place, notes: ToolServer) -> None:
     """Tools that were left out stay on the page, and so does what was left off of others."""
     client = place.signed_in()
     odd = tool("odd", inputSchema={"type": "object", "properties": {"x": {"type": "string", "pattern": "("}}})
-    notes.tools += [odd, tool("none", inputSchema={"type": "array"})]
+    twice = {"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "H"} for name in "ab"}}
+    notes.tools += [odd, tool("none", inputSchema=twice)]
     client.change("/mcp-servers", "/mcp-servers", name="notes", url=notes.url)
     words = client.get("/mcp-servers/notes").words
-    assert all(part in words for part in ("Not taken over", "The tool is left out: the schema of its inputs", "is of another dialect"))
+    assert all(part in words for part in ("Not taken over", "The tool is left out: it names the header field", "is of another dialect"))
 
 
 def test_faults_are_told_and_others_see_nothing(place: Place, notes: ToolServer) -> None:

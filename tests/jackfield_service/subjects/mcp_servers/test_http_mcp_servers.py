@@ -80,7 +80,8 @@ def test_what_is_missing_is_shown(stand: Stand, notes: ToolServer) -> None:
     """Tools that were left out stay in what is shown, and so do the notes of others; where none is left, the reasons come first."""
     client = stand.client()
     odd = tool("odd", inputSchema={"type": "object", "properties": {"x": {"type": "string", "pattern": "("}}})
-    notes.tools += [odd, tool("none", inputSchema={"type": "array"})]
+    twice = {"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "H"} for name in "ab"}}
+    notes.tools += [odd, tool("none", inputSchema=twice)]
     made = client.post("/v1/mcp-servers", {"name": "notes", "url": notes.url}).json
     shown = client.get("/v1/mcp-servers/notes").json
     assert [row["tool"] for row in shown["leftOut"]] == [row["tool"] for row in made["leftOut"]] == ["none"]
@@ -88,7 +89,7 @@ def test_what_is_missing_is_shown(stand: Stand, notes: ToolServer) -> None:
     notes.tools = notes.tools[2:]
     assert [row["tool"] for row in client.post("/v1/mcp-servers/notes:accept", {}).json["leftOut"]] == ["none"]
     refused = client.post("/v1/mcp-servers", {"name": "none", "url": notes.url})
-    assert (refused.status, "'none' is left out: the schema" in refused.json["detail"]) == (422, True)
+    assert (refused.status, "'none' is left out: it names the header field" in refused.json["detail"]) == (422, True)
 
 
 def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:
