@@ -95,11 +95,11 @@ def test_a_thing_with_a_status_and_no_word_about_it_is_told(key: str, action: st
 def test_a_job_of_bigquery_succeeded_if_it_has_no_error() -> None:
     """BigQuery leaves 'errorResult' out of a job that has succeeded; a read whose output never has it could not tell."""
     actions = {row["key"]: row for row in _MANIFESTS["bigquery"]["actions"]}
-    for key in ("query", "startJob"):
-        [row] = [When.from_json(one) for one in actions[key]["evidence"][0]["when"]]
-        assert row.said({"state": "DONE"})[0] == "took"
-        assert row.said({"state": "DONE", "errorResult": {"reason": "quotaExceeded"}})[0] == "refused"
-        assert row.said({"state": "DONE", "errorResult": {"reason": "new"}})[0] is None
+    [query], [start] = ([When.from_json(one) for one in actions[key]["evidence"][0]["when"]] for key in ("query", "startJob"))
+    failed = {"state": "DONE", "errorResult": {"reason": "quotaExceeded"}}
+    assert (query.said({"state": "DONE"})[0], query.said(failed)[0]) == ("took", "refused")
+    assert query.said({"state": "DONE", "errorResult": {"reason": "new"}})[0] is None
+    assert (start.said({"state": "DONE"})[0], start.said(failed)[0]) == ("took", "took")  # the job was started
     bare = json.loads(json.dumps(_MANIFESTS["bigquery"]))
     [jobs] = [row for row in bare["actions"] if row["key"] == "listJobs"]
     jobs["output"]["properties"]["jobs"]["items"] = {"type": "object", "properties": {"state": {"type": "string"}}}
