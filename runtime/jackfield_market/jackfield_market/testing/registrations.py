@@ -66,8 +66,8 @@ class RegistrationProvider:
     def _stepped(self, name: str, identifier: str, request: Request) -> Answer:
         if name == "list":
             return Answer(self._list_body(self._items))
-        if name == "create":
-            return self._add(request)
+        if name == "create":  # a PUT to an existing one corrects it
+            return Answer({}) if request.path.partition("?")[0].rpartition("/")[2] in self.kept else self._add(request)
         if identifier not in self.kept:
             return Answer({"message": "there is no such registration"}, 404)
         if name == "tell":
