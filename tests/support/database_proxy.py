@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, Self
 
 _CHUNK = 65_536
-_COMMIT = b"COMMIT\0"
+_BEGIN, _COMMIT = b"BEGIN ", b"COMMIT\0"
 BOTH = ("server", "client")
 """Directions: towards the server, and towards the client."""
 
@@ -38,7 +38,7 @@ class _Pair:
     spoke: str = "client"
     swallows: bool = False
     said: bytes = b""
-    """What the client has sent since its last COMMIT."""
+    """What the client has sent in its transaction."""
     forgotten: bool = False
 
     def reset(self) -> None:
@@ -207,6 +207,8 @@ class DatabaseProxy:
             self.turns += 1
         pair.spoke = "server"
         pair.said += data
+        if _BEGIN in data:  # a statement before it, such as a look for a key, was none of the transaction's
+            pair.said = pair.said[pair.said.rindex(_BEGIN) :]
         if self._commit in pair.said:
             if self._swallow and self._having in pair.said:
                 self._swallow -= 1
