@@ -12,20 +12,58 @@ _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _STATUS: Json = {"type": "integer", "minimum": 300, "maximum": 599}
+_VALUE: Json = {"type": ["string", "number", "boolean"]}
 
 
 def failed() -> Json:
     """The member ``failed`` of a table of errors."""
+    return _one_or_more(_whole())
+
+
+def failed_here() -> Json:
+    """The member ``failed`` of an action. Its rules come before those of the table of errors."""
+    return _one_or_more(_whole(), _outcomes(), _unready())
+
+
+def _one_or_more(*rules: Json) -> Json:
+    each = rules[0] if len(rules) == 1 else {"anyOf": list(rules)}
+    return {
+        "anyOf": [*rules, {"type": "array", "items": each, "minItems": 1}],
+        "description": "What a response with a success status says of a failure: a rule, or several.",
+    }
+
+
+def _whole() -> Json:
     return closed(
-        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
+        {
+            "member": _POINTER,
+            "equals": {
+                "anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}],
+                "description": "Its value, or one of several.",
+            },
+            "contains": {**_TEXT, "description": "Text that it has, in whatever case."},
+            "code": {**_POINTER, "description": "Place of the provider's code, if it is not that of other errors."},
+            "message": {**_POINTER, "description": "Place of its message, if it is not that of other errors."},
+            "onlyWarns": {"const": True, "description": "It was carried out: something beside it failed."},
+            "pending": {
+                "const": True,
+                "description": "The work has not ended: a read is repeated and 'unavailable', a change succeeds with a warning.",
+            },
+        },
         ["member"],
-        "A response with a success status reports a failure if this member has this value; without one, if it is there and not empty, "
-        "false or 0.",
+        "The response reports a failure if this member has this value or text; without one, if it is there and not empty, false or 0.",
     )
 
 
-def outcomes() -> Json:
-    """The member ``failed`` of an action whose answer has an outcome for each item."""
+def _unready() -> Json:
+    return closed(
+        {"status": {"type": "integer", "minimum": 200, "maximum": 299}, "pending": {"const": True}},
+        ["status", "pending"],
+        "With this status, the work has not ended.",
+    )
+
+
+def _outcomes() -> Json:
     return closed(
         {
             "items": {
@@ -35,7 +73,7 @@ def outcomes() -> Json:
             },
             "member": {**_POINTER, "description": "Member of an item that says that it was refused."},
             "equals": {
-                "type": ["string", "number", "boolean"],
+                **_VALUE,
                 "description": "The value that says so. Without it, any does that is not empty, false or 0.",
             },
             "code": {**_POINTER, "description": "The provider's code within an item."},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generated.answers import failed, outcomes, paging
+from generated.answers import failed, failed_here, paging
 from generated.error_rows import errors
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.signatures import SCHEMES
@@ -221,7 +221,7 @@ def action() -> Json:
                 "additionalProperties": {"type": "string"},
                 "description": "Header fields of the action's requests, beside those of the connector; they are no inputs.",
             },
-            "failed": {"anyOf": [failed(), outcomes()], "description": "As 'failed' of the manifest's 'errors', or for each item."},
+            "failed": failed_here(),
             "graphql": _graphql(),
             "file": closed(
                 {"input": _KEY, "length": _KEY, "name": _KEY},

@@ -39,7 +39,7 @@ from jackfield_http.errors import Failed, HttpErrors, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
-from jackfield_http.outcomes import Refused
+from jackfield_http.outcomes import Pending, Refused, note_pending
 from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
@@ -397,6 +397,9 @@ class HttpClient(SecretHolder):
         found = body is not None and failed(body)
         if not found:
             return
+        if isinstance(found, Pending):
+            note_pending(found, exchange.step, safe=exchange.safe)
+            return
         if isinstance(found, Refused) and not found.is_whole:
             if (call := current_call()) is not None:
                 call.failed_in_part(found.entries, path=found.entries[0].path.rpartition("/")[0])
@@ -404,7 +407,7 @@ class HttpClient(SecretHolder):
         told = Refusal(exchange.step, answer.status, answer.headers, found if isinstance(found, Mapping) else body, safe=exchange.safe)
         explain = self._settings.errors.explain
         if isinstance(found, Refused):
-            refused = found.chief(explain(replace(told, body=item, said=said)) for item, said in found.first)
+            refused = found.chief(explain(replace(told, body=item, said=said, verdict=found.verdict)) for item, said in found.first)
         else:
             refused = explain(told)
         refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable

@@ -23,7 +23,7 @@ from jackfield.connector import (
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http import rate_limits
 from jackfield_http.headers import Headers
-from jackfield_http.outcomes import Refused
+from jackfield_http.outcomes import Verdict
 from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find
 
@@ -98,8 +98,8 @@ class DoneBefore:
         )
 
 
-Failed = Callable[[Any], bool | Mapping[str, Any] | Refused]
-"""Function that judges the JSON of a successful response: True for a failure, the member that reports one, or the refused items."""
+Failed = Callable[[Any], Verdict]
+"""Function that judges the JSON of a successful response."""
 Key = int | str | tuple[int, str]
 """Key of a row: a status, a provider's code, or both. Rows for both take precedence."""
 
@@ -171,7 +171,7 @@ class Refusal:
     """Unsuccessful response: status, header fields and body, also as JSON if the body is JSON. ``step`` names the request without its
     values.
 
-    ``said`` is the provider's code and message, if they are known already.
+    ``said`` is the provider's code and message, if they are known already; ``verdict`` is the reason, if the provider has no words for it.
     """
 
     step: str
@@ -181,6 +181,7 @@ class Refusal:
     safe: bool = False
     content: bytes = b""
     said: tuple[Any, Any] = (None, None)
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +224,9 @@ class HttpErrors:
         text = f"the provider refused '{refusal.step}' with status {refusal.status}"
         if row.kind is Unavailable:
             text = f"the provider failed to carry out '{refusal.step}' (status {refusal.status})"
+        reason = message or code or refusal.verdict
         error = row.kind(
-            f"{text}: {message or code}" if message or code else text,
+            f"{text}: {reason}" if reason else text,
             hint=row.hint,
             provider=said,
             sent=row.sent or self._sent(refusal, row),

@@ -1,11 +1,12 @@
-"""Responses with an outcome for each item: the refused items, and whether any item was carried out."""
+"""Successful responses that report a failure: of the whole request, of some items, or of a side effect."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import FailedEntry, JackfieldError, pointer
+from jackfield.connector import FailedEntry, JackfieldError, Sent, Unavailable, current_call, pointer
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
 
@@ -21,12 +22,13 @@ Json = Mapping[str, Any]
 class Refused:
     """Items that a provider refused: ``entries`` for the caller, and ``faults`` with the provider's code and message.
 
-    ``is_whole`` means that no item was carried out.
+    ``is_whole`` means that no item was carried out. ``verdict`` says why, for a provider that has no words for it.
     """
 
     entries: tuple[FailedEntry, ...]
     faults: tuple[tuple[Any, tuple[Any, Any]], ...]
     is_whole: bool
+    verdict: str = ""
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
         """Return the error of the whole answer, with a detail for each item; an error that a retry cannot mend is preferred."""
@@ -39,6 +41,94 @@ class Refused:
     def first(self) -> tuple[tuple[Any, tuple[Any, Any]], ...]:
         """First faults of the items, from which the error of the whole answer is chosen."""
         return self.faults[:_MOST_KINDS]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Work that a response reports as unfinished; ``text`` says by which member."""
+
+    text: str
+
+
+def note_pending(found: Pending, step: str, *, safe: bool) -> None:
+    """Warn that the work which a request began goes on.
+
+    :raises Unavailable: if the request is ``safe``: it reads the result of that work.
+    """
+    if safe:
+        raise Unavailable(f"what '{step}' reads is not ready: {found.text}", hint="Read it again later.", sent=Sent.REFUSED)
+    if (call := current_call()) is not None:
+        call.unfinished(f"'{step}' has begun, and goes on: {found.text}")
+
+
+Verdict = bool | Mapping[str, Any] | Refused | Pending
+"""Judgement of a response: True or the member with the errors for a failure, the refused items, unfinished work, or False."""
+
+
+def strongest(verdicts: Iterator[Verdict]) -> Verdict:
+    """Return the verdict that counts: the first failure of the whole request, else unfinished work, else all refused items together."""
+    found = [one for one in verdicts if one]
+    partial = [one for one in found if isinstance(one, Refused) and not one.is_whole]
+    other = [one for one in found if one not in partial]
+    if other:
+        return next((one for one in other if not isinstance(one, Pending)), other[0])
+    return Refused(tuple(entry for one in partial for entry in one.entries), (), is_whole=False) if partial else False
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Rule about a response as a whole, from the member ``failed`` of a manifest.
+
+    - ``member``: JSON Pointer of the member that reports the failure: by one of the ``values``, or by containing ``contains``, ignoring
+      case; without both, by being present and not empty, false or 0.
+    - ``code``, ``message``: JSON Pointers of the provider's words, if they differ from those of other errors.
+    - ``only_warns``: the request was carried out, and only a side effect of it failed.
+    - ``pending``: the work was begun and has not ended.
+    """
+
+    member: str
+    values: tuple[Any, ...] = ()
+    contains: str = ""
+    code: str | None = None
+    message: str | None = None
+    only_warns: bool = False
+    pending: bool = False
+
+    @classmethod
+    def from_json(cls, given: Json) -> Whole:
+        """Return the rule that a manifest declares."""
+        equals = given.get("equals", [])
+        values = tuple(equals) if isinstance(equals, list) else (equals,)
+        flags = {"only_warns": given.get("onlyWarns", False), "pending": given.get("pending", False)}
+        return cls(given["member"], values, given.get("contains", ""), given.get("code"), given.get("message"), **flags)
+
+    def judged(self, body: Any) -> Verdict:
+        """Return the failure, the warning or the unfinished work that a response reports; False if it reports none of them."""
+        found = find(body, self.member)
+        if not self._holds(found):
+            return False
+        words = (None if self.code is None else find(body, self.code), None if self.message is None else find(body, self.message))
+        if self.pending:
+            return Pending(f"'{self.member}' is {_shown(found)}")
+        if self.only_warns:
+            text = words[1] if isinstance(words[1], str) else found if isinstance(found, str) else f"is {_shown(found)}"
+            return Refused((FailedEntry(self.member, text[:_LONGEST]),), (), is_whole=False)
+        return Refused((), ((body, words),), is_whole=True, verdict=f"'{self.member}' is {_shown(found)}")
+
+    def _holds(self, found: Any) -> bool:
+        if self.values:
+            return any(_is_same(found, value) for value in self.values)
+        if self.contains:
+            return isinstance(found, str) and self.contains.casefold() in found.casefold()
+        return bool(found)
+
+
+def _is_same(found: Any, value: Any) -> bool:
+    return found is value if isinstance(value, bool) else bool(found == value)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:_LONGEST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +184,7 @@ class Outcomes:
         found = find(item, self.member)
         if self.equals is None:
             return bool(found)
-        return found is self.equals if isinstance(self.equals, bool) else bool(found == self.equals)
+        return _is_same(found, self.equals)
 
     def _place(self, listed: list[Any], number: int, count: int | None) -> int | None:
         """Return the position of an item's input; None for an unknown position."""

@@ -36,10 +36,17 @@ _ROW: Json = {
         "properties": {"header": {**_TEXT, "minLength": 1}, "member": _POINTER, "seconds": {"type": "number", "exclusiveMinimum": 0}},
     },
 }  # fmt: skip
-_FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member"]}
+_FAILED: Json = {
+    "type": "object",
+    "properties": {
+        "member": _POINTER, "equals": {}, "contains": {**_TEXT, "minLength": 1}, "code": _POINTER, "message": _POINTER,
+        "onlyWarns": {"const": True}, "pending": {"const": True},
+    },
+    "required": ["member"], "additionalProperties": False,
+}  # fmt: skip
 ERRORS: Json = {
     "code": _POINTER, "message": {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}, "requestId": _TEXTS,
-    "failed": _FAILED,
+    "failed": {"anyOf": [_FAILED, {"type": "array", "items": _FAILED, "minItems": 1}]},
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
     "doneBefore": {
         "type": "array",

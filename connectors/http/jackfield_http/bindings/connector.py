@@ -24,7 +24,7 @@ from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
-from jackfield_http.bindings.error_rows import errors_of, failing
+from jackfield_http.bindings.error_rows import errors_of, rules_of
 from jackfield_http.bindings.fixed_query import FixedQuery
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
@@ -45,10 +45,10 @@ from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
-from jackfield_http.errors import HTTP_ERRORS, Failed
+from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
-from jackfield_http.outcomes import Outcomes
+from jackfield_http.outcomes import Outcomes, Pending, Whole, note_pending, strongest
 from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
@@ -182,9 +182,10 @@ class BoundCall:
         self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
         self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
-        declared = self._binding.get("failed", {})
-        self._outcomes = Outcomes.from_json(declared) if "items" in declared else None
-        self._whole = failing(declared) if "member" in declared and self._outcomes is None else None
+        declared = rules_of(self._binding.get("failed", []))
+        self._outcomes = next((Outcomes.from_json(one) for one in declared if "items" in one), None)
+        self._whole = [Whole.from_json(one).judged for one in declared if "member" in one and "items" not in one]
+        self._unready = frozenset(one["status"] for one in declared if "status" in one)
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
@@ -220,11 +221,9 @@ class BoundCall:
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened, given)
             effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
-            options = self._options(request, effect, given) | ({"expect": later} if later else {})
+            options = self._options(client, request, effect, given) | ({"expect": later} if later else {})
             answer = client.request(request.method, url, **options)
-            refuse_whole(answer, self._outcomes, given, client.errors)
-            if self._graphql:
-                judge(answer, self._key, effect)
+            self._judge(answer, given, client.errors, effect)
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
         if pages is not None and later and pages.is_over(answer, client.errors):
@@ -274,7 +273,7 @@ class BoundCall:
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack, given: Json) -> BoundOutput:
         """Return a file as output. A large file is stored while it arrives: the runtime reads it after the action has returned."""
-        answer = opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect, given)))
+        answer = opened.enter_context(client.stream(request.method, url, **self._options(client, request, self._effect, given)))
         try:
             file = received(answer, opened)
         except Unreadable as error:
@@ -290,22 +289,30 @@ class BoundCall:
         """Return the effect of a call."""
         return graphql_effect(inputs.given.get("query"), inputs.given.get("operationName")) if self._graphql else self._effect
 
-    def _options(self, request: Request, effect: Effect, given: Json) -> dict[str, Any]:
+    def _options(self, client: HttpClient, request: Request, effect: Effect, given: Json) -> dict[str, Any]:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
-        usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given)}
+        usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given, client.errors)}
         mixed = () if self._outcomes is None else self._outcomes.mixed
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
-    def _failed(self, given: Json) -> Failed | None:
-        """Return the function that detects failures in successful responses: by the rules of the binding, and for GraphQL by its errors.
-        Return None if the binding has no rules.
+    def _judge(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> None:
+        """Refuse an expected response that is no success after all, or not yet."""
+        refuse_whole(answer, self._outcomes, given, errors)
+        if answer.status in self._unready:
+            note_pending(Pending(f"its status is {answer.status}"), self._key, safe=effect == "read")
+        if self._graphql:
+            judge(answer, self._key, effect)
+
+    def _failed(self, given: Json, errors: HttpErrors) -> Failed | None:
+        """Return the function that detects failures in successful responses: for GraphQL by its errors, then by the rules of the binding
+        and those of all responses. Return None if there are no rules.
         """
         outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
-        rules = [rule for rule in (self._refusing, self._whole, outcomes) if rule is not None]
+        rules = [rule for rule in (self._refusing, *self._whole, outcomes, errors.failed) if rule is not None]
         if len(rules) < 2:
             return next(iter(rules), None)
-        return lambda body: next(filter(None, (rule(body) for rule in rules)), False)
+        return lambda body: strongest(rule(body) for rule in rules)
 
 
 def _further(binding: Json) -> Json | None:

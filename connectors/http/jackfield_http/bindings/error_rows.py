@@ -18,7 +18,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield_http.errors import HTTP_ERRORS, Case, DoneBefore, Failed, HttpErrors, Key, Row
-from jackfield_http.pointers import find
+from jackfield_http.outcomes import Whole, strongest
 
 KINDS: Mapping[str, type[JackfieldError]] = {
     kind.code: kind for kind in (Conflict, Forbidden, NotFound, QuotaExceeded, RateLimited, Rejected, Unauthenticated, Unavailable)
@@ -81,17 +81,12 @@ def _case(given: Json) -> Case:
     return Case(_row(given), given.get("status"), codes, when.get("member"), when.get("equals"), given.get("message", ""))
 
 
-def failing(given: Json) -> Failed:
-    """Return the rule by which the JSON of a successful response reports a failure: a member has the given value or, without a value, is
-    not empty, false or 0.
-    """
-    place = given["member"]
-    if "equals" not in given:
-        return lambda body: bool(find(body, place))
-    value = given["equals"]
+def failing(given: Json | list[Json]) -> Failed:
+    """Return the function that judges the JSON of a successful response by the rules of a member ``failed``."""
+    judges = [Whole.from_json(one).judged for one in rules_of(given)]
+    return judges[0] if len(judges) == 1 else lambda body: strongest(judge(body) for judge in judges)
 
-    def failed(body: Any) -> bool:
-        found = find(body, place)
-        return found is value if isinstance(value, bool) else bool(found == value)
 
-    return failed
+def rules_of(given: Json | list[Json]) -> list[Json]:
+    """Return the rules of a member ``failed``, which is one rule or a list."""
+    return given if isinstance(given, list) else [given]

@@ -17,6 +17,7 @@ from jackfield.connector import InvalidInput
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import names as steps_of
 from jackfield.kernel.walk import may_hold
+from jackfield_http.bindings.error_rows import rules_of
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.shelf.answers import REASONS, answer_faults, evidence_faults, told
 
@@ -42,6 +43,8 @@ _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_bef
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
 """Regular expression of members that identify a single object: lists beside such a member belong to that object."""
+_VERDICTS = frozenset({"ok", "success", "successful", "result", "deleted", "removed", "approved", "acknowledged", "accepted", "sent"})
+"""Names of booleans that say whether a change was made."""
 _HOPS = 8
 """Maximum number of references that are followed."""
 _VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
@@ -171,6 +174,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     for item in document.get("paths", {}).values():
         for method in METHODS[1:]:
             _check_outcomes(file, item.get(method, {}), document, has_rule=_has_failed(about))
+            _check_verdicts(file, item.get(method, {}), document, about)
     answers = [_answer_of(one) for one in operations if one.get("x-jackfield", {}).get("probe")]
     account = about.get("account")
     if not answers or None in answers or not isinstance(account, dict) or "path" in account:
@@ -249,11 +253,11 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
     :raises InvalidInput: if neither ``failed`` nor ``atomic`` declares it, or ``failed`` names an undeclared member.
     """
     own, answer = operation.get("x-jackfield", {}), _answer_of(operation)
-    failed = own.get("failed", {})
-    for member in ("items", "beside") if answer is not None else ():
-        if isinstance(place := failed.get(member), str) and not may_hold(document, answer, steps_of(place)):
-            text = f"'failed' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
-            raise _refusal(file, text)
+    for rule in rules_of(own.get("failed", [])) if answer is not None else ():
+        for member in ("items", "beside", *(() if "items" in rule else ("member",))):
+            if isinstance(place := rule.get(member), str) and not may_hold(document, answer, steps_of(place)):
+                text = f"'failed' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
+                raise _refusal(file, text)
     if "failed" in own or "atomic" in own or has_rule or not isinstance(answer, dict):
         return
     bodies = [one.get("schema") for one in operation.get("requestBody", {}).get("content", {}).values()]
@@ -266,6 +270,23 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
             "were refused, or by 'atomic' why there are none"
         )
         raise _refusal(file, text)
+
+
+def _check_verdicts(file: Path, operation: Json, document: Json, about: Json) -> None:
+    """Check that each boolean of a change's response which says whether the change was made has a rule for false.
+
+    :raises InvalidInput: if ``failed`` of the operation or of the error table has no such rule.
+    """
+    own, answer, errors = operation.get("x-jackfield", {}), _answer_of(operation), about.get("errors")
+    if answer is None or own.get("effect") == "read":
+        return
+    shared = rules_of(errors.get("failed", [])) if isinstance(errors, dict) else []
+    known = {rule.get("member") for rule in [*shared, *rules_of(own.get("failed", []))]}
+    for name, schema in _schema(document, answer).get("properties", {}).items():
+        is_verdict = name.lower() in _VERDICTS and _schema(document, schema).get("type") == "boolean"
+        if is_verdict and f"/{name}" not in known:
+            rule = f"failed: {{member: /{name}, equals: false}}"
+            raise _refusal(file, f"'{operation.get('operationId')}' answers '{name}': say by '{rule}' that false is a failure")
 
 
 def _lists(document: Json, schema: Any, depth: int, name: str = "") -> list[str]:

@@ -232,8 +232,7 @@ class FakeService:
             body = whole
         if self._is_probe(request, request.path.partition("?")[0]):
             headers |= self._name_account(body)
-        success = self._success()
-        for place, value in success.items():
+        for place, value in {**self._success(), **_verdicts(action["http"])}.items():
             put(body, place, value)
         is_object = self._row["http"].get("account", {}).get("id", "").startswith("/items/")  # else nothing tells it from a list
         items = body.get("items") if body.keys() == {"items"} and not is_object else None
@@ -241,8 +240,7 @@ class FakeService:
 
     def _success(self) -> dict[str, Any]:
         """Return the members, with their values, by which an answer states success; empty if the provider has none."""
-        rule = self._given.get("http", {}).get("errors", {}).get("failed")
-        return {rule["member"]: True} if rule is not None and rule.get("equals") is False else {}
+        return _verdicts(self._given.get("http", {}).get("errors", {}))
 
     def _probed(self) -> Answer:
         body: dict[str, Any] = {}
@@ -317,8 +315,8 @@ class FakeService:
         place = about.get("message", "/message")
         put(body, place if isinstance(place, str) else place[0], "the credentials are wrong")
         put(body, about.get("code", "/code"), row.get("codes", ["unauthorized"])[0])
-        if "failed" in about and about["failed"].get("equals") is False:
-            put(body, about["failed"]["member"], False)
+        for place in _verdicts(about):
+            put(body, place, False)
             return Answer(body, row.get("status", 200 if row else 401))
         return Answer(body, 401)
 
@@ -379,6 +377,13 @@ class FakeService:
             return False
         digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
         return row.get("pkce", True) is False or urlsafe_b64encode(digest).decode().rstrip("=") == asked["code_challenge"]
+
+
+def _verdicts(given: Json) -> dict[str, Any]:
+    """Return the members, each with True, that are false in a response which reports a failure by the member ``failed`` of ``given``."""
+    rules = given.get("failed", [])
+    listed = rules if isinstance(rules, list) else [rules]
+    return {rule["member"]: True for rule in listed if rule.get("equals") is False and "items" not in rule}
 
 
 def _takes_any(action: Json) -> bool:

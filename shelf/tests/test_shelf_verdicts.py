@@ -1,0 +1,114 @@
+"""What a success says of the whole call: that it failed, that something beside it failed, or that the work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.connector import InvalidInput
+from jackfield.testing import Answer, Provider
+from jackfield_http.bindings.error_rows import rules_of
+from jackfield_openapi.shelf.services import read_service
+from shelved import manifest_of, put, running, services
+
+Json = dict[str, Any]
+
+
+def _rules() -> Iterator[Any]:
+    """Yield each rule of an action, and that of a file with the file's first action, with each of its values."""
+    for key in services():
+        manifest = manifest_of(key)
+        shared = rules_of(manifest["http"].get("errors", {}).get("failed", []))
+        for row in manifest["actions"]:
+            for rule in [*rules_of(row["http"].get("failed", [])), *shared]:
+                if "items" not in rule:
+                    values = rule.get("equals", rule.get("contains", True))
+                    listed = values if isinstance(values, list) else [values]
+                    yield from (pytest.param(key, row, rule, one, id=f"{key}-{row['key']}-{one}") for one in listed)
+            shared = []
+
+
+_RULES = [*_rules()]
+assert len(_RULES) > 50
+
+
+def _said(rule: Json, value: Any) -> Answer:
+    """Return the answer of which a rule tells."""
+    body: Json = {}
+    if "member" in rule:
+        put(body, rule["member"], f"It {value}." if "contains" in rule else value)
+        for name in {"code", "message"} & rule.keys():
+            if not rule[name].startswith(rule["member"]):
+                put(body, rule[name], "why")
+    return Answer(body, rule.get("status", 200))
+
+
+@pytest.mark.parametrize(("key", "row", "rule", "value"), _RULES)
+def test_a_success_counts_as_what_it_says(tmp_path: Path, key: str, row: Json, rule: Json, value: Any) -> None:
+    """What failed is no success, what failed beside it is a warning, and what goes on is a warning of a change and no result of a read."""
+    asked = row["examples"][0]["invocation"]["inputs"]
+    call = {"connector": key, "action": row["key"], "connection": "main", "inputs": asked, "timeoutSeconds": 1}
+    with Provider(lambda _number, _request: _said(rule, value)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        result = jackfield.invoke(call).to_json()
+    if "pending" in rule and row["effect"] == "read":
+        assert (result["error"]["code"], result["error"]["retryable"]) == ("unavailable", True)
+        assert not result["meta"].get("complete")
+    elif "pending" in rule or "onlyWarns" in rule:
+        word = "goes on" if "pending" in rule else "in part"
+        assert (result["status"], [word in one["message"] for one in result["meta"]["warnings"]]) == ("succeeded", [True])
+    else:
+        assert result["status"] in ("failed", "in_doubt"), result
+        assert not ("message" in rule and not rule["message"].startswith(rule["member"])) or "why" in result["error"]["message"]
+
+
+def test_a_result_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
+    """The rows of a query that still runs are no empty list: they are asked for again."""
+    asked = {"projectId": "p", "jobId": "j", "fetchAll": True}
+    call = {"connector": "bigquery", "action": "getQueryResults", "connection": "main", "inputs": asked}
+    answers = [Answer({"jobComplete": False}), Answer({"jobComplete": True, "rows": [{"f": []}]})]
+    with Provider(answers) as provider, running(tmp_path, "bigquery", provider.url) as jackfield:
+        result = jackfield.invoke(call)
+    assert (result.meta.complete, len((result.output or {})["rows"])) == (True, 1)
+
+
+def test_the_rules_of_an_action_and_of_its_file_both_count(tmp_path: Path) -> None:
+    """Postmark refuses a mail although the action also has a rule of its own, which only warns."""
+    body = {"ErrorCode": 406, "Message": "It will not deliver."}
+    row = next(one for one in manifest_of("postmark")["actions"] if one["key"] == "sendEmail")
+    call = {"connector": "postmark", "action": "sendEmail", "connection": "main", "inputs": row["examples"][0]["invocation"]["inputs"]}
+    with Provider([Answer(body)]) as provider, running(tmp_path, "postmark", provider.url) as jackfield:
+        assert jackfield.invoke(call).status == "failed"
+
+
+_SERVICE = """openapi: 3.1.0
+info: {title: Acme, version: '1'}
+servers: [{url: 'https://api.acme.example'}]
+x-shelf: {key: acme, docs: 'https://acme.example', tasks: {}, signIns: {token: {kind: bearer}}, errors: ERRORS}
+paths:
+  /things/{id}:
+    delete:
+      operationId: deleteThing
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {'200': {description: x, content: {application/json: {schema: {type: object, properties: {NAME: {type: boolean}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(("name", "errors", "own", "reason"), [
+    ("deleted", "{}", "", "'deleteThing' answers 'deleted'"), ("ok", "{}", "", "answers 'ok'"), ("archived", "{}", "", None),
+    ("deleted", "{}", "x-jackfield: {failed: {member: /deleted, equals: false}}", None),
+    ("success", "{failed: [{member: /success, equals: false}]}", "", None),
+    ("deleted", "{}", "x-jackfield: {failed: [{member: /gone, equals: false}]}", "names '/gone'"),
+])  # fmt: skip
+def test_the_format_asks_what_false_means(tmp_path: Path, name: str, errors: str, own: str, reason: str | None) -> None:
+    """A change whose answer has a boolean that says whether it was made needs a rule for false."""
+    file = tmp_path / "acme.yaml"
+    shared: dict[str, Json] = {one: {} for one in ("sign-ins", "errors", "paging", "sources.lock")}
+    file.write_text(_SERVICE.replace("ERRORS", errors).replace("NAME", name) + f"      {own}\n")
+    if reason is None:
+        assert read_service(file, shared).key == "acme"
+        return
+    with pytest.raises(InvalidInput, match=reason):
+        read_service(file, shared)
