@@ -423,7 +423,7 @@ class HttpClient(SecretHolder):
             read = self._settings.errors.read or error_body
             body = read(content, headers.get("content-type", ""))
         error = self._settings.errors.explain(
-            Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"")
+            Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"", is_read=content is not None)
         )
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         if isinstance(error, Rejected) and (moved := exchange.moved(reply.status, headers)) is not None:

@@ -172,6 +172,7 @@ class Refusal:
     values.
 
     ``said`` is the provider's code and message, if they are known already; ``verdict`` is the reason, if the provider has no words for it.
+    ``is_read`` is False if the body could not be read.
     """
 
     step: str
@@ -182,6 +183,7 @@ class Refusal:
     content: bytes = b""
     said: tuple[Any, Any] = (None, None)
     verdict: str = ""
+    is_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jackfield.connector import TooCostly, current_call
 from jackfield_http.charsets import codec_of
 from jackfield_http.event_streams import Event, EventReader
 from jackfield_http.parsing import error_body, parsed, text_of
-from jackfield_mcp.messages import Message, messages_in
+from jackfield_mcp.messages import Message, messages_in, shows_work
 from jackfield_mcp.texts import one_line
 
 _BEGINS = (b"{", b"[")
@@ -24,6 +24,7 @@ _LOOSE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\\?\Z)|-?(?:NaN|Infinity)\b
 _CONTROLS = re.compile(rb"[\x00-\x1f]")
 _EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|data|id|retry): ?[^\r\n]*[\r\n]")
 _MOST_EVENTS = 100
+_METHOD = b'"method"'
 _LARGEST_PAGE = 16 * 1024
 _LONGEST_WORDS = 160
 _MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
@@ -33,15 +34,21 @@ _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Inf
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
-    """Return the answer to a message in a body that is not one JSON value; None without an answer.
+    """Return the answer to a message in a body that is not one JSON value, with the messages before it; None without an answer.
 
     The body may be a stream of events, a message per line, or JSON with NaN, Infinity or control characters.
 
     :raises TooCostly: if the body has too many values.
     """
-    content, reader = _in_utf8(content, charset), EventReader()
-    events = (event.data for event in chain(reader.feed(content), reader.rest()))
-    return next(filter(None, (_answer(piece, message) for piece in chain([content], events, content.splitlines()))), None)
+    content = _in_utf8(content, charset)
+    for pieces in ([content], _events_in(content), content.splitlines()):
+        others = list[Any]()
+        for piece in pieces:
+            found = _answer(piece, message)
+            if found is not None:
+                return [*others, *messages_in(found)] if others else found
+            others += messages_in(_loosely(piece)) if _METHOD in piece and piece is not content else ()
+    return None
 
 
 def read_event(data: bytes, message: Message) -> Any:
@@ -84,8 +91,10 @@ def refusal_body(content: bytes, content_type: str) -> Any:
 
     :raises ValueError: if a stream has too many values.
     """
-    if "event-stream" in content_type.lower() or _EVENTS.match(content):
-        return _in_events(content)
+    if is_stream(content, content_type):
+        rows = _json_of_events(content)
+        error = _error_among(rows)
+        return next(iter(rows), None) if error is None else error
     found = error_body(content, content_type)
     if isinstance(found, list):
         return _error_among(found) or found
@@ -93,18 +102,36 @@ def refusal_body(content: bytes, content_type: str) -> Any:
     return _text_of_page(content, content_type) if is_page else found
 
 
-def _in_events(content: bytes) -> Any:
-    """Return the first error in a stream of events, else the first event's JSON or text; None without events."""
-    reader, others = EventReader(), list[Any]()
-    for event in islice(filter(None, (one.data for one in chain(reader.feed(content), reader.rest()))), _MOST_EVENTS):
+def is_stream(content: bytes, content_type: str) -> bool:
+    """Return whether the body of a refusal is a stream of events."""
+    return "event-stream" in content_type.lower() or _EVENTS.match(content) is not None
+
+
+def shows_work_in(content: bytes, content_type: str) -> bool:
+    """Return whether the body of a refusal, a stream of events or a batch, has messages that prove that the server had begun the request.
+
+    :raises ValueError: if a stream has too many values.
+    """
+    found = _json_of_events(content) if is_stream(content, content_type) else error_body(content, content_type)
+    rows = messages_in(found) if isinstance(found, list) else ()
+    return any("method" in row and shows_work(row) for row in rows)  # an error without an ID is the refusal itself
+
+
+def _json_of_events(content: bytes) -> list[Any]:
+    """Return the JSON or text of the first events of a stream, batches as their items."""
+    found = list[Any]()
+    for event in islice(filter(None, _events_in(content)), _MOST_EVENTS):
         try:
-            found = parsed(event)
+            one = parsed(event)
         except ValueError:
-            found = event.decode("utf-8", "replace")
-        if (error := _error_among(found if isinstance(found, list) else [found])) is not None:
-            return error
-        others.append(found)
-    return next(iter(others), None)
+            one = event.decode("utf-8", "replace")
+        found += one if isinstance(one, list) else [one]
+    return found
+
+
+def _events_in(content: bytes) -> Iterator[bytes]:
+    reader = EventReader()
+    return (event.data for event in chain(reader.feed(content), reader.rest()))
 
 
 def _error_among(rows: list[Any]) -> Any:

@@ -20,7 +20,7 @@ from jackfield.connector import (
     current_call,
     whole_answer,
 )
-from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.client import HttpClient
 from jackfield_http.event_streams import Event, EventReader
@@ -31,7 +31,7 @@ from jackfield_http.urls import Url
 from jackfield_mcp.bodies import answer_in, events_of, read_event, unwrapped
 from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.listening import Listener
-from jackfield_mcp.messages import Message, Session, amount, messages_in
+from jackfield_mcp.messages import PROGRESS, Message, Session, amount, messages_in, shows_work
 from jackfield_mcp.outcomes import Garbled, ScopesMissing, doubted, explained, garbled, judged, result_of
 from jackfield_mcp.questions import ASKS, Questions, can_answer
 from jackfield_mcp.texts import one_line
@@ -58,7 +58,6 @@ _LONGEST_PROGRESS = 200
 _ACCEPTED = 202
 _MESSAGE_EVENTS = (None, "", "message")
 """Names of the events that carry messages."""
-_PROGRESS = "notifications/progress"
 _TOOLS_CHANGED = "notifications/tools/list_changed"
 _NO_MESSAGE = Message("", {}, None)
 
@@ -76,26 +75,6 @@ class _Cut(Exception):
 
 class _PutOff(Exception):
     """Response without the answer to its accepted message: the answer may come on the server's own stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """Answer to a request. ``is_begun`` means that the server had accepted the request before, as its earlier messages prove."""
-
-    found: Any
-    is_begun: bool
-
-    def result(self, message: Message, *, safe: bool) -> Json:
-        """Return the result; an error of a request that is not ``safe`` leaves a doubt instead of a repeat if the server had begun it.
-
-        :raises JackfieldError: if the answer has no result.
-        """
-        try:
-            return result_of(self.found, message)
-        except JackfieldError as error:
-            if safe or not self.is_begun:
-                raise
-            raise doubted(error) from error.__cause__
 
 
 class Exchanges:
@@ -153,31 +132,36 @@ class Exchanges:
         :raises JackfieldError: for every other outcome but a result.
         """
         try:
-            with self._awaiting(session, message):
+            with self._awaiting(session, message, safe=safe):
                 try:
                     with self._sent(http, session, message, headers or {}, safe=safe) as answer:
-                        return into(self._read_reply(answer, session, message).result(message, safe=safe))
+                        return into(result_of(self._read_reply(answer, session, message), message))
                 except _Cut as cut:
-                    return into(self._resumed(cut, session, message).result(message, safe=safe))
+                    return into(result_of(self._resumed(cut, session, message), message))
                 except _PutOff:
                     if not safe or self._listens:
-                        return into(self._put_off(session, message).result(message, safe=safe))
+                        return into(result_of(self._put_off(session, message), message))
             session.mailbox.is_used = True  # the answer may be gone already: the message, which changes nothing, is sent again
             return self.exchange(http, session, message.again(), into, headers, safe=safe)
         except JackfieldError as error:
             raise judged(error, session, safe=safe) from error.__cause__
 
     @contextmanager
-    def _awaiting(self, session: Session, message: Message) -> Iterator[None]:
-        """Accept the answer to a message on the server's own stream within the block; open that stream if the server has used it before."""
-        if session.is_modern:
-            yield
-            return
+    def _awaiting(self, session: Session, message: Message, *, safe: bool) -> Iterator[None]:
+        """Accept the answer to a message on the server's own stream within the block; open that stream if the server has used it before.
+
+        A refusal of a message that is not ``safe`` leaves a doubt if the server had begun the request.
+        """
         listening = self.listening(session) if session.mailbox.is_used else nullcontext()
         with session.mailbox.awaiting(message), listening:
-            yield
+            try:
+                yield
+            except JackfieldError as error:
+                if safe or not session.mailbox.has_begun(message):
+                    raise
+                raise doubted(error) from error.__cause__
 
-    def _put_off(self, session: Session, message: Message) -> _Reply:
+    def _put_off(self, session: Session, message: Message) -> Any:
         """Wait for the answer to an accepted message on the server's own stream, and return it.
 
         :raises JackfieldError: if no answer comes.
@@ -186,7 +170,7 @@ class Exchanges:
         with self.listening(session):
             found = session.mailbox.wait(message, self.seconds_left())
         if found is not None:
-            return _Reply(found, is_begun=True)
+            return found
         error = garbled("is empty, and none came on its stream")
         if self.seconds_left() <= 0:
             raise self._call().deadline.passed(Sent.UNKNOWN, error)
@@ -198,7 +182,7 @@ class Exchanges:
         try:
             with self._sent(self.quiet, None, message, {}, safe=True) as answer:
                 self._note_cookies(cookies, answer)
-                found = self._read_reply(answer, None, message).result(message, safe=True)
+                found = result_of(self._read_reply(answer, None, message), message)
                 return found, answer.headers.get("mcp-session-id") or None, cookies
         except _Cut as cut:
             raise cut.error from None
@@ -289,7 +273,7 @@ class Exchanges:
             reserved = {one.partition("=")[0].strip() for one in own.split(";")}
             cookies.update(field, answer.url, self._context.clock.time(), reserved)
 
-    def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> _Reply:
+    def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         """Return the answer to a message: the whole body, or the event with the answer."""
         media, charset = media_type(answer.headers), charset_of(answer.headers.get("content-type", ""))
         if media == "text/event-stream":
@@ -303,9 +287,12 @@ class Exchanges:
             if media and "json" not in media:  # some servers send JSON as text: what is an answer says so itself
                 raise garbled(f"is neither JSON nor a stream of events ({media[:80]})") from None
             raise
-        return _Reply(found, is_begun=len(messages_in(found)) > 1)
+        rows = messages_in(found)
+        if session is not None and len(rows) > 1 and any(map(shows_work, rows)):
+            session.mailbox.note_work(message)
+        return found
 
-    def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> _Reply:
+    def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Json:
         reader, count, replies, began = EventReader(), 0, 0, self._context.clock.monotonic()
         last: Json = {}
         try:
@@ -314,7 +301,7 @@ class Exchanges:
                 count += max(1, len(listed))
                 for found in listed:
                     if message.is_answered_by(found):
-                        return _Reply(found, is_begun=bool(last))
+                        return found
                     last = found
                     replies += self._heard(session, found, message)
                     if self._are_many(replies, began):
@@ -327,7 +314,7 @@ class Exchanges:
             raise _Cut(reader, error) from error
         raise _Cut(reader, _unanswered(last))
 
-    def _resumed(self, cut: _Cut, session: Session, message: Message) -> _Reply:
+    def _resumed(self, cut: _Cut, session: Session, message: Message) -> Json:
         """Read the stream on after the last event to get the answer; this executes nothing.
 
         Only legacy servers with event IDs support it.
@@ -347,7 +334,8 @@ class Exchanges:
                 ) as answer:
                     if answer.status != 200:
                         break
-                    return replace(self._streamed(answer, session, message), is_begun=True)
+                    session.mailbox.note_work(message)
+                    return self._streamed(answer, session, message)
             except _Cut as again:
                 last, reader = reader.last_id, again.reader
                 reader.last_id = reader.last_id or last
@@ -368,7 +356,9 @@ class Exchanges:
     def _heard(self, session: Session | None, found: Json, message: Message) -> int:
         """Process a server's message that precedes the answer; return the number of replies sent."""
         method = found.get("method")
-        if method == _PROGRESS:
+        if session is not None and shows_work(found):
+            session.mailbox.note_work(message)
+        if method == PROGRESS:
             self._tell(found, message)
         elif method == _TOOLS_CHANGED:
             self._on_changed()

@@ -22,9 +22,12 @@ class Awaited(Protocol):
     def is_answered_by(self, found: Json) -> bool:
         """Return whether ``found`` is the answer to this message."""
 
+    def is_worked_on(self, found: Json) -> bool:
+        """Return whether ``found``, from a stream of all requests, proves that the server has begun this one."""
+
 
 class Mailbox:
-    """Answers on the streams of one session, for the exchanges that wait for them. Any open stream may bring any answer.
+    """Messages on the streams of one session, for the exchanges that wait for them. Any open stream may bring any answer.
 
     ``is_used`` means that the server sends answers there, so that a stream must be open before a message is sent.
     """
@@ -33,6 +36,7 @@ class Mailbox:
         self.is_used = False
         self._changed = threading.Condition()
         self._awaited: dict[Awaited, Json | None] = {}
+        self._begun = set[Awaited]()
         self._streams = 0
 
     @contextmanager
@@ -45,6 +49,7 @@ class Mailbox:
         finally:
             with self._changed:
                 del self._awaited[message]
+                self._begun.discard(message)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -59,13 +64,25 @@ class Mailbox:
                 self._changed.notify_all()
 
     def deliver(self, found: Json) -> None:
-        """Store a server's message for the exchange that it answers."""
+        """Store a server's message for the exchange that it answers, or note the requests that it proves begun."""
         with self._changed:
             for message in self._awaited:
                 if message.is_answered_by(found):
                     self._awaited[message] = found
                     self._changed.notify_all()
                     return
+            self._begun.update(message for message in self._awaited if message.is_worked_on(found))
+
+    def note_work(self, message: Awaited) -> None:
+        """Note that the server has begun an awaited request."""
+        with self._changed:
+            if message in self._awaited:
+                self._begun.add(message)
+
+    def has_begun(self, message: Awaited) -> bool:
+        """Return whether the server is known to have begun an awaited request: by its messages, or since it has sent a result."""
+        with self._changed:
+            return message in self._begun or "result" in (self._awaited[message] or {})
 
     def wait(self, message: Awaited, seconds: float) -> Json | None:
         """Return the answer to an awaited message; None if all streams end without it, or after ``seconds``."""

@@ -35,6 +35,8 @@ _LEAST_ID = 10**13
 """Lower bound of an ID, so that all IDs have 14 digits. Some servers accept only numbers, and Lua writes at most 14 digits."""
 _ID = re.compile(r'\s*"?([0-9]{14})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
+PROGRESS = "notifications/progress"
+_QUESTIONS = frozenset({"elicitation/create", "sampling/createMessage"})
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
 
@@ -101,6 +103,16 @@ class Message:
         is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
         return is_message and self.has_id(found.get("id")) and not {"result", "error"}.isdisjoint(found)
 
+    def is_worked_on(self, found: Json) -> bool:
+        """Return whether ``found``, from a stream of all requests, proves that the server has begun this one.
+
+        Its progress does. A question to a person or a model counts for every request, since it does not name the request.
+        """
+        if found.get("method") in _QUESTIONS:
+            return True
+        params = found.get("params")
+        return found.get("method") == PROGRESS and isinstance(params, Mapping) and self.has_id(params.get("progressToken"))
+
     def has_id(self, value: object) -> bool:
         """Return whether a server's value is this request's ID. Some servers write the number as a string, or with a fraction of zero."""
         if isinstance(value, str) and (number := _ID.fullmatch(value)) is not None:
@@ -166,6 +178,14 @@ def _plain(message: Json) -> Json:
         return {**message, "result": {}} if "result" in message and message["result"] is None else message
     is_success = message.get("result") is not None and not message["error"]
     return {name: value for name, value in message.items() if name != "error"} if is_success else message
+
+
+def shows_work(found: Json) -> bool:
+    """Return whether a server's message in the response to a request proves that the server has begun the request.
+
+    A ping does not, nor does an answer to another request. An error without an ID does, since it may concern the request.
+    """
+    return found.get("method", "ping") != "ping" or ("error" in found and "id" not in found)
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 from jackfield_http.rate_limits import told_in
 from jackfield_http.urls import UrlError, parse_url
-from jackfield_mcp.bodies import refusal_body
+from jackfield_mcp.bodies import is_stream, refusal_body, shows_work_in
 from jackfield_mcp.messages import Message, Session, messages_in, present
 from jackfield_mcp.naming import READ
 from jackfield_mcp.texts import one_line, plain
@@ -79,6 +79,7 @@ _NO_TOOL = re.compile(
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
+_LOOK = "The server did not say whether it had done it: look there."
 _ANSWERED = "install a package that answers (entry points 'jackfield.answers')."
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _CLEAR = (Unauthenticated, Forbidden, NotFound)
@@ -111,10 +112,6 @@ class HeaderMismatch(Rejected):
     """Refusal of header fields that contradict the message in the server's view of the tool: nothing was done."""
 
 
-_REPEATED = (Unauthenticated, RateLimited, VersionRefused, HeaderMismatch)
-"""Errors after which a call is sent again."""
-
-
 class ScopesMissing(Forbidden):
     """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the scopes that the server requires."""
 
@@ -133,7 +130,11 @@ class McpErrors(HttpErrors):
     """Meaning of HTTP statuses and the JSON-RPC errors that come with them."""
 
     def explain(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for an unsuccessful response."""
+        """Return the error for an unsuccessful response. A refusal leaves a doubt if the response proves that the request had begun."""
+        error = self._explained(refusal)
+        return doubted(error) if error.sent is Sent.REFUSED and _had_begun(refusal) else error
+
+    def _explained(self, refusal: Refusal) -> JackfieldError:
         body, status = refusal.body if isinstance(refusal.body, Mapping) else {}, refusal.status
         error = body.get("error")
         if error is None and body.get("jsonrpc") == "2.0" and body.get("result") is not None:
@@ -158,6 +159,16 @@ MCP_ERRORS = McpErrors(
     details=False,
     read=refusal_body,
 )
+
+
+def _had_begun(refusal: Refusal) -> bool:
+    content_type = refusal.headers.get("content-type", "")
+    if not refusal.is_read:  # a stream may have had messages
+        return is_stream(b"", content_type)
+    try:
+        return shows_work_in(refusal.content, content_type)
+    except ValueError:
+        return True
 
 
 def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
@@ -200,9 +211,8 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
         return kind(text, provider=said, sent=Sent.REFUSED, retry_after=told_in(error.get("data"), None))
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
         return Rejected(text, hint=_lacking(error.get("data")) if code == _LACKS else None, provider=said, sent=Sent.REFUSED)
-    hint = "The server did not say whether it had done it: look there."
     why = words or ("it does not say why" if code is None else code)
-    return Unavailable(f"the server failed: {why}", hint=hint, provider=said, sent=Sent.UNKNOWN)
+    return Unavailable(f"the server failed: {why}", hint=_LOOK, provider=said, sent=Sent.UNKNOWN)
 
 
 def _words_of(error: Json) -> str:
@@ -328,12 +338,14 @@ def misses_tool(error: JackfieldError, name: str) -> bool:
 
 
 def doubted(error: JackfieldError) -> JackfieldError:
-    """Return the error of a call that the server had begun, as its earlier messages prove: what asks for a repeat leaves a doubt."""
-    words = (error.provider.message if error.provider is not None else None) or ""
-    is_of_session = _NO_SESSION.match(words) is not None or _OVER.match(words) is not None
-    if error.sent is not Sent.REFUSED or not (isinstance(error, _REPEATED) or is_of_session or refuses_token(error)):
+    """Return the error of a request that the server had begun: a refusal by status or code leaves a doubt.
+
+    The errors of tools and questions to a person have no status, and stay as they are.
+    """
+    said = error.provider
+    if error.sent is not Sent.REFUSED or said is None or said.http_status is None:
         return error
-    return Unavailable(error.message, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
+    return Unavailable(error.message, hint=_LOOK, provider=said, sent=Sent.UNKNOWN)
 
 
 def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> JackfieldError:

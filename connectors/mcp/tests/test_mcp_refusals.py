@@ -21,7 +21,7 @@ def _error(talk: Talk, code: int = -32602) -> bytes:
 FORMS: dict[str, tuple[Callable[[Talk], bytes], str]] = {
     "an event": (lambda talk: b"event: message\ndata: " + _error(talk) + b"\n\n", "text/event-stream"),
     "an event behind others": (
-        lambda talk: b': hi\n\nid: 1\ndata:\n\ndata: ping\n\ndata: {"jsonrpc":"2.0","method":"x"}\n\ndata: ' + _error(talk) + b"\n\n",
+        lambda talk: b': hi\n\nid: 1\ndata:\n\ndata: ping\n\ndata: {"jsonrpc":"2.0","method":"ping"}\n\ndata: ' + _error(talk) + b"\n\n",
         "text/event-stream; charset=utf-8",
     ),
     "an event without its end": (lambda talk: b"data: " + _error(talk), "text/event-stream"),
