@@ -14,6 +14,14 @@ Json = dict[str, Any]
 
 _FIELD: Json = {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
 _ENDED = ("unauthenticated", ["nvalid"])
+
+
+def _google(code: int, reason: str, message: str, said: str = "") -> Json:
+    """Return an error of Google; ``said`` is its message beside that of its first reason."""
+    errors = [{"domain": "global", "reason": reason, "message": message}]
+    return {"error": {"code": code, "message": said or message, "errors": errors}}
+
+
 REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "discord": (
         "discord", "sendMessage", 400, {"message": "Invalid Form Body", "code": 50035, "errors": {"content": _FIELD}},
@@ -48,6 +56,36 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "whatsapp": (
         "whatsapp", "sendText", 400, {"error": {"message": "(#131009) Parameter", "code": 131009, "error_data": {"details": "no number"}}},
         ("rejected", ["(#131009)", "no number"]),
+    ),
+    "google, full": (
+        "google-drive", "copyFile", 403, _google(403, "storageQuotaExceeded", "The storage quota"), ("quota_exceeded", ["storage quota"]),
+    ),
+    "google, too deep": (
+        "google-drive", "createFolder", 403, _google(403, "myDriveHierarchyDepthLimitExceeded", "100 levels"), ("rejected", ["100"]),
+    ),
+    "google, shared without a word": (
+        "google-drive", "shareFile", 400,
+        _google(400, "invalidSharingRequest", "The items were successfully shared but e-mails could not be sent", "Bad Request"),
+        ("in_doubt", ["successfully shared"]),
+    ),
+    "google, not shared": (
+        "google-drive", "shareFile", 400, _google(400, "invalidSharingRequest", "ACL change not allowed.", "Bad Request"),
+        ("rejected", ["ACL change"]),
+    ),
+    "google, changed meanwhile": (
+        "google-contacts", "updateContact", 400,
+        _google(400, "failedPrecondition", "Request person.etag is different than the current person.etag."), ("conflict", ["etag"]),
+    ),
+    "google, no room for contacts": (
+        "google-contacts", "createContact", 429,
+        {"error": {"code": 429, "message": "MY_CONTACTS_OVERFLOW_COUNT", "status": "RESOURCE_EXHAUSTED"}}, ("quota_exceeded", ["OVERFLOW"]),
+    ),
+    "google, since too long ago": (
+        "google-calendar", "listEvents", 410, _google(410, "updatedMinTooLongAgo", "Too far in the past"), ("rejected", ["past"]),
+    ),
+    "lemlist, ended": ("lemlist", "listCampaigns", 404, {"message": "No user found for this API key"}, ("unauthenticated", ["No user"])),
+    "onedrive, full": (
+        "onedrive", "createFolder", 507, {"error": {"code": "quotaLimitReached", "message": "No space"}}, ("quota_exceeded", ["space"]),
     ),
     "figma, ended": ("figma", "getFile", 403, {"status": 403, "err": "Invalid token"}, _ENDED),
     "figma, forbidden": ("figma", "getFile", 403, {"status": 403, "err": "Invalid scope(s): token lacks one"}, ("forbidden", ["scope"])),
