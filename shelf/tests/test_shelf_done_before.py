@@ -29,7 +29,7 @@ def _refusal(errors: Mapping[str, Any], row: Mapping[str, Any], code: str) -> An
     put(body, errors.get("code", "/error/code"), code)
     message = errors.get("message", "/error/message")
     put(body, message if isinstance(message, str) else message[0], f"Bad Request: {row.get('message', 'gone')}")
-    if "code" not in errors:  # Google's
+    if "code" not in errors and code:  # Google's
         body["error"] = {"code": status, "errors": [{"reason": code}], "message": "gone"}
     return Answer(body, status)
 

@@ -131,15 +131,21 @@ _BLOCKED: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("body", "told"), [
-    (_BLOCKED, ("succeeded", None)),
-    ({**_BLOCKED, "block_users": {**_BLOCKED["block_users"], "added_users": []}}, ("failed", "131047")),
-    ({"error": {"message": "(#100) Invalid parameter", "code": 100}}, ("failed", "100")),
+_QUERIED: Mapping[str, Any] = {"A": {"frames": [], "status": 200}, "B": {"error": "bad query", "errorSource": "plugin", "status": 400}}
+
+
+@pytest.mark.parametrize(("key", "body", "told"), [
+    ("whatsapp", _BLOCKED, ("succeeded", None)),
+    ("whatsapp", {**_BLOCKED, "block_users": {**_BLOCKED["block_users"], "added_users": []}}, ("failed", "131047")),
+    ("whatsapp", {"error": {"message": "(#100) Invalid parameter", "code": 100}}, ("failed", "100")),
+    ("grafana", {"results": _QUERIED}, ("succeeded", None)),
+    ("grafana", {"results": {"B": _QUERIED["B"]}}, ("failed", "plugin")),
+    ("grafana", {"message": "bad request data"}, ("failed", None)),
 ])  # fmt: skip
-def test_a_refusal_of_some_users_is_none_of_the_others(tmp_path: Path, body: Json, told: tuple[str, str | None]) -> None:
-    """WhatsApp answers 400 if it has not blocked all: those that it has blocked are blocked."""
-    row = next(one for one in manifest_of("whatsapp")["actions"] if one["http"].get("failed", {}).get("mixed"))
-    found = _called(tmp_path, "whatsapp", row, Answer(body, 400))
+def test_a_refusal_of_some_items_is_none_of_the_others(tmp_path: Path, key: str, body: Json, told: tuple[str, str | None]) -> None:
+    """WhatsApp answers 400 if it has not blocked all, Grafana if a query of several fails: the others were carried out."""
+    row = next(one for one in manifest_of(key)["actions"] if one["http"].get("failed", {}).get("mixed"))
+    found = _called(tmp_path, key, row, Answer(body, 400))
     assert (found["status"], found.get("error", {}).get("provider", {}).get("code")) == told
 
 
