@@ -113,10 +113,10 @@ def _json_document(text: str) -> tuple[Any, bool]:
         members = dict(pairs)
         if len(members) == len(pairs):
             return members
+        from jackfield.kernel.repeated_members import repeated_members
+
         repeats = True
-        seen: set[str] = set()
-        twice = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-        found = Repeated({name: f"the member '{name[:80]}' occurs twice in one object" for name in twice})
+        found = Repeated({name: f"the member '{name[:80]}' occurs twice in one object" for name in repeated_members(pairs)})
         found.update(members)
         return found
 

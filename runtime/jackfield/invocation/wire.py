@@ -130,9 +130,9 @@ def _number(text: str) -> float:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _RefusedJson(f"the member '{twice[:80]}' occurs twice in one object")
+        from jackfield.kernel.repeated_members import repeated_members
+
+        raise _RefusedJson(f"the member '{repeated_members(pairs)[0][:80]}' occurs twice in one object")
     return members
 
 

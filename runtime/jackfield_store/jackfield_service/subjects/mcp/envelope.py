@@ -15,6 +15,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from pydantic import ValidationError
 
 from jackfield.kernel.pointers import pointer
+from jackfield.kernel.repeated_members import repeated_members
 
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
@@ -70,7 +71,7 @@ def repeated_in(body: bytes) -> str | None:
     outermost: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        outermost[:] = [name for name, _ in pairs]
+        outermost[:] = repeated_members(pairs)
         return {}
 
     try:
@@ -78,7 +79,7 @@ def repeated_in(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     names = outermost if isinstance(found, dict) else ()
-    return next((name for name in _MEMBERS if names.count(name) > 1), None)
+    return next((name for name in _MEMBERS if name in names), None)
 
 
 def known_id(message: object) -> str | int | None:
@@ -95,23 +96,37 @@ def repetition_in(body: bytes) -> bytes | None:
     return None if name is None else _error(None, INVALID_REQUEST, f"the member '{name}' occurs twice")
 
 
-def refusal_of(body: bytes, version: str | None) -> bytes | None:
-    """Return the error for a body, with the revision of its header field, that must not reach the SDK; None for any other.
+class MessageRefused(Exception):
+    """Refusal of a body; ``answer`` is the error as JSON."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def plain_body(body: bytes, version: str | None) -> bytes:
+    """Return a body for the SDK, without null parameters. Calls of tools, whose arguments may have null, are left as they are.
 
     The SDK itself refuses bodies that are not JSON.
+
+    :raises MessageRefused: if the body, with the revision of its header field, must not reach the SDK.
     """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        return body
     fault = fault_of(message)
     if fault is not None:
-        return _error(known_id(message), INVALID_REQUEST, fault)
-    if version is None or version in _KNOWN or _names_version(message):
-        return None
-    shown = version[:_LONGEST] if version.isprintable() else "…"
-    text = f"the header field MCP-Protocol-Version has '{shown}', which is no revision that is known here"
-    return _error(known_id(message), UNSUPPORTED_PROTOCOL_VERSION, text, {"supported": [*_KNOWN], "requested": shown})
+        raise MessageRefused(_error(known_id(message), INVALID_REQUEST, fault))
+    if version is not None and version not in _KNOWN and not _names_version(message):
+        shown = version[:_LONGEST] if version.isprintable() else "…"
+        text = f"the header field MCP-Protocol-Version has '{shown}', which is no revision that is known here"
+        data = {"supported": [*_KNOWN], "requested": shown}
+        raise MessageRefused(_error(known_id(message), UNSUPPORTED_PROTOCOL_VERSION, text, data))
+    params = message.get("params")
+    if b"null" not in body or not isinstance(params, dict) or message.get("method") == _CALL:
+        return body
+    return json.dumps({**message, "params": without_nulls(params)}).encode("utf-8", "surrogatepass")
 
 
 def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,18 +136,6 @@ def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in params.items() if value is not None}
     meta = kept.get("_meta")
     return {**kept, "_meta": {name: value for name, value in meta.items() if value is not None}} if isinstance(meta, Mapping) else kept
-
-
-def plain_body(body: bytes) -> bytes:
-    """Return a body without null parameters. Calls of tools, whose arguments may have null, are left as they are."""
-    try:
-        message = json.loads(body) if b"null" in body else {}
-    except (ValueError, RecursionError):
-        return body
-    params = message.get("params") if isinstance(message, dict) else None
-    if not isinstance(params, dict) or message.get("method") == _CALL:
-        return body
-    return json.dumps({**message, "params": without_nulls(params)}).encode("utf-8", "surrogatepass")
 
 
 def _names_version(message: Mapping[str, Any]) -> bool:

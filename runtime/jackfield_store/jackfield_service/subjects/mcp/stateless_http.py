@@ -15,7 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import plain_body, refusal_of, repetition_in
+from jackfield_service.subjects.mcp.envelope import MessageRefused, plain_body, repetition_in
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.sdk_server import build_server
 from jackfield_service.subjects.mcp.tool_call import Send, tool_answer, tool_call
@@ -73,10 +73,10 @@ class StatelessExchange:
             status, answer = await tool_answer(self._server, call, asked, tell)
             return StatelessResponse(status, {"content-type": "application/json"}, answer)
         given = dict(_passed(headers)).get(_VERSION)
-        refusal = refusal_of(body, None if given is None else given.decode("latin-1"))
-        if refusal is not None:
-            return StatelessResponse(_BAD, {"content-type": "application/json"}, refusal)
-        body = plain_body(body)
+        try:
+            body = plain_body(body, None if given is None else given.decode("latin-1"))
+        except MessageRefused as refused:
+            return StatelessResponse(_BAD, {"content-type": "application/json"}, refused.answer)
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
             "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,
