@@ -255,6 +255,41 @@ def test_a_list_ends_by_the_code_of_its_provider(tmp_path: Path, body: Any, head
     assert (result.status, result.meta.complete if result.status == "succeeded" else None) == told
 
 
+_ROWS: Json = {"rows": [{"a": 1}], "rowCount": 1}
+
+
+@pytest.mark.parametrize(("key", "action", "body", "told"), [
+    ("bamboohr", "getReport", {"data": [{"a": 1}], "pagination": {"total_pages": 1, "next_page": None}}, (True, 1)),
+    ("google-analytics", "runReport", _ROWS, (True, 1)),
+    ("google-analytics", "runReport", {**_ROWS, "metadata": {"dataLossFromOtherRow": True}}, (False, 1)),
+    ("brevo", "listEmails", {"count": 0}, (True, 1)),
+    ("datadog", "searchLogs", {"data": [], "meta": {"warnings": [{"title": "An index is missing"}]}}, (False, 1)),
+])  # fmt: skip
+def test_a_list_that_says_that_it_ends_is_not_asked_again(
+    tmp_path: Path, key: str, action: str, body: Json, told: tuple[bool, int]
+) -> None:
+    """A further page would be the last one once more, or would have no list; what lacks items is never complete."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    with Provider(Answer(body)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        inputs = {**row["examples"][0]["invocation"]["inputs"], "fetchAll": True}
+        result = jackfield.invoke({"connector": key, "action": action, "connection": "main", "inputs": inputs})
+    assert (result.status, result.meta.complete, len(provider.requests)) == ("succeeded", *told)
+
+
+@pytest.mark.parametrize(("key", "action", "status", "body"), [
+    ("anthropic", "createMessage", 529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    ("baserow", "createRow", 409, {"error": "ERROR_DATABASE_DEADLOCK", "detail": "Try again"}),
+    ("notion", "createPage", 529, {"object": "error", "code": "service_overload", "message": "Overloaded"}),
+])  # fmt: skip
+def test_a_refusal_under_load_is_sent_again(tmp_path: Path, key: str, action: str, status: int, body: Json) -> None:
+    """The provider says that it did nothing: a write is sent again, and none is in doubt."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    with Provider([Answer(body, status), Answer({"id": "1"})]) as provider, running(tmp_path, key, provider.url) as jackfield:
+        inputs = row["examples"][0]["invocation"]["inputs"]
+        result = jackfield.invoke({"connector": key, "action": action, "connection": "main", "inputs": inputs})
+    assert (result.status, len(provider.requests)) == ("succeeded", 2)
+
+
 @pytest.mark.parametrize("key", [*services()])
 def test_no_list_is_ended_by_a_client_error_alone(key: str) -> None:
     """Each status that ends a list, and says many things, has the provider's codes beside it."""

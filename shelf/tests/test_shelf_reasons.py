@@ -91,6 +91,20 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "figma, forbidden": ("figma", "getFile", 403, {"status": 403, "err": "Invalid scope(s): token lacks one"}, ("forbidden", ["scope"])),
     "resend, ended": ("resend", "listEmails", 400, {"name": "validation_error", "message": "API key is invalid"}, _ENDED),
     "resend, an input": ("resend", "listEmails", 400, {"name": "validation_error", "message": "Invalid after"}, ("rejected", ["after"])),
+    "google, of a day": (
+        "google-analytics", "runReport", 429,
+        {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Exhausted property tokens per day."}},
+        ("quota_exceeded", ["per day"]),
+    ),
+    "google, of a day, 403": (
+        "gmail", "listLabels", 403,
+        {"error": {"code": 403, "message": "Quota exceeded for limit 'Queries per day'", "errors": [{"reason": "rateLimitExceeded"}]}},
+        ("quota_exceeded", ["per day"]),
+    ),
+    "freshdesk": (
+        "freshdesk", "createTicket", 400, {"description": "Validation failed", "errors": [{"field": "email", "message": "No address"}]},
+        ("rejected", ["Validation failed", "No address"]),
+    ),
 }  # fmt: skip
 
 
