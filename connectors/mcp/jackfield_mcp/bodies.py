@@ -1,6 +1,6 @@
 """Search for the answer to one message in a server's body, including malformed bodies.
 
-The message's ID, which no server can guess, identifies the answer: a formality does not put an answered write in doubt.
+The message's ID, which nobody can guess, identifies the answer: a formality does not put an answered write in doubt.
 """
 
 from __future__ import annotations

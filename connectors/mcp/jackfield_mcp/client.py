@@ -29,7 +29,7 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
 from jackfield_mcp.exchange import LONGEST_ID, Exchanges
-from jackfield_mcp.messages import CLIENT, LEGACY, MODERN, Message, Session, offered, param_headers
+from jackfield_mcp.messages import CLIENT, LEGACY, MODERN, Message, RequestIds, Session, offered, param_headers
 from jackfield_mcp.outcomes import (
     Garbled,
     HeaderMismatch,
@@ -166,7 +166,7 @@ class McpClient(SecretHolder):
         plain: dict[str, Any] = {"name": tool.name, "arguments": arguments}
         params, headers, is_again, follows = plain, param_headers(tool.headers, arguments), False, self._is_followed
         for _ in range(_MOST_ROUNDS):
-            message = Message.request("tools/call", params, self._offers(takes_tasks=takes_tasks), follows=follows)
+            message = Message.request(session.ids, "tools/call", params, self._offers(takes_tasks=takes_tasks), follows=follows)
             try:
                 return self._called(session, message, headers, into, safe=safe)
             except InputRequired as asks:
@@ -248,11 +248,12 @@ class McpClient(SecretHolder):
     def _asked(self, http: HttpClient, method: str, params: Json, into: Callable[[Json], T], offers: Json = _NOTHING) -> T:
         session = self.session()
         try:
-            return self._wire.exchange(http, session, Message.request(method, params, offers), into, safe=True)
+            return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except (SessionEnded, SessionDoubted, VersionRefused):
             self._peer.forget(session)
+        session = self.session()
         try:
-            return self._wire.exchange(http, self.session(), Message.request(method, params, offers), into, safe=True)
+            return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except SessionEnded as error:
             raise error.refusal from None
 
@@ -406,9 +407,10 @@ class McpClient(SecretHolder):
 
     def _discovered(self, within: float | None = None) -> Session | None:
         """Return the session of a modern server after probing its version; None if the server does not support the modern revision."""
-        message = Message.request("server/discover", {}, self._shared_offers())
+        session = Session(MODERN)
+        message = Message.request(session.ids, "server/discover", {}, self._shared_offers())
         http = self._wire.quiet if within is None else self._wire.brief(within)
-        found = self._wire.exchange(http, Session(MODERN), message, _whole, safe=True)
+        found = self._wire.exchange(http, session, message, _whole, safe=True)
         spoken = found.get("supportedVersions")
         if not isinstance(spoken, list) or MODERN not in spoken:
             return None
@@ -429,7 +431,7 @@ class McpClient(SecretHolder):
     def _begun(self, wanted: str) -> Session:
         asked = {"protocolVersion": wanted, "capabilities": self._shared_offers(), "clientInfo": CLIENT}
         try:
-            found, identifier, cookies = self._wire.begun(Message.request("initialize", asked))
+            found, identifier, cookies = self._wire.begun(Message.request(RequestIds(), "initialize", asked))
         except Rejected as error:
             if error.provider is not None and error.provider.http_status in _NO_POST and self._wire.names_endpoint():
                 text = "the server speaks HTTP+SSE, the transport of MCP's revision of 2024, which is not spoken here"

@@ -152,7 +152,8 @@ def _server(settings: ClientSettings) -> Url:
 def _resource(context: OpenContext, settings: ClientSettings, server: Url) -> tuple[Json, tuple[str, ...]]:
     """Return the server's protected-resource metadata, and the scopes of its challenge."""
     quiet = replace(settings, announces=False, within=_WITHIN, largest=_LARGEST, errors=HTTP_ERRORS)
-    message, session = Message.request("server/discover", {}), Session(MODERN)
+    session = Session(MODERN)
+    message = Message.request(session.ids, "server/discover", {})
     client = HttpClient(context, quiet)
     options: dict[str, Any] = {"json": message.body(session), "headers": message.headers(session), "safe": True, "expect": _ANY}
     challenge = client.request("POST", replace(server, query=""), step="ask for a sign-in", **options).headers.get("www-authenticate", "")

@@ -142,7 +142,7 @@ class Exchanges:
                     if not safe or self._listens:
                         return into(result_of(self._put_off(session, message), message))
             session.mailbox.is_used = True  # the answer may be gone already: the message, which changes nothing, is sent again
-            return self.exchange(http, session, message.again(), into, headers, safe=safe)
+            return self.exchange(http, session, message.again(session.ids), into, headers, safe=safe)
         except JackfieldError as error:
             raise judged(error, session, safe=safe) from error.__cause__
 

@@ -8,6 +8,7 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass, field
@@ -31,9 +32,9 @@ _NAMED_BY = {
     "tasks/update": "taskId",
 }
 """Parameter whose value the field ``Mcp-Name`` repeats, by method."""
-_LEAST_ID = 10**13
-"""Lower bound of an ID, so that all IDs have 14 digits. Some servers accept only numbers, and Lua writes at most 14 digits."""
-_ID = re.compile(r'\s*"?([0-9]{14})(?:\.0+)?"?\s*', re.ASCII)
+_LEAST_ID, _IDS = 10**9, 10**9 + 7
+"""Lower bound and number of IDs, a prime: all have 10 digits and fit 32 bits with a sign, since some servers store no larger numbers."""
+_ID = re.compile(r'\s*"?([0-9]{10})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 PROGRESS = "notifications/progress"
 _QUESTIONS = frozenset({"elicitation/create", "sampling/createMessage"})
@@ -41,6 +42,17 @@ _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
 
 Json = Mapping[str, Any]
+
+
+class RequestIds:
+    """Sequence of IDs of the requests in one session. Each occurs once, and nobody can guess the next one from another."""
+
+    def __init__(self) -> None:
+        self._first, self._step, self._numbers = secrets.randbelow(_IDS), 1 + secrets.randbelow(_IDS - 1), count()
+
+    def next(self) -> int:
+        """Return a new ID."""
+        return _LEAST_ID + (self._first + next(self._numbers) * self._step) % _IDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ class Session:
     """Name and version of the server, as the server states them."""
     cookies: SessionCookies = field(default_factory=SessionCookies, compare=False, repr=False)
     mailbox: Mailbox = field(default_factory=Mailbox, compare=False, repr=False)
+    ids: RequestIds = field(default_factory=RequestIds, compare=False, repr=False)
 
     @property
     def is_modern(self) -> bool:
@@ -77,7 +90,7 @@ TASKS = f"{_META}tasks"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """Request: its method, its parameters, the client's capabilities, and an ID that no server can guess; None for a notification."""
+    """Request: its method, its parameters, the client's capabilities, and an ID that nobody can guess; None for a notification."""
 
     method: str
     params: Json
@@ -85,15 +98,15 @@ class Message:
     offers: Json = field(default_factory=dict)
 
     @classmethod
-    def request(cls, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
-        """Return a request with a new ID. With ``follows``, the server is to report its progress under that ID."""
-        identifier = secrets.randbelow(9 * _LEAST_ID) + _LEAST_ID
+    def request(cls, ids: RequestIds, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
+        """Return a request with the next ID of ``ids``. With ``follows``, the server is to report its progress under that ID."""
+        identifier = ids.next()
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
 
-    def again(self) -> Message:
-        """Return the same request with a new ID."""
-        return Message.request(self.method, {**self.params}, self.offers)
+    def again(self, ids: RequestIds) -> Message:
+        """Return the same request with the next ID of ``ids``."""
+        return Message.request(ids, self.method, {**self.params}, self.offers)
 
     def is_answered_by(self, found: Json) -> bool:
         """Return whether ``found`` answers this message: it has the message's ID, and a result or an error.

@@ -1,4 +1,4 @@
-"""IDs of requests: numbers that nobody can guess, recognised in each form in which servers write a number back."""
+"""IDs of requests: small numbers that nobody can guess, recognised in each form in which servers write a number back."""
 
 from __future__ import annotations
 
@@ -63,25 +63,26 @@ def test_the_id_of_another(tmp_path: Path, name: str, streams: bool) -> None:
 
 @pytest.mark.parametrize("refuses", [
     lambda talk: talk.error(-32600, "id must be an integer", 400), lambda talk: talk.json(b"", 202), lambda talk: talk.json(b"", 500),
+    lambda talk: talk.json({"jsonrpc": "2.0", "id": 2**31 - 1, "result": said("done")}),
 ])  # fmt: skip
 def test_a_server_of_numbers(tmp_path: Path, refuses: Callable[[Talk], object]) -> None:
-    """A server that knows no IDs but numbers of 53 bits is called as any other."""
+    """A server that knows no IDs but numbers of 32 bits with a sign is called as any other."""
     server = ToolServer(legacy=True)
 
     def before(talk: Talk) -> bool:
         number: Any = talk.message.get("id", 1)
-        is_known = type(number) is int and 0 <= number < 2**53
+        is_known = type(number) is int and 0 <= number < 2**31
         if not is_known:
             refuses(talk)
         return not is_known
 
     server.before = before
     with stage(tmp_path, server) as jackfield:
-        results = [call(jackfield, inputs={"text": str(number)}) for number in range(3)]
-    assert [one.status for one in results] == ["succeeded"] * 3
+        results = [call(jackfield, inputs={"text": str(number)}) for number in range(9)]
+    assert [one.status for one in results] == ["succeeded"] * 9
     numbers = [message["id"] for message, _ in server.requests if "id" in message]
     assert len({*numbers}) == len(numbers)
-    assert all(len(str(one)) == 14 for one in numbers)
+    assert all(len(str(one)) == 10 for one in numbers)
 
 
 def test_progress_under_a_token_as_text(tmp_path: Path) -> None:
