@@ -127,6 +127,7 @@ def test_answers_are_json_and_named(client: Client) -> None:
 def test_who_takes_streams_only_is_406(client: Client) -> None:
     """We have none to give."""
     assert client.post("/mcp", message("ping"), Accept="text/event-stream").status == 406
+    assert client.post("/mcp", message("ping"), Accept="").status == 200  # as without it
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml"])
@@ -158,6 +159,17 @@ def test_the_handshake_names_a_session(client: Client) -> None:
     assert "search_actions" in first.json["result"]["instructions"]
     assert client.post("/mcp", message("ping"), Mcp_Session_Id="f" * 32).status == 200
     assert "mcp-session-id" not in client.post("/mcp", message("initialize")).headers
+
+
+@pytest.mark.parametrize("method", ["ping", "initialize", "tools/call", "notifications/cancelled"])
+def test_a_request_of_two_sessions_is_refused(client: Client, method: str) -> None:
+    """A cancellation would find the wrong call. A session that a proxy has written twice is one."""
+    one, other = "a" * 32, "b" * 32
+    asked = message(method, None if method.startswith("notifications/") else 1)
+    for sessions in (f"{one}, {other}", f"{one},x", f"{one},"):
+        answer = client.post("/mcp", asked, Mcp_Session_Id=sessions)
+        assert (answer.status, "more than one session" in answer.json["detail"]) == (400, True)
+    assert "more than one" not in client.post("/mcp", asked, Mcp_Session_Id=f"{one}, {one}").body.decode()
 
 
 def test_a_version_that_is_not_known_is_refused(client: Client) -> None:

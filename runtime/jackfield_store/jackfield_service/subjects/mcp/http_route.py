@@ -55,6 +55,7 @@ _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _CANCEL = "tasks/cancel"
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
 _LINKS = "-url"
+_SESSION_ID = "Mcp-Session-Id"
 _SESSION = re.compile(rf"[0-9a-f]{{32}}(?:{_LINKS})?\Z")
 _SMALL = 64 * 1024
 """Size in bytes up to which a message is searched for a handshake or a cancellation."""
@@ -103,6 +104,7 @@ class Door:
         if body is None and (reading := request.scope.get(READING)) is not None:
             return await self._as_of(reading, request, server, identity)
         check_origin(request, server.settings, server.public_url)
+        _check_session(request)
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body) if body is None else body
@@ -120,7 +122,7 @@ class Door:
             found = await call.answered(exchange, body)
         response = call.response(found)
         if message.get("method") == "initialize" and "result" in json.loads(found.body):
-            response.headers["Mcp-Session-Id"] = f"{secrets.token_hex(16)}{_LINKS if _shows_links(message) else ''}"
+            response.headers[_SESSION_ID] = f"{secrets.token_hex(16)}{_LINKS if _shows_links(message) else ''}"
         return response
 
     async def _as_of(self, reading: int, request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -364,11 +366,24 @@ def _shows_links(message: Mapping[str, Any]) -> bool:
     return isinstance(found, Mapping)
 
 
+def _check_session(request: Request) -> None:
+    """Refuse a request of two sessions, whose cancellation would find the wrong call. A session that a proxy has repeated counts once.
+
+    :raises Problem: 400 for two sessions.
+    """
+    if len(_sessions(request)) > 1:
+        raise Problem(400, f"the header field '{_SESSION_ID}' names more than one session: send the one of your handshake alone")
+
+
+def _sessions(request: Request) -> list[str]:
+    return [*dict.fromkeys(one.strip() for value in request.headers.getlist(_SESSION_ID) for one in value.split(","))]
+
+
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:
     """Return the key of a running request: its caller, the session assigned at the client's handshake, and its ID there. None without a
     session: current clients cancel by disconnecting.
     """
-    session = request.headers.get("mcp-session-id", "")
+    session = "".join(_sessions(request))
     if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
         return None
     return identity.workspace, identity.id, session, identifier

@@ -108,9 +108,11 @@ def _call_of(context: Any) -> CallContext:
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Select the headers for the SDK, without blanks around the values. A client without ``Accept`` accepts anything (RFC 9110). A revision
-    that a proxy has repeated counts once, and an empty one is none."""
+    """Select the headers for the SDK, without blanks around the values. A client without ``Accept``, or with an empty one, accepts anything
+    (RFC 9110). A revision that a proxy has repeated counts once, and an empty one is none.
+    """
     found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED) and name != _VERSION]
+    found = [(name, value) for name, value in found if value or name != b"accept"]
     versions = dict.fromkeys(one.strip() for name, value in headers if name == _VERSION for one in value.split(b","))
     found += [(_VERSION, b", ".join(versions))] if any(versions) else []
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
