@@ -167,6 +167,9 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("pipedrive", "createDeal", {"success": False, "error": "No such pipeline"}),
     ("whatsapp", "updateProfile", {"success": False}),
     ("salesforce", "createRecord", {"id": "1", "success": False, "errors": [{"message": "No"}]}),
+    ("salesforce", "upsertRecord", {"success": False, "errors": [{"errorCode": "X", "message": "No"}]}),
+    ("xero", "createInvoice", {"Invoices": [{"StatusAttributeString": "ERROR", "ValidationErrors": [{"Message": "No"}]}]}),
+    ("perplexity", "createRequest", {"id": "1", "status": "FAILED", "error_message": "No"}),
     ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
 ])  # fmt: skip
 def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
@@ -218,10 +221,14 @@ def test_all_errors_of_a_refusal_are_told(tmp_path: Path, key: str, action: str,
     assert _called(tmp_path, key, row, Answer(body))["error"]["provider"]["message"] == "; ".join(words)
 
 
-def test_a_fault_of_the_system_leaves_a_doubt(tmp_path: Path) -> None:
-    """QuickBooks failed on its own side: what was done is unknown."""
-    row = next(one for one in manifest_of("quickbooks")["actions"] if one["key"] == "createVendor")
-    found = _called(tmp_path, "quickbooks", row, Answer(_fault("10000", "SystemFault"), 200, _LATER))
+@pytest.mark.parametrize(("key", "action", "body"), [
+    ("quickbooks", "createVendor", _fault("10000", "SystemFault")),
+    ("servicenow", "createIncident", {"error": {"message": "Transaction cancelled: maximum execution time exceeded"}, "status": "failure"}),
+])  # fmt: skip
+def test_a_fault_of_the_system_leaves_a_doubt(tmp_path: Path, key: str, action: str, body: Json) -> None:
+    """The provider failed on its own side, and says so in a success: what was done is unknown."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    found = _called(tmp_path, key, row, Answer(body, 200, _LATER))
     assert (found["status"], found["error"]["code"]) == ("in_doubt", "in_doubt")
 
 

@@ -53,6 +53,40 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "sendgrid", "sendMail", 401, {"errors": [{"message": "Maximum credits exceeded"}]}, ("quota_exceeded", ["credits"]),
     ),
     "sendgrid, ended": ("sendgrid", "sendMail", 401, {"errors": [{"message": "The key is invalid"}]}, _ENDED),
+    "paddle": (
+        "paddle", "createTransaction", 400, {"error": {"detail": "Invalid", "errors": [{"field": "items", "message": "none"}]}},
+        ("rejected", ["Invalid", "none"]),
+    ),
+    "webflow": (
+        "webflow", "createItem", 400, {"code": "validation_error", "message": "Invalid", "details": [{"description": "slug is taken"}]},
+        ("rejected", ["Invalid", "slug is taken"]),
+    ),
+    "gemini, of the day": (
+        "gemini", "generateContent", 429,
+        {"error": {"message": "Quota", "details": [{"violations": [{"quotaId": "TokensPerMinute"}, {"quotaId": "RequestsPerDay"}]}]}},
+        ("quota_exceeded", ["PerDay"]),
+    ),
+    "vercel, ended": (
+        "vercel", "listProjects", 403, {"error": {"code": "forbidden", "message": "invalid", "invalidToken": True}}, _ENDED,
+    ),
+    "woocommerce, a key that may only read": (
+        "woocommerce", "createOrder", 401, {"code": "woocommerce_rest_authentication_error", "message": "does not have write permissions."},
+        ("forbidden", ["write"]),
+    ),
+    "woocommerce, before anything was paid": (
+        "woocommerce", "refundOrder", 500, {"code": "woocommerce_rest_cannot_create_order_refund", "message": "Invalid refund amount."},
+        ("rejected", ["amount"]),
+    ),
+    "supabase, rolled back": (
+        "supabase", "insertRows", 500, {"code": "57014", "message": "canceling due to statement timeout"}, ("rejected", ["timeout"]),
+    ),
+    "supabase, a status within another": (
+        "supabase", "listFiles", 400, {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"},
+        ("not_found", ["Bucket"]),
+    ),
+    "sharepoint, full": (
+        "sharepoint", "createFolder", 507, {"error": {"code": "quotaLimitReached", "message": "no room"}}, ("quota_exceeded", ["no room"]),
+    ),
     "whatsapp": (
         "whatsapp", "sendText", 400, {"error": {"message": "(#131009) Parameter", "code": 131009, "error_data": {"details": "no number"}}},
         ("rejected", ["(#131009)", "no number"]),
