@@ -171,6 +171,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("xero", "createInvoice", {"Invoices": [{"StatusAttributeString": "ERROR", "ValidationErrors": [{"Message": "No"}]}]}),
     ("perplexity", "createRequest", {"id": "1", "status": "FAILED", "error_message": "No"}),
     ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
+    ("jotform", "createSubmission", {"responseCode": 400, "message": "Invalid question", "content": ""}),
 ])  # fmt: skip
 def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
     """Where the body says of the whole that it failed, the status does not matter."""
@@ -246,19 +247,28 @@ def test_a_wait_within_a_success_counts(tmp_path: Path, key: str, action: str, b
     assert (found["error"]["code"], found["error"]["retryAfterSeconds"]) == ("rate_limited", pytest.approx(60, abs=2))
 
 
-@pytest.mark.parametrize(("body", "headers", "told"), [
-    ({"code": "rest_post_invalid_page_number", "message": "no such page"}, {}, ("succeeded", True)),
-    ({"code": "rest_invalid_param", "message": "x"}, {}, ("failed", None)),
-    ("<html>Blocked</html>", {"Content-Type": "text/html"}, ("failed", None)), (None, {}, ("failed", None)),
+_FIRST: Mapping[str, tuple[str, Any, Json]] = {
+    "wordpress": ("listPosts", [{"id": 1}], {}),
+    "nocodb": ("listRecords", {"list": [{"Id": 1}], "pageInfo": {"isLastPage": False}}, {"tableId": "t"}),
+}
+"""By service, a list, its first page and its inputs."""
+
+
+@pytest.mark.parametrize(("key", "refusal", "told"), [
+    ("wordpress", Answer({"code": "rest_post_invalid_page_number", "message": "no such page"}, 400), ("succeeded", True)),
+    ("wordpress", Answer({"code": "rest_invalid_param", "message": "x"}, 400), ("failed", None)),
+    ("wordpress", Answer("<html>Blocked</html>", 400, headers={"Content-Type": "text/html"}), ("failed", None)),
+    ("wordpress", Answer(None, 400), ("failed", None)),
+    ("nocodb", Answer({"error": "ERR_INVALID_OFFSET_VALUE", "msg": "Offset value '1' is invalid"}, 422), ("succeeded", True)),
+    ("nocodb", Answer({"error": "ERR_FIELD_NOT_FOUND", "msg": "Field 'x' not found"}, 422), ("failed", None)),
 ])  # fmt: skip
-def test_a_list_ends_by_the_code_of_its_provider(tmp_path: Path, body: Any, headers: dict[str, str], told: tuple[str, bool | None]) -> None:
-    """WordPress says by a code that there is no such page; what else is answered with the same status ends nothing."""
-    pages = [Answer([{"id": 1}]), Answer(body, 400, headers=headers)]
-    with (
-        Provider(lambda number, _request: pages[min(number, 2) - 1]) as provider,
-        running(tmp_path, "wordpress", provider.url) as jackfield,
-    ):
-        result = jackfield.invoke({"connector": "wordpress", "action": "listPosts", "connection": "main", "inputs": {"fetchAll": True}})
+def test_a_list_ends_by_the_code_of_its_provider(tmp_path: Path, key: str, refusal: Answer, told: tuple[str, bool | None]) -> None:
+    """A code says that there is no such page; what else is answered with the same status ends nothing."""
+    action, first, inputs = _FIRST[key]
+    pages = [Answer(first), refusal]
+    with Provider(lambda number, _request: pages[min(number, 2) - 1]) as provider, running(tmp_path, key, provider.url) as jackfield:
+        asked = {**inputs, "fetchAll": True}
+        result = jackfield.invoke({"connector": key, "action": action, "connection": "main", "inputs": asked})
     assert (result.status, result.meta.complete if result.status == "succeeded" else None) == told
 
 

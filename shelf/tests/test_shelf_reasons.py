@@ -118,6 +118,10 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "google-calendar", "listEvents", 410, _google(410, "updatedMinTooLongAgo", "Too far in the past"), ("rejected", ["past"]),
     ),
     "lemlist, ended": ("lemlist", "listCampaigns", 404, {"message": "No user found for this API key"}, ("unauthenticated", ["No user"])),
+    "jotform, ended": ("jotform", "listForms", 200, {"responseCode": 401, "message": "Invalid API key", "content": ""}, _ENDED),
+    "intercom, too slow": (
+        "intercom", "createTicket", 408, {"errors": [{"code": "request_timeout", "message": "Timed out"}]}, ("in_doubt", ["Timed out"]),
+    ),
     "onedrive, full": (
         "onedrive", "createFolder", 507, {"error": {"code": "quotaLimitReached", "message": "No space"}}, ("quota_exceeded", ["space"]),
     ),
