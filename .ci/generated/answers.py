@@ -22,7 +22,7 @@ def failed() -> Json:
 
 def failed_here() -> Json:
     """The member ``failed`` of an action. Its rules come before those of the table of errors."""
-    return _one_or_more(_whole(), _outcomes(), _unready())
+    return _one_or_more(_whole(), _outcomes(), _by_status())
 
 
 def _one_or_more(*rules: Json) -> Json:
@@ -55,11 +55,16 @@ def _whole() -> Json:
     )
 
 
-def _unready() -> Json:
+def _by_status() -> Json:
     return closed(
-        {"status": {"type": "integer", "minimum": 200, "maximum": 299}, "pending": {"const": True}},
-        ["status", "pending"],
-        "With this status, the work has not ended.",
+        {
+            "status": {"type": "integer", "minimum": 200, "maximum": 299},
+            "pending": {"const": True, "description": "The work has not ended."},
+            "absent": {"const": True, "description": "What was asked for is not there: 'not_found'."},
+        },
+        ["status"],
+        "Meaning of this status.",
+        oneOf=[{"required": [name]} for name in ("absent", "pending")],
     )
 
 

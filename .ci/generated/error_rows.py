@@ -18,9 +18,10 @@ def errors(failed: Json) -> Json:
             "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
             "error": {"enum": list(KINDS), "description": "Code of the error."},
             "when": closed(
-                {"member": _POINTER, "equals": {"description": "Its value."}},
-                ["member", "equals"],
-                "Member of the body by which this refusal differs from others of the status or the codes.",
+                {"member": _POINTER, "header": _TEXT, "equals": {"description": "Its value; a header field's is a text."}},
+                ["equals"],
+                "Member of the body, or header field, by which this refusal differs from others of the status or the codes.",
+                oneOf=[{"required": [name]} for name in ("header", "member")],
             ),
             "message": {**_TEXT, "description": "Text that its message has, in whatever case, where others of the status have another."},
             "wait": closed(
@@ -53,11 +54,15 @@ def errors(failed: Json) -> Json:
     )
     return closed(
         {
-            "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
+            "code": {
+                "anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}],
+                "description": "Place of the provider's code in the body of an error, or places of which the first that is there counts.",
+            },
             "message": {
                 "anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}],
                 "description": "Place of its message, or places whose texts together are it.",
             },
+            "messageHeader": {**_TEXT, "description": "Header field that has the message where the body has none."},
             "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
             "failed": failed,
             "rows": {"type": "array", "items": row},

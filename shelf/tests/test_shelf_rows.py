@@ -36,10 +36,14 @@ def _refusal(errors: Json, row: Json) -> Answer:
         if value:
             place = errors.get(member, f"/error/{member}")
             put(body, place if isinstance(place, str) else place[0], value)
-    if "when" in row:
-        put(body, row["when"]["member"], row["when"]["equals"])
+    headers = _LATER if row["error"] in ("rate_limited", "unavailable") else {}
+    when = row.get("when", {})
+    if "member" in when:
+        put(body, when["member"], when["equals"])
+    if "header" in when:
+        headers = {**headers, when["header"]: when["equals"]}
     status = row.get("status", int(code) if code.isdigit() and 400 <= int(code) < 600 else 400)
-    return Answer(body, status, _LATER if row["error"] in ("rate_limited", "unavailable") else {})
+    return Answer(body, status, headers)
 
 
 @pytest.mark.parametrize(("key", "errors", "row"), _ROWS)

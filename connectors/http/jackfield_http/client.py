@@ -395,8 +395,8 @@ class HttpClient(SecretHolder):
         except (ValueError, Unavailable):
             return
         found = body is not None and failed(body)
-        if not found:
-            return
+        if not found or (answer.status >= 300 and not (isinstance(found, Refused) and not found.is_whole)):
+            return  # whoever expects a refusal judges it: the end of a list, or refused items
         if isinstance(found, Pending):
             note_pending(found, exchange.step, safe=exchange.safe)
             return

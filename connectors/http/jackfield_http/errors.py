@@ -54,8 +54,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Row for some refusals of a status or a code. It applies if the body has the value ``equals`` at ``member`` and the message contains
-    ``message``, ignoring case. Omitted members are not checked.
+    """Row for some refusals of a status or a code. It applies if the value at ``member`` of the body, or of the header field ``header``,
+    is ``equals`` and the message contains ``message``, ignoring case. Omitted members are not checked.
     """
 
     row: Row
@@ -64,6 +64,7 @@ class Case:
     member: str | None = None
     equals: Any = None
     message: str = ""
+    header: str | None = None
 
     def fits(self, refusal: Refusal, status: int, code: str | None, message: str | None) -> bool:
         """Return whether this case applies to a refusal with the provider's code and message."""
@@ -72,6 +73,7 @@ class Case:
             and (not self.codes or code in self.codes)
             and self.message.casefold() in (message or "").casefold()
             and (self.member is None or _is_same(find(refusal.body, self.member), self.equals))
+            and (self.header is None or refusal.headers.get(self.header) == self.equals)
         )
 
 
@@ -193,7 +195,9 @@ class HttpErrors:
     - ``rows``: by status, by the provider's code, or by both.
     - ``cases``: rows for some of the refusals of a status or a code; they take precedence.
     - ``code``, ``message``: JSON Pointers into an error's body. Without pointers, or without a message there, the usual members are
-      searched. The message joins all texts at its pointers: items of a list, and members of an object with their names.
+      searched. The first code found counts. The message joins all texts at its pointers: items of a list, and members of an object with
+      their names.
+    - ``message_header``: header field with the message, if the body has none.
     - ``request_id``: names of the header fields with the provider's request ID.
     - ``details``: True to add the further members of an error to a Result. False for an endpoint that answers with credentials.
     - ``proves_success``: a successful status proves that a write took effect although its body cannot be read. False for AWS.
@@ -203,8 +207,9 @@ class HttpErrors:
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
-    code: str | None = None
+    code: str | tuple[str, ...] | None = None
     message: str | tuple[str, ...] | None = None
+    message_header: str | None = None
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
     details: bool = True
@@ -269,12 +274,14 @@ class HttpErrors:
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
         """Return the provider's code and message; None for each that is missing."""
         body, (code, message) = _one(refusal.body), map(_text, refusal.said)
-        found = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
+        found = _first(refusal.body, _places(self.code)) if self.code is not None else _google_reason(body) or _usual_code(body)
         if found is None and self.code is None:
             found = find(refusal.body, "/errors/0/extensions/code")  # GraphQL
-        places = (self.message,) if isinstance(self.message, str) else self.message or ()
-        told = "; ".join(dict.fromkeys(islice((text for place in places for text in _texts(find(refusal.body, place))), _MOST_TEXTS)))
-        return code or _text(found), message or _text(told) or _text(_usual(body, WORDS))
+        texts = (text for place in _places(self.message) for text in _texts(find(refusal.body, place)))
+        told = _text("; ".join(dict.fromkeys(islice(texts, _MOST_TEXTS)))) or _text(_usual(body, WORDS))
+        if told is None and self.message_header is not None:
+            told = _text(refusal.headers.get(self.message_header))
+        return code or _text(found), message or told
 
 
 HTTP_ERRORS = HttpErrors()
@@ -287,6 +294,14 @@ _UNCLEAR = frozenset(range(300, 400)) - {301, 307, 308}
 
 def _sent(status: int) -> Sent:
     return Sent.UNKNOWN if status in _UNCLEAR or (status >= 500 and status != 501) else Sent.REFUSED
+
+
+def _places(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given or ()
+
+
+def _first(body: Any, places: tuple[str, ...]) -> Any:
+    return next((found for place in places if (found := find(body, place)) is not None), None)
 
 
 def _is_throttle(message: str | None) -> bool:
@@ -304,6 +319,7 @@ def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
         return row.wait if stated is None else stated
     found = headers.retry_after_throttle if said is None else said
     found = rate_limits.told_in(refusal.body, headers.get("date")) if found is None else found
+    found = rate_limits.told_by(message or "", headers.get("date")) if found is None else found
     found = row.wait if found is None else found
     return _SECONDARY_WAIT if found is None and message is not None and _SECONDARY.search(message[:_LONGEST]) else found
 

@@ -46,10 +46,12 @@ _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
+_SAID = re.compile(r"\b(?:retry|try again) (?:after|in) ([\w:.+-]{1,40})(?: (second|minute)s?\b)?", re.IGNORECASE)
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
 """Regular expression of a quoted string in a field. An unterminated string takes the rest, so that the search stays linear."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
+_UNITS = {"second": 1.0, "minute": _MINUTE}
 _LONGEST_FIELD = 2000
 
 
@@ -74,6 +76,15 @@ def told_in(body: object, now: str | None) -> float | None:
     """Return the seconds to wait from the usual members of an error's body; None if they state none."""
     values = (*(at_pointer(body, place) for place in _IN_BODY), *_delays(body))
     return next((found for value in values if (found := told(value, now)) is not None), None)
+
+
+def told_by(message: str, now: str | None) -> float | None:
+    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a duration, seconds or minutes;
+    None if it states none.
+    """
+    found = _SAID.search(message[:_LONGEST_FIELD])
+    seconds = None if found is None else told(found[1].rstrip("."), now)
+    return seconds if found is None or seconds is None or found[2] is None else min(seconds * _UNITS[found[2].lower()], LONGEST)
 
 
 def _delays(body: object) -> Iterator[object]:

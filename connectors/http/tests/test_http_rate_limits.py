@@ -124,6 +124,31 @@ def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
         assert (found.value.code, found.value.retry_after) == ("rate_limited", told)
 
 
+@pytest.mark.parametrize(
+    ("message", "wait"),
+    [
+        ("User-rate limit exceeded.  Retry after Thu, 01 Jan 2026 00:00:30 GMT", None),
+        ("User-rate limit exceeded.  Retry after 2026-01-01T00:00:30.500Z (Mail sending)", 30.5),
+        ("Rate limit reached. Please try again in 1.5s. Visit the page of limits.", 1.5),
+        ("Please try again in 20ms.", 0.02),
+        ("Too Many Requests: retry after 35", 35.0),
+        ("Try again in 2 minutes.", 120.0),
+        ("RETRY AFTER 7 seconds", 7.0),
+        ("Try again in a few minutes.", None),
+        ("Retry after that.", None),
+        ("Do not retry", None),
+    ],
+)
+def test_waits_that_the_message_tells(message: str, wait: float | None) -> None:
+    """A throttle whose body has the wait in its words alone is waited for so; a member and a header field are over them."""
+    now = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    for more, fields, told in (({}, now, wait), ({"retry_after": 4}, now, 4.0), ({}, {**now, "Retry-After": "9"}, 9.0)):
+        answer = Answer({"error": {"message": message}, **more}, 429, fields)
+        with Provider([answer]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+            api.get("/x")
+        assert (found.value.code, found.value.retry_after) == ("rate_limited", told)
+
+
 def test_a_refusal_that_is_no_limit_has_no_such_wait() -> None:
     """The member counts for throttles alone."""
     with Provider([Answer({"retry_after": 5}, 400)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:

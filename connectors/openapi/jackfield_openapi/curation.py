@@ -29,7 +29,8 @@ _POINTER: Json = {"type": "string", "pattern": "^/"}
 _ROW: Json = {
     "status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT, "message": {**_TEXT, "minLength": 1},
     "when": {
-        "type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"], "additionalProperties": False,
+        "type": "object", "properties": {"member": _POINTER, "header": {**_TEXT, "minLength": 1}, "equals": {}}, "required": ["equals"],
+        "oneOf": [{"required": ["member"]}, {"required": ["header"]}], "additionalProperties": False,
     },
     "wait": {
         "type": "object", "minProperties": 1, "additionalProperties": False,
@@ -44,8 +45,9 @@ _FAILED: Json = {
     },
     "required": ["member"], "additionalProperties": False,
 }  # fmt: skip
+_SEVERAL: Json = {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}
 ERRORS: Json = {
-    "code": _POINTER, "message": {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}, "requestId": _TEXTS,
+    "code": _SEVERAL, "message": _SEVERAL, "messageHeader": {**_TEXT, "minLength": 1}, "requestId": _TEXTS,
     "failed": {"anyOf": [_FAILED, {"type": "array", "items": _FAILED, "minItems": 1}]},
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
     "doneBefore": {

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, NotFound, Pagination, Sent, Unavailable, current_call
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX
@@ -185,7 +185,8 @@ class BoundCall:
         declared = rules_of(self._binding.get("failed", []))
         self._outcomes = next((Outcomes.from_json(one) for one in declared if "items" in one), None)
         self._whole = [Whole.from_json(one).judged for one in declared if "member" in one and "items" not in one]
-        self._unready = frozenset(one["status"] for one in declared if "status" in one)
+        self._unready = frozenset(one["status"] for one in declared if "status" in one and "pending" in one)
+        self._absent = frozenset(one["status"] for one in declared if "status" in one and "absent" in one)
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
@@ -299,6 +300,8 @@ class BoundCall:
     def _judge(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> None:
         """Refuse an expected response that is no success after all, or not yet."""
         refuse_whole(answer, self._outcomes, given, errors)
+        if answer.status in self._absent:
+            raise NotFound(f"the provider has nothing for '{self._key}' (status {answer.status})", sent=Sent.REFUSED)
         if answer.status in self._unready:
             note_pending(Pending(f"its status is {answer.status}"), self._key, safe=effect == "read")
         if self._graphql:

@@ -44,6 +44,8 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
     }
     if len(plain) < len(given.get("rows", ())):
         changes["cases"] = tuple(_case(each) for each in given["rows"] if _is_case(each))
+    if "messageHeader" in given:
+        changes["message_header"] = given["messageHeader"]
     if "requestId" in given:
         changes["request_id"] = tuple(given["requestId"])
     if "failed" in given:
@@ -78,7 +80,9 @@ def _is_case(given: Json) -> bool:
 def _case(given: Json) -> Case:
     when = given.get("when", {})
     codes = tuple(given.get("codes", ()))
-    return Case(_row(given), given.get("status"), codes, when.get("member"), when.get("equals"), given.get("message", ""))
+    return Case(
+        _row(given), given.get("status"), codes, when.get("member"), when.get("equals"), given.get("message", ""), when.get("header")
+    )
 
 
 def failing(given: Json | list[Json]) -> Failed:

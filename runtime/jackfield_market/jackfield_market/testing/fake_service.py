@@ -312,9 +312,9 @@ class FakeService:
         about = self._given.get("http", {}).get("errors", {})
         row: Json = next((one for one in about.get("rows", ()) if one["error"] == "unauthenticated" and one.get("codes")), {})
         body: dict[str, Any] = {}
-        place = about.get("message", "/message")
-        put(body, place if isinstance(place, str) else place[0], "the credentials are wrong")
-        put(body, about.get("code", "/code"), row.get("codes", ["unauthorized"])[0])
+        for name, said in (("message", "the credentials are wrong"), ("code", row.get("codes", ["unauthorized"])[0])):
+            place = about.get(name, f"/{name}")
+            put(body, place if isinstance(place, str) else place[0], said)
         for place in _verdicts(about):
             put(body, place, False)
             return Answer(body, row.get("status", 200 if row else 401))
