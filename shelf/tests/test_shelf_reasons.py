@@ -139,6 +139,17 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": {"code": 403, "message": "Quota exceeded for limit 'Queries per day'", "errors": [{"reason": "rateLimitExceeded"}]}},
         ("quota_exceeded", ["per day"]),
     ),
+    "bitbucket": (
+        "bitbucket", "addComment", 400,
+        {"type": "error", "error": {"message": "Bad request", "fields": {"content": ["required key not provided"]}}},
+        ("rejected", ["Bad request", "content: required key"]),
+    ),
+    "contentful": (
+        "contentful", "createEntry", 422,
+        {"sys": {"id": "ValidationFailed"}, "message": "Validation error", "details": {"errors": [{"details": "A title is required"}]}},
+        ("rejected", ["Validation error", "A title is required"]),
+    ),
+    "datadog": ("datadog", "createMonitor", 400, {"errors": ["No such query", "No name"]}, ("rejected", ["No such query", "No name"])),
     "freshdesk": (
         "freshdesk", "createTicket", 400, {"description": "Validation failed", "errors": [{"field": "email", "message": "No address"}]},
         ("rejected", ["Validation failed", "No address"]),
