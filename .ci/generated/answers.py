@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from generated.conditions import condition
 from generated.words import ACTION_KEY, Json, closed
 from jackfield_http.paging import Kind
 
@@ -12,7 +13,6 @@ _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _STATUS: Json = {"type": "integer", "minimum": 300, "maximum": 599}
-_VALUE: Json = {"type": ["string", "number", "boolean"]}
 
 
 def failed() -> Json:
@@ -22,7 +22,7 @@ def failed() -> Json:
 
 def failed_here() -> Json:
     """The member ``failed`` of an action. Its rules come before those of the table of errors."""
-    return _one_or_more(_whole(), _outcomes(), _by_status())
+    return _one_or_more(_whole(), _outcomes(), _by_status(), _beside())
 
 
 def _one_or_more(*rules: Json) -> Json:
@@ -36,12 +36,7 @@ def _one_or_more(*rules: Json) -> Json:
 def _whole() -> Json:
     return closed(
         {
-            "member": _POINTER,
-            "equals": {
-                "anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}],
-                "description": "Its value, or one of several.",
-            },
-            "contains": {**_TEXT, "description": "Text that it has, in whatever case."},
+            **condition(),
             "code": {**_POINTER, "description": "Place of the provider's code, if it is not that of other errors."},
             "message": {**_POINTER, "description": "Place of its message, if it is not that of other errors."},
             "onlyWarns": {"const": True, "description": "It was carried out: something beside it failed."},
@@ -49,6 +44,7 @@ def _whole() -> Json:
                 "const": True,
                 "description": "The work has not ended: a read is repeated and 'unavailable', a change succeeds with a warning.",
             },
+            "absent": {"const": True, "description": "What was asked for does not exist: 'not_found'."},
         },
         ["member"],
         "The response reports a failure if this member has this value or text; without one, if it is there and not empty, false or 0.",
@@ -60,11 +56,24 @@ def _by_status() -> Json:
         {
             "status": {"type": "integer", "minimum": 200, "maximum": 299},
             "pending": {"const": True, "description": "The work has not ended."},
-            "absent": {"const": True, "description": "What was asked for is not there: 'not_found'."},
+            "absent": {"const": True, "description": "What was asked for does not exist."},
         },
         ["status"],
-        "Meaning of this status.",
-        oneOf=[{"required": [name]} for name in ("absent", "pending")],
+        "What this status of success says.",
+        anyOf=[{"required": ["pending"]}, {"required": ["absent"]}],
+    )
+
+
+def _beside() -> Json:
+    return closed(
+        {
+            "status": _STATUS,
+            **condition(),
+            "message": {**_POINTER, "description": "Place of its message."},
+            "onlyWarns": {"const": True},
+        },
+        ["status", "member", "onlyWarns"],
+        "A refusal with this status and member says that the request was carried out: something beside it failed.",
     )
 
 
@@ -76,11 +85,7 @@ def _outcomes() -> Json:
                 "pattern": "^(/|$)",
                 "description": "List or object of outcomes; of refusals if there is no 'member'.",
             },
-            "member": {**_POINTER, "description": "Member of an item that says that it was refused."},
-            "equals": {
-                **_VALUE,
-                "description": "The value that says so. Without it, any does that is not empty, false or 0.",
-            },
+            **condition(),
             "code": {**_POINTER, "description": "The provider's code within an item."},
             "message": {**_POINTER, "description": "Its message."},
             "field": {**_POINTER, "description": "The name of the field at fault."},
@@ -125,6 +130,7 @@ def paging() -> Json:
             "step": {**_POINTER, "description": "Number by which offsets grow, if pages may have fewer items; with 'totalEnds'."},
             "lastHeader": {**_FIELD, "description": "Header field with the number of the last page, or with true on it; of kind 'page'."},
             "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
+            "absentEnds": {"const": True, "description": "A page without its list is empty; of kind 'page' or 'offset'."},
             "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
             "total": {**_POINTER, "description": "Number of items of the whole list."},
             "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from generated.conditions import TESTS, condition
 from generated.words import Json, closed
 from jackfield_http.bindings.error_rows import KINDS, SENT
 
@@ -18,10 +19,13 @@ def errors(failed: Json) -> Json:
             "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
             "error": {"enum": list(KINDS), "description": "Code of the error."},
             "when": closed(
-                {"member": _POINTER, "header": _TEXT, "equals": {"description": "Its value; a header field's is a text."}},
-                ["equals"],
-                "Member of the body, or header field, by which this refusal differs from others of the status or the codes.",
-                oneOf=[{"required": [name]} for name in ("header", "member")],
+                {
+                    "header": {**_TEXT, "description": "Header field, in place of a member of the body."},
+                    **condition(),
+                },
+                [],
+                "Member of the body by which this refusal differs from others of the status or the codes.",
+                allOf=[{"anyOf": [{"required": [name]} for name in names]} for names in (("member", "header"), TESTS)],
             ),
             "message": {**_TEXT, "description": "Text that its message has, in whatever case, where others of the status have another."},
             "wait": closed(

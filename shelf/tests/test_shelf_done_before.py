@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.testing import Answer, Provider
+from jackfield_market.testing.fake_service import place_of_words
 from shelved import manifest_of, put, running, services
 
 Json = dict[str, Any]
@@ -26,9 +27,8 @@ def _refusal(errors: Mapping[str, Any], row: Mapping[str, Any], code: str) -> An
     """Return the refusal that a row names, in the provider's form."""
     body: Json = {}
     status = row.get("status", int(code) if code.isdigit() and len(code) == 3 else 404)
-    put(body, errors.get("code", "/error/code"), code)
-    message = errors.get("message", "/error/message")
-    put(body, message if isinstance(message, str) else message[0], f"Bad Request: {row.get('message', 'gone')}")
+    put(body, place_of_words(errors, "code"), code)
+    put(body, place_of_words(errors, "message"), f"Bad Request: {row.get('message', 'gone')}")
     if "code" not in errors and code:  # Google's
         body["error"] = {"code": status, "errors": [{"reason": code}], "message": "gone"}
     return Answer(body, status)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield.testing import Answer, Provider
+from jackfield_market.testing.fake_service import place_of_words
 from shelved import manifest_of, put, running, services
 
 Json = dict[str, Any]
@@ -31,17 +32,18 @@ assert len(_ROWS) > 40
 def _refusal(errors: Json, row: Json) -> Answer:
     """Return the refusal that a row is about, in the provider's form."""
     body: Json = {}
+    headers = _LATER if row["error"] in ("rate_limited", "unavailable") else {}
     code = (row.get("codes") or [""])[0]
     for member, value in (("code", code), ("message", row.get("message", ""))):
         if value:
-            place = errors.get(member, f"/error/{member}")
-            put(body, place if isinstance(place, str) else place[0], value)
-    headers = _LATER if row["error"] in ("rate_limited", "unavailable") else {}
-    when = row.get("when", {})
-    if "member" in when:
-        put(body, when["member"], when["equals"])
-    if "header" in when:
-        headers = {**headers, when["header"]: when["equals"]}
+            put(body, place_of_words(errors, member), value)
+    if "when" in row:
+        value = row["when"].get("equals", row["when"].get("contains", True))
+        value = value[0] if isinstance(value, list) else value
+        if "header" in row["when"]:
+            headers = {**headers, row["when"]["header"]: str(value)}
+        else:
+            put(body, row["when"]["member"], value)
     status = row.get("status", int(code) if code.isdigit() and 400 <= int(code) < 600 else 400)
     return Answer(body, status, headers)
 

@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
-from jackfield_http.bindings.error_rows import rules_of
+from jackfield_http.bindings.error_rows import listed
 from jackfield_openapi.shelf.services import read_service
 from shelved import manifest_of, put, running, services
 
@@ -21,13 +21,12 @@ def _rules() -> Iterator[Any]:
     """Yield each rule of an action, and that of a file with the file's first action, with each of its values."""
     for key in services():
         manifest = manifest_of(key)
-        shared = rules_of(manifest["http"].get("errors", {}).get("failed", []))
+        shared = listed(manifest["http"].get("errors", {}).get("failed", []))
         for row in manifest["actions"]:
-            for rule in [*rules_of(row["http"].get("failed", [])), *shared]:
+            for rule in [*listed(row["http"].get("failed", [])), *shared]:
                 if "items" not in rule:
                     values = rule.get("equals", rule.get("contains", True))
-                    listed = values if isinstance(values, list) else [values]
-                    yield from (pytest.param(key, row, rule, one, id=f"{key}-{row['key']}-{one}") for one in listed)
+                    yield from (pytest.param(key, row, rule, one, id=f"{key}-{row['key']}-{one}") for one in listed(values))
             shared = []
 
 

@@ -39,13 +39,14 @@ from jackfield_http.errors import Failed, HttpErrors, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
-from jackfield_http.outcomes import Pending, Refused, note_pending
+from jackfield_http.outcomes import Refused
 from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import signatures
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
+from jackfield_http.verdicts import Remark
 from jackfield_http.version import VERSION
 from jackfield_http.wire import open_wire
 
@@ -395,10 +396,10 @@ class HttpClient(SecretHolder):
         except (ValueError, Unavailable):
             return
         found = body is not None and failed(body)
-        if not found or (answer.status >= 300 and not (isinstance(found, Refused) and not found.is_whole)):
-            return  # whoever expects a refusal judges it: the end of a list, or refused items
-        if isinstance(found, Pending):
-            note_pending(found, exchange.step, safe=exchange.safe)
+        if not found or (answer.status >= 300 and not (isinstance(found, Refused) and found.entries)):
+            return  # a status that the caller expects, such as the end of a list
+        if isinstance(found, Remark):
+            found.note(exchange.step, safe=exchange.safe)
             return
         if isinstance(found, Refused) and not found.is_whole:
             if (call := current_call()) is not None:

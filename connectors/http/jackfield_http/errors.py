@@ -22,10 +22,11 @@ from jackfield.connector import (
 )
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http import rate_limits
+from jackfield_http.conditions import Condition
 from jackfield_http.headers import Headers
-from jackfield_http.outcomes import Verdict
 from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find
+from jackfield_http.verdicts import Verdict
 
 _LONGEST = 1000
 """Maximum number of characters of a provider's message in an error."""
@@ -54,17 +55,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Row for some refusals of a status or a code. It applies if the value at ``member`` of the body, or of the header field ``header``,
-    is ``equals`` and the message contains ``message``, ignoring case. Omitted members are not checked.
+    """Row for some refusals of a status or a code. It applies if the body, or else the header field ``header``, meets the condition
+    ``when``, and the message contains ``message``, ignoring case. Omitted members are not checked.
     """
 
     row: Row
     status: int | None = None
     codes: tuple[str, ...] = ()
-    member: str | None = None
-    equals: Any = None
-    message: str = ""
+    when: Condition | None = None
     header: str | None = None
+    message: str = ""
 
     def fits(self, refusal: Refusal, status: int, code: str | None, message: str | None) -> bool:
         """Return whether this case applies to a refusal with the provider's code and message."""
@@ -72,8 +72,7 @@ class Case:
             self.status in (None, status)
             and (not self.codes or code in self.codes)
             and self.message.casefold() in (message or "").casefold()
-            and (self.member is None or _is_same(find(refusal.body, self.member), self.equals))
-            and (self.header is None or refusal.headers.get(self.header) == self.equals)
+            and (self.when is None or self.when.holds(refusal.body if self.header is None else refusal.headers.get(self.header)))
         )
 
 
@@ -322,11 +321,6 @@ def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
     found = rate_limits.told_by(message or "", headers.get("date")) if found is None else found
     found = row.wait if found is None else found
     return _SECONDARY_WAIT if found is None and message is not None and _SECONDARY.search(message[:_LONGEST]) else found
-
-
-def _is_same(found: Any, value: Any) -> bool:
-    """Return whether two JSON values are equal. Unlike in Python, true differs from 1."""
-    return isinstance(found, bool) is isinstance(value, bool) and bool(found == value)
 
 
 def is_graphql_error(body: Any) -> bool:

@@ -1,19 +1,21 @@
-"""Successful responses that report a failure: of the whole request, of some items, or of a side effect."""
+"""Responses with an outcome for each item: the refused items, and whether any item was carried out."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import FailedEntry, JackfieldError, Sent, Unavailable, current_call, pointer
+from jackfield.connector import FailedEntry, JackfieldError, pointer
 from jackfield.kernel.dataclass import dataclass
+from jackfield_http.conditions import Condition
 from jackfield_http.pointers import find
 
 _LONGEST = 200
 """Maximum number of characters of an entry's message."""
 _MOST_KINDS = 20
 """Maximum number of items whose errors are built to find the error of the whole answer."""
+
+_NAMED = {"items", "code", "message", "field", "input", "beside", "index"}
 
 Json = Mapping[str, Any]
 
@@ -44,99 +46,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """Work that a response reports as unfinished; ``text`` says by which member."""
-
-    text: str
-
-
-def note_pending(found: Pending, step: str, *, safe: bool) -> None:
-    """Warn that the work which a request began goes on.
-
-    :raises Unavailable: if the request is ``safe``: it reads the result of that work.
-    """
-    if safe:
-        raise Unavailable(f"what '{step}' reads is not ready: {found.text}", hint="Read it again later.", sent=Sent.REFUSED)
-    if (call := current_call()) is not None:
-        call.unfinished(f"'{step}' has begun, and goes on: {found.text}")
-
-
-Verdict = bool | Mapping[str, Any] | Refused | Pending
-"""Judgement of a response: True or the member with the errors for a failure, the refused items, unfinished work, or False."""
-
-
-def strongest(verdicts: Iterator[Verdict]) -> Verdict:
-    """Return the verdict that counts: the first failure of the whole request, else unfinished work, else all refused items together."""
-    found = [one for one in verdicts if one]
-    partial = [one for one in found if isinstance(one, Refused) and not one.is_whole]
-    other = [one for one in found if one not in partial]
-    if other:
-        return next((one for one in other if not isinstance(one, Pending)), other[0])
-    return Refused(tuple(entry for one in partial for entry in one.entries), (), is_whole=False) if partial else False
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """Rule about a response as a whole, from the member ``failed`` of a manifest.
-
-    - ``member``: JSON Pointer of the member that reports the failure: by one of the ``values``, or by containing ``contains``, ignoring
-      case; without both, by being present and not empty, false or 0.
-    - ``code``, ``message``: JSON Pointers of the provider's words, if they differ from those of other errors.
-    - ``only_warns``: the request was carried out, and only a side effect of it failed.
-    - ``pending``: the work was begun and has not ended.
-    """
-
-    member: str
-    values: tuple[Any, ...] = ()
-    contains: str = ""
-    code: str | None = None
-    message: str | None = None
-    only_warns: bool = False
-    pending: bool = False
-
-    @classmethod
-    def from_json(cls, given: Json) -> Whole:
-        """Return the rule that a manifest declares."""
-        equals = given.get("equals", [])
-        values = tuple(equals) if isinstance(equals, list) else (equals,)
-        flags = {"only_warns": given.get("onlyWarns", False), "pending": given.get("pending", False)}
-        return cls(given["member"], values, given.get("contains", ""), given.get("code"), given.get("message"), **flags)
-
-    def judged(self, body: Any) -> Verdict:
-        """Return the failure, the warning or the unfinished work that a response reports; False if it reports none of them."""
-        found = find(body, self.member)
-        if not self._holds(found):
-            return False
-        words = (None if self.code is None else find(body, self.code), None if self.message is None else find(body, self.message))
-        if self.pending:
-            return Pending(f"'{self.member}' is {_shown(found)}")
-        if self.only_warns:
-            text = words[1] if isinstance(words[1], str) else found if isinstance(found, str) else f"is {_shown(found)}"
-            return Refused((FailedEntry(self.member, text[:_LONGEST]),), (), is_whole=False)
-        return Refused((), ((body, words),), is_whole=True, verdict=f"'{self.member}' is {_shown(found)}")
-
-    def _holds(self, found: Any) -> bool:
-        if self.values:
-            return any(_is_same(found, value) for value in self.values)
-        if self.contains:
-            return isinstance(found, str) and self.contains.casefold() in found.casefold()
-        return bool(found)
-
-
-def _is_same(found: Any, value: Any) -> bool:
-    return found is value if isinstance(value, bool) else bool(found == value)
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[:_LONGEST]
-
-
-@dataclass(frozen=True, slots=True)
 class Outcomes:
     """Places of each item's outcome in an answer, from the member ``failed`` of a manifest.
 
-    - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``member`` is the place within an item that
-      marks it as refused: by the value ``equals``, or else by being present and not empty. Without ``member``, each item was refused.
+    - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``refused`` is the condition that a refused
+      item meets. Without it, each item was refused.
     - ``beside``: JSON Pointer of the list of carried-out items. ``index``: place of an item's position in the inputs. From either, a list
       of only refusals shows whether all items were refused.
     - ``mixed``: statuses of refusals that also have such a list, if only some items were refused.
@@ -145,8 +59,7 @@ class Outcomes:
     """
 
     items: str
-    member: str | None = None
-    equals: Any = None
+    refused: Condition | None = None
     code: str | None = None
     message: str | None = None
     field: str | None = None
@@ -159,8 +72,9 @@ class Outcomes:
     @classmethod
     def from_json(cls, given: Json) -> Outcomes:
         """Return the outcomes that a manifest declares."""
-        named = {name: value for name, value in given.items() if name not in ("onlyWarns", "mixed")}
-        return cls(**named, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
+        named = {name: given[name] for name in _NAMED & given.keys()}
+        refused = Condition.from_json(given) if "member" in given else None
+        return cls(**named, refused=refused, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
 
     def judged(self, body: Any, inputs: Json) -> Refused | bool:
         """Return the refused items; False if no item was refused, or the answer has no list or object of items."""
@@ -179,12 +93,7 @@ class Outcomes:
         return Refused(entries, faults, self._is_whole(body, listed, places, count))
 
     def _is_refused(self, item: Any) -> bool:
-        if self.member is None:
-            return item not in (None, "", {}, [])
-        found = find(item, self.member)
-        if self.equals is None:
-            return bool(found)
-        return _is_same(found, self.equals)
+        return item not in (None, "", {}, []) if self.refused is None else self.refused.holds(item)
 
     def _place(self, listed: list[Any], number: int, count: int | None) -> int | None:
         """Return the position of an item's input; None for an unknown position."""
@@ -192,12 +101,12 @@ class Outcomes:
             found = find(listed[number], self.index)
             is_place = type(found) is int and found >= 0 and (count is None or found < count)
             return found if is_place else None
-        return number if self.member is not None and len(listed) == count else None
+        return number if self.refused is not None and len(listed) == count else None
 
     def _is_whole(self, body: Any, listed: list[Any], places: list[int | None], count: int | None) -> bool:
         if self.only_warns:
             return False
-        if self.member is not None:
+        if self.refused is not None:
             return len(places) == len(listed) and (count is None or len(listed) >= count)
         if self.beside is not None:
             return not find(body, self.beside)

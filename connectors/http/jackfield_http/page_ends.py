@@ -56,6 +56,10 @@ class Declared(Protocol):
         """True if an empty page is the last, even if it names a next page."""
 
     @property
+    def absent_ends(self) -> bool:
+        """True if a counted page without its list is empty."""
+
+    @property
     def partial(self) -> str | None:
         """JSON Pointer of a member that is true if a page lacks items of its list; None if no such member is declared."""
 
@@ -221,7 +225,7 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
     if is_last or (pages.total_ends and _has_all(pages, body, position + (step or count))):
         return END
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
-        return _no_list(pages)
+        return END if pages.absent_ends and items is None else _no_list(pages)
     if step is not None or is_last is False:
         return Following(str(position + (step or 1)))
     if flag is not None and (not items or more is None):

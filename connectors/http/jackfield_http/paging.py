@@ -63,12 +63,13 @@ class Pages:
     size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at a member that is true there.
     ``header`` names the response header field with the token. ``ends`` are statuses of a later page that end the list, with the provider's
     code for an ambiguous status: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a provider refuses to return more of the
-    list, which is then incomplete. With ``empty_ends``, an empty page is the last, even if it names a next page. ``partial`` points at a
-    member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items of the whole list, of which the
-    provider returns at most ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points at the number by which
-    offsets grow, if a page may have fewer items. ``last_header`` names the header field with the number of the last page, or with "true" on
-    the last page: an earlier empty page does not end the list. ``under`` is the path that contains pages, if it differs from the list's
-    own. With ``is_assumed``, paging by ``Link`` is assumed, so a response without ``Link`` may not be the last.
+    list, which is then incomplete. With ``empty_ends``, an empty page is the last, even if it names a next page; with ``absent_ends``, a
+    counted page without its list is empty. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total``
+    points at the number of items of the whole list, of which the provider returns at most ``most``; with ``total_ends``, a list by offset
+    ends after that number. ``step`` points at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the
+    header field with the number of the last page, or with "true" on the last page: an earlier empty page does not end the list. ``under``
+    is the path that contains pages, if it differs from the list's own. With ``is_assumed``, paging by ``Link`` is assumed, so a response
+    without ``Link`` may not be the last.
     """
 
     kind: Kind
@@ -86,6 +87,7 @@ class Pages:
     header: str = ""
     cuts: tuple[End, ...] = ()
     empty_ends: bool = False
+    absent_ends: bool = False
     partial: str | None = None
     total: str | None = None
     most: int | None = None
@@ -120,7 +122,8 @@ class Pages:
         kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
         parameter = row.get("input", pagination.token_input)
-        ends = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
+        ends: dict[str, Any] = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ()))}
+        ends |= {"empty_ends": row.get("emptyEnds", False), "absent_ends": row.get("absentEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
         told = {name: row.get(name) for name in ("last", "partial", "total", "most", "step")}
         told |= {"header": row.get("header", ""), "last_header": row.get("lastHeader", "")}

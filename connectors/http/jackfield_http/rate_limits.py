@@ -50,6 +50,8 @@ _SAID = re.compile(r"\b(?:retry|try again) (?:after|in) ([\w:.+-]{1,40})(?: (sec
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
 """Regular expression of a quoted string in a field. An unterminated string takes the rest, so that the search stays linear."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
+_REGAINED = re.compile(r'"estimated_time_to_regain_access"\s*:\s*(\d{1,6})')
+"""Regular expression of the minutes until Meta accepts requests again; 0 if no limit is used up."""
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _UNITS = {"second": 1.0, "minute": _MINUTE}
 _LONGEST_FIELD = 2000
@@ -130,6 +132,8 @@ def wait(find: Find, *, is_throttled: bool) -> float | None:
 def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
     """Yield each limit's remaining requests, and the seconds until its window ends."""
     yield from _structured(find)
+    minutes = [float(one) for one in _REGAINED.findall((find("x-business-use-case-usage") or "")[:_LONGEST_FIELD])]
+    yield from ((0.0, _bounded(each * _MINUTE)) for each in minutes if each)
     for prefix in _PREFIXES:
         for scope in _SCOPES:
             lefts = _numbers(find(f"{prefix}-remaining{scope}"))

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from http_rig import attempt
-from jackfield.connector import Gone, Since
+from jackfield.connector import Gone, NotFound, Since
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http.bindings.connector import BoundInputs, bound
 from polled_source import missed
@@ -72,6 +72,14 @@ def test_a_list_with_times_is_read_from_where_it_was() -> None:
     assert ([event.key for event in second.events], second.more, second.next) == (["3"], False, {"at": 120.0})
     _, (query,) = _steps(answers[2:], "changed", Since(100.0, {"at": 120.0}, 600.0))
     assert query == {"since": "1970-01-01T00:02:00.000Z", "kind": "all"}
+
+
+def test_a_time_that_is_too_old_is_left_behind() -> None:
+    """The provider refuses it for good: what changed since is lost, which is told once, and the next poll begins now."""
+    (page,), _ = _steps([Answer({}, 410)], "changed", Since(100.0, {"at": 120.0}, 500.0))
+    assert (page.events, page.next, "what changed until now is lost" in str(page.unknown)) == ([], {"at": 500.0}, True)
+    with pytest.raises(NotFound):
+        _steps([Answer({}, 404)], "changed", Since(100.0, {"at": 120.0}, 500.0))
 
 
 def test_a_cursor_begins_with_what_comes() -> None:

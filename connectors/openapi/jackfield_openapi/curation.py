@@ -26,11 +26,14 @@ _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
+_CONDITION: Json = {"member": _POINTER, "equals": {}, "unless": {}, "contains": {**_TEXT, "minLength": 1}, "without": _POINTER}
 _ROW: Json = {
     "status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT, "message": {**_TEXT, "minLength": 1},
     "when": {
-        "type": "object", "properties": {"member": _POINTER, "header": {**_TEXT, "minLength": 1}, "equals": {}}, "required": ["equals"],
-        "oneOf": [{"required": ["member"]}, {"required": ["header"]}], "additionalProperties": False,
+        "type": "object", "properties": {**_CONDITION, "header": {**_TEXT, "minLength": 1}}, "additionalProperties": False,
+        "allOf": [
+            {"anyOf": [{"required": [name]} for name in names]} for names in (("member", "header"), ("equals", "unless", "contains"))
+        ],
     },
     "wait": {
         "type": "object", "minProperties": 1, "additionalProperties": False,
@@ -40,8 +43,8 @@ _ROW: Json = {
 _FAILED: Json = {
     "type": "object",
     "properties": {
-        "member": _POINTER, "equals": {}, "contains": {**_TEXT, "minLength": 1}, "code": _POINTER, "message": _POINTER,
-        "onlyWarns": {"const": True}, "pending": {"const": True},
+        **_CONDITION, "code": _POINTER, "message": _POINTER,
+        "onlyWarns": {"const": True}, "pending": {"const": True}, "absent": {"const": True},
     },
     "required": ["member"], "additionalProperties": False,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
 _POINTERS = ("response", "items", "more", "last", "partial", "total", "step")
-NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "lastHeader", "continue")
+NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "absentEnds", "most", "totalEnds", "lastHeader", "continue")
 
 Json = dict[str, Any]
 
@@ -86,7 +86,9 @@ def _end_fault(kind: object, pages: Json) -> str | None:
 
 
 def _last_fault(kind: object, pages: Json) -> str | None:
-    """Return the fault in an overlay's declaration of a last page in ``step`` or ``lastHeader``; None without a fault."""
+    """Return the fault in an overlay's declaration of a last page in ``step``, ``lastHeader`` or ``absentEnds``; None without a fault."""
+    if "absentEnds" in pages and not (pages["absentEnds"] is True and kind in ("page", "offset")):
+        return "'absentEnds' may be true, for the kinds 'page' and 'offset'; of the others, an empty page may leave out its list"
     if "step" in pages and "totalEnds" not in pages:
         return "'step' needs 'totalEnds': an empty page does not end a list whose offsets have gaps"
     if "lastHeader" in pages and not (kind == "page" and is_token(str(pages["lastHeader"]))):

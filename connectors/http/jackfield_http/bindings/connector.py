@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, NotFound, Pagination, Sent, Unavailable, current_call
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX
@@ -24,7 +24,7 @@ from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
-from jackfield_http.bindings.error_rows import errors_of, rules_of
+from jackfield_http.bindings.error_rows import errors_of, listed
 from jackfield_http.bindings.fixed_query import FixedQuery
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
@@ -40,6 +40,7 @@ from jackfield_http.bindings.responses import (
     position,
     refuse_empty,
     refuse_whole,
+    warn_beside,
 )
 from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
@@ -48,10 +49,11 @@ from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
-from jackfield_http.outcomes import Outcomes, Pending, Whole, note_pending, strongest
+from jackfield_http.outcomes import Outcomes
 from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
+from jackfield_http.verdicts import Remark, Rule, strongest
 
 _NEXT_PAGE = "nextPage"
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -182,11 +184,10 @@ class BoundCall:
         self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
         self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
-        declared = rules_of(self._binding.get("failed", []))
+        declared = listed(self._binding.get("failed", []))
         self._outcomes = next((Outcomes.from_json(one) for one in declared if "items" in one), None)
-        self._whole = [Whole.from_json(one).judged for one in declared if "member" in one and "items" not in one]
-        self._unready = frozenset(one["status"] for one in declared if "status" in one and "pending" in one)
-        self._absent = frozenset(one["status"] for one in declared if "status" in one and "absent" in one)
+        self._whole = [Rule.from_json(one).judged for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
+        self._of_status = {one["status"]: one for one in declared if "status" in one}
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
@@ -224,7 +225,8 @@ class BoundCall:
             effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
             options = self._options(client, request, effect, given) | ({"expect": later} if later else {})
             answer = client.request(request.method, url, **options)
-            self._judge(answer, given, client.errors, effect)
+            if self._is_warned(answer, given, client.errors, effect):
+                return BoundOutput.of({})
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
         if pages is not None and later and pages.is_over(answer, client.errors):
@@ -294,18 +296,23 @@ class BoundCall:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
         usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given, client.errors)}
-        mixed = () if self._outcomes is None else self._outcomes.mixed
+        mixed = [*(() if self._outcomes is None else self._outcomes.mixed), *(status for status in self._of_status if status >= 300)]
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
-    def _judge(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> None:
-        """Refuse an expected response that is no success after all, or not yet."""
+    def _is_warned(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> bool:
+        """Refuse an expected response that is no success after all, or not yet. Return whether it is a refusal of something beside the
+        request, which has no output.
+        """
         refuse_whole(answer, self._outcomes, given, errors)
-        if answer.status in self._absent:
-            raise NotFound(f"the provider has nothing for '{self._key}' (status {answer.status})", sent=Sent.REFUSED)
-        if answer.status in self._unready:
-            note_pending(Pending(f"its status is {answer.status}"), self._key, safe=effect == "read")
+        rule = self._of_status.get(answer.status)
+        if rule is not None and answer.status >= 300:
+            warn_beside(answer, rule, self._key, errors)
+            return True
+        if rule is not None:
+            Remark(f"its status is {answer.status}", "pending" in rule, "absent" in rule).note(self._key, safe=effect == "read")
         if self._graphql:
             judge(answer, self._key, effect)
+        return False
 
     def _failed(self, given: Json, errors: HttpErrors) -> Failed | None:
         """Return the function that detects failures in successful responses: for GraphQL by its errors, then by the rules of the binding

@@ -17,8 +17,9 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield_http.conditions import Condition
 from jackfield_http.errors import HTTP_ERRORS, Case, DoneBefore, Failed, HttpErrors, Key, Row
-from jackfield_http.outcomes import Whole, strongest
+from jackfield_http.verdicts import Rule, strongest
 
 KINDS: Mapping[str, type[JackfieldError]] = {
     kind.code: kind for kind in (Conflict, Forbidden, NotFound, QuotaExceeded, RateLimited, Rejected, Unauthenticated, Unavailable)
@@ -39,9 +40,7 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
     """
     plain = [each for each in given.get("rows", ()) if not _is_case(each)]
     rows = {key: row for each in reversed(plain) for key, row in _rows(each)}
-    changes: dict[str, Any] = {
-        name: tuple(given[name]) if isinstance(given[name], list) else given[name] for name in _PLACES & given.keys()
-    }
+    changes: dict[str, Any] = {name: tuple(listed(given[name])) for name in _PLACES & given.keys()}
     if len(plain) < len(given.get("rows", ())):
         changes["cases"] = tuple(_case(each) for each in given["rows"] if _is_case(each))
     if "messageHeader" in given:
@@ -78,19 +77,18 @@ def _is_case(given: Json) -> bool:
 
 
 def _case(given: Json) -> Case:
-    when = given.get("when", {})
-    codes = tuple(given.get("codes", ()))
-    return Case(
-        _row(given), given.get("status"), codes, when.get("member"), when.get("equals"), given.get("message", ""), when.get("header")
-    )
+    when = given.get("when")
+    condition = None if when is None else Condition.from_json({"member": "", **when})
+    header = None if when is None else when.get("header")
+    return Case(_row(given), given.get("status"), tuple(given.get("codes", ())), condition, header, given.get("message", ""))
 
 
 def failing(given: Json | list[Json]) -> Failed:
     """Return the function that judges the JSON of a successful response by the rules of a member ``failed``."""
-    judges = [Whole.from_json(one).judged for one in rules_of(given)]
+    judges = [Rule.from_json(one).judged for one in listed(given)]
     return judges[0] if len(judges) == 1 else lambda body: strongest(judge(body) for judge in judges)
 
 
-def rules_of(given: Json | list[Json]) -> list[Json]:
-    """Return the rules of a member ``failed``, which is one rule or a list."""
+def listed(given: Any) -> list[Any]:
+    """Return a member that is one value or a list of them as a list."""
     return given if isinstance(given, list) else [given]

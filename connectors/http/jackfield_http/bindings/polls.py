@@ -25,6 +25,8 @@ _OVERLAP = 1.0
 """Seconds before the last time of a page that are read again in an ascending list. Some providers include the time of "since", others do
 not.
 """
+_TOO_OLD = 410
+"""Status by which providers refuse a time that is too long ago. A list that is not there is refused with 404."""
 FORMS: Mapping[str, Callable[[float], Any]] = {
     "rfc3339": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     "date": lambda at: datetime.fromtimestamp(at, UTC).date().isoformat(),
@@ -57,7 +59,13 @@ class BoundPoll:
         asked = self.about.get("since")
         given = {} if asked is None else {asked["input"]: FORMS[asked.get("form", "rfc3339")](begin)}
         given |= mark.get("page", {})
-        page, following, unknown = self._page(client, inputs, given)
+        try:
+            page, following, unknown = self._page(client, inputs, given)
+        except NotFound as error:
+            if asked is None or error.provider is None or error.provider.http_status != _TOO_OLD:
+                raise
+            text = f"the provider no longer lists what changed since {FORMS['rfc3339'](begin)}: what changed until now is lost"
+            return Polled([], {"at": since.now}, unknown=text)
         events = [event for event in self._events(page) if event.at is None or event.at >= begin]
         high = max([high, *(event.at for event in events if event.at is not None)])
         began = mark.get("began", since.now)

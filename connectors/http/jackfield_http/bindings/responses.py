@@ -17,6 +17,7 @@ from jackfield_http.list_ends import refusal_of
 from jackfield_http.outcomes import Outcomes, Refused
 from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
+from jackfield_http.verdicts import Remark, Rule
 
 _LONGEST = 16
 """Maximum number of digits of a page number."""
@@ -127,6 +128,23 @@ def refuse_whole(answer: Answer, outcomes: Outcomes | None, inputs: Json, errors
     except Unavailable:
         found = False
     if isinstance(found, Refused) and not found.is_whole:
+        return
+    if (call := current_call()) is not None:
+        call.refused()
+    raise refusal_of(answer, errors, safe=False)
+
+
+def warn_beside(answer: Answer, rule: Json, step: str, errors: HttpErrors) -> None:
+    """Warn of a refusal that says that the request was carried out, and only something beside it failed.
+
+    :raises JackfieldError: if the refusal does not say so.
+    """
+    try:
+        found = Rule.from_json(rule).judged(answer.json())
+    except Unavailable:
+        found = False
+    if isinstance(found, Remark):
+        found.note(step, safe=False)
         return
     if (call := current_call()) is not None:
         call.refused()

@@ -17,7 +17,7 @@ from jackfield.connector import InvalidInput
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import names as steps_of
 from jackfield.kernel.walk import may_hold
-from jackfield_http.bindings.error_rows import rules_of
+from jackfield_http.bindings.error_rows import listed
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.shelf.answers import REASONS, answer_faults, evidence_faults, told
 
@@ -253,8 +253,8 @@ def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bo
     :raises InvalidInput: if neither ``failed`` nor ``atomic`` declares it, or ``failed`` names an undeclared member.
     """
     own, answer = operation.get("x-jackfield", {}), _answer_of(operation)
-    for rule in rules_of(own.get("failed", [])) if answer is not None else ():
-        for member in ("items", "beside", *(() if "items" in rule else ("member",))):
+    for rule in listed(own.get("failed", [])) if answer is not None else ():
+        for member in ("items", "beside", *(() if rule.keys() & {"items", "status"} else ("member",))):
             if isinstance(place := rule.get(member), str) and not may_hold(document, answer, steps_of(place)):
                 text = f"'failed' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
                 raise _refusal(file, text)
@@ -280,8 +280,8 @@ def _check_verdicts(file: Path, operation: Json, document: Json, about: Json) ->
     own, answer, errors = operation.get("x-jackfield", {}), _answer_of(operation), about.get("errors")
     if answer is None or own.get("effect") == "read":
         return
-    shared = rules_of(errors.get("failed", [])) if isinstance(errors, dict) else []
-    known = {rule.get("member") for rule in [*shared, *rules_of(own.get("failed", []))]}
+    shared = listed(errors.get("failed", [])) if isinstance(errors, dict) else []
+    known = {rule.get("member") for rule in [*shared, *listed(own.get("failed", []))]}
     for name, schema in _schema(document, answer).get("properties", {}).items():
         is_verdict = name.lower() in _VERDICTS and _schema(document, schema).get("type") == "boolean"
         if is_verdict and f"/{name}" not in known:

@@ -312,9 +312,8 @@ class FakeService:
         about = self._given.get("http", {}).get("errors", {})
         row: Json = next((one for one in about.get("rows", ()) if one["error"] == "unauthenticated" and one.get("codes")), {})
         body: dict[str, Any] = {}
-        for name, said in (("message", "the credentials are wrong"), ("code", row.get("codes", ["unauthorized"])[0])):
-            place = about.get(name, f"/{name}")
-            put(body, place if isinstance(place, str) else place[0], said)
+        put(body, place_of_words(about, "message"), "the credentials are wrong")
+        put(body, place_of_words(about, "code"), row.get("codes", ["unauthorized"])[0])
         for place in _verdicts(about):
             put(body, place, False)
             return Answer(body, row.get("status", 200 if row else 401))
@@ -377,6 +376,12 @@ class FakeService:
             return False
         digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
         return row.get("pkce", True) is False or urlsafe_b64encode(digest).decode().rstrip("=") == asked["code_challenge"]
+
+
+def place_of_words(errors: Json, name: str) -> str:
+    """Return the JSON Pointer of the ``code`` or ``message`` in a refusal's body: the first that the error map names, or else the usual."""
+    named = errors.get(name, [])
+    return next((place for place in (named if isinstance(named, list) else [named]) if isinstance(place, str)), f"/{name}")
 
 
 def _verdicts(given: Json) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""What a file says of successes: members by which they failed, in whole or in part, are not ready, or say that there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from jackfield.catalog import Catalog
+from jackfield.testing import Answer, Provider
+from jackfield_store.runtime import Jackfield
+from openapi_rig import document, generate, operation
+from plugboard import declare, plugged
+
+Json = Mapping[str, Any]
+_ANSWERED = {"200": {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}}
+_START = {"name": "start", "in": "query", "schema": {"type": "integer"}}
+
+
+def _called(folder: Path, told: Json | list[Json], *answers: Any, read: bool = False, errors: Json | None = None, **more: Any) -> Any:
+    """Invoke an action with the rules ``told`` against a provider that answers by a script; its waits cost nothing."""
+    folder.mkdir(exist_ok=True)
+    own = {"x-jackfield": {"failed": told, **more.pop("own", {})}}
+    about = {"/things": {"get" if read else "post": operation(operationId="doThing", parameters=[_START], responses=_ANSWERED, **own)}}
+    table = {
+        "code": ["/code", "/errors/0/code"],
+        "message": "/message",
+        "messageHeader": "X-Message",
+        "failed": {"member": "/fault"},
+        **(errors or {}),
+    }
+    generate(folder, document(about, servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": {"errors": table}}), "--key", "acme")
+    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    options: dict[str, Any] = {"database_url": "none", "clock": FakeClock(), "environment": {"JACKFIELD_HOME": str(folder)}}
+    with (
+        Provider(list(answers)) as provider,
+        plugged(folder / "made"),
+        Jackfield(catalog=Catalog.installed(), **options) as jackfield,
+    ):
+        connection = {"type": "acme/anonymous", "values": {"server": provider.url}}
+        call = {"connector": "acme", "action": "doThing", "connection": connection, "inputs": more.pop("inputs", {}), "timeoutSeconds": 9}
+        return jackfield.invoke({**call, **more}).to_json()
+
+
+_DONE: Json = {"member": "/state", "equals": ["failed", "refused"]}
+_CODE: Json = {"member": "/code", "unless": [200, "200"]}
+_WORDS: Json = {"member": "/note", "contains": "not all", "onlyWarns": True}
+
+
+@pytest.mark.parametrize(("rule", "body", "status"), [
+    (_DONE, {"state": "failed"}, "failed"), (_DONE, {"state": "refused"}, "failed"), (_DONE, {"state": "running"}, "succeeded"),
+    (_DONE, {"state": ["failed"]}, "succeeded"), (_DONE, {}, "succeeded"), (_DONE, {"fault": "no"}, "failed"),
+    (_CODE, {"code": 401}, "failed"), (_CODE, {"code": 200}, "succeeded"), (_CODE, {"code": "200"}, "succeeded"), (_CODE, {}, "succeeded"),
+    (_CODE, {"code": None}, "succeeded"), (_CODE, {"code": 0}, "failed"),
+    (_WORDS, {"note": "Sent, but Not All got it."}, "warned"), (_WORDS, {"note": "Sent."}, "succeeded"), (_WORDS, {"note": 7}, "succeeded"),
+    (_WORDS, {"note": "not all", "fault": "no"}, "failed"),
+    ([_WORDS, _DONE], {"note": "not all", "state": "failed"}, "failed"), ([_DONE, _WORDS], {"note": "not all"}, "warned"),
+    ({"member": "/deleted", "equals": False}, {"deleted": False}, "failed"), ({"member": "/deleted", "equals": False}, {}, "succeeded"),
+    ({"member": "/deleted", "equals": False}, {"deleted": 0}, "succeeded"),
+    ({"member": "/old", "equals": True, "without": "/rows"}, {"old": True}, "failed"),
+    ({"member": "/old", "equals": True, "without": "/rows"}, {"old": True, "rows": [1]}, "succeeded"),
+    ({"items": "/images", "member": "", "equals": None}, {"images": {"a": None, "b": "https://x.example"}}, "warned"),
+    ({"items": "/images", "member": "", "equals": None}, {"images": {"a": "", "b": "x"}}, "succeeded"),
+    ({"items": "/parts", "member": "/why", "equals": ["SAFETY", "SPII"]}, {"parts": [{"why": "SPII"}]}, "failed"),
+    ({"items": "/parts", "member": "/why", "unless": "SUCCESS"}, {"parts": [{"why": "NO"}, {"why": "SUCCESS"}, {}]}, "warned"),
+    ([{"items": "/parts", "member": "/why"}, _WORDS], {"parts": [{"why": "NO"}, {}], "note": "not all"}, "warned"),
+])  # fmt: skip
+def test_a_success_is_what_its_members_say(tmp_path: Path, rule: Any, body: Json, status: str) -> None:
+    """The rules of the action and of the whole file count; a failure of the whole beats a warning."""
+    found = _called(tmp_path, rule, Answer(body))
+    warned = [one for one in found["meta"].get("warnings", ()) if one.get("code") == "partial"]
+    assert (found["status"], bool(warned)) == ("succeeded" if status == "warned" else status, status == "warned")
+
+
+@pytest.mark.parametrize(("rule", "answer"), [
+    ({"member": "/ready", "equals": False, "pending": True}, Answer({"ready": False})), ({"status": 202, "pending": True}, Answer({}, 202)),
+])  # fmt: skip
+def test_work_that_goes_on_is_no_result(tmp_path: Path, rule: Json, answer: Answer) -> None:
+    """A read asks again, and ends as ``unavailable``, which may be tried later; what began the work has a warning."""
+    ready = _called(tmp_path / "a", rule, answer, answer, Answer({"ready": True, "rows": [1]}), read=True)
+    assert (ready["status"], ready["output"]["rows"]) == ("succeeded", [1])
+    never = _called(tmp_path / "b", rule, *[answer] * 30, read=True)
+    assert (never["error"]["code"], never["error"]["retryable"]) == ("unavailable", True)
+    begun = _called(tmp_path / "c", rule, answer)
+    assert (begun["status"], ["goes on" in one["message"] for one in begun["meta"]["warnings"]]) == ("succeeded", [True])
+
+
+@pytest.mark.parametrize(("rule", "answer"), [
+    ({"status": 204, "absent": True}, Answer(None, 204, content=b"")),
+    ({"member": "/rows", "equals": [[]], "absent": True}, Answer({"rows": []})),
+])  # fmt: skip
+def test_what_does_not_exist_is_not_found(tmp_path: Path, rule: Json, answer: Answer) -> None:
+    """Some providers answer a read of a thing that is not there with a success without it."""
+    assert _called(tmp_path, rule, answer, read=True)["error"]["code"] == "not_found"
+
+
+_BESIDE: Json = {"status": 400, "member": "/message", "contains": "was shared", "message": "/message", "onlyWarns": True}
+
+
+@pytest.mark.parametrize(("body", "status", "told"), [
+    ({"message": "It was shared, but no mail was sent."}, 400, "succeeded"), ({"message": "No such person"}, 400, "failed"),
+    ({"message": "It was shared"}, 403, "failed"), ("<html>was shared</html>", 400, "failed"),
+])  # fmt: skip
+def test_a_refusal_of_something_beside_it_is_a_success(tmp_path: Path, body: Any, status: int, told: str) -> None:
+    """A refusal that says that the request was carried out is a success with a warning, also at the first attempt."""
+    found = _called(tmp_path, _BESIDE, Answer(body, status))
+    assert (found["status"], [one["code"] for one in found["meta"].get("warnings", ())]) == (told, ["partial"] * (told == "succeeded"))
+
+
+def test_a_page_that_lacks_something_is_not_complete(tmp_path: Path) -> None:
+    """A list of which a page says that it was cut is not complete."""
+    pages = {"pagination": {"kind": "offset", "input": "start", "items": "/rows"}}
+    rule = {"member": "/state", "equals": "timeout", "onlyWarns": True}
+    inputs = {"fetchAll": True}
+    for state, complete in (("timeout", False), ("done", True)):
+        answers = [Answer({"rows": [1], "state": state}), Answer({"rows": [], "state": "done"})]
+        found = _called(tmp_path / state, rule, *answers, read=True, own=pages, inputs=inputs)
+        assert (found["status"], found["meta"]["complete"]) == ("succeeded", complete)
+
+
+@pytest.mark.parametrize(("more", "body", "complete"), [
+    ({"absentEnds": True}, {}, True), ({}, {}, False), ({"absentEnds": True}, {"error": "busy"}, False),
+    ({"absentEnds": True}, {"rows": "no list"}, None),
+])  # fmt: skip
+def test_an_empty_page_may_leave_out_its_list(tmp_path: Path, more: Json, body: Json, complete: bool | None) -> None:
+    """Where a file says so, an answer without the list is its end; an answer with an error, or with something else there, is not."""
+    pages = {"pagination": {"kind": "offset", "input": "start", "items": "/rows", **more}}
+    found = _called(tmp_path, {"status": 202, "pending": True}, Answer(body), read=True, own=pages, inputs={"fetchAll": True})
+    assert found["meta"].get("complete") == complete or (complete is None and found["meta"]["complete"] is False)
+
+
+_LIMITS: Json = {"rows": [
+    {"status": 429, "when": {"header": "X-Problem", "equals": "day"}, "error": "quota_exceeded"},
+    {"status": 429, "when": {"header": "X-Left", "equals": ["0", "-1"]}, "error": "quota_exceeded"},
+    {"status": 429, "error": "rate_limited"}, {"codes": ["gone"], "error": "not_found"},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "code", "message"), [
+    (Answer({}, 429, {"X-Problem": "day"}), "quota_exceeded", ""), (Answer({}, 429, {"X-Problem": "minute"}), "rate_limited", ""),
+    (Answer({}, 429, {"x-left": "-1"}), "quota_exceeded", ""), (Answer({}, 429, {"X-Left": "3"}), "rate_limited", ""),
+    (Answer({"code": "gone"}, 400), "not_found", ""), (Answer({"errors": [{"code": "gone"}]}, 400), "not_found", ""),
+    (Answer(None, 400, {"X-Message": "The name is taken."}, content=b""), "rejected", "The name is taken."),
+])  # fmt: skip
+def test_header_fields_say_what_the_body_does_not(tmp_path: Path, answer: Answer, code: str, message: str) -> None:
+    """Limits, codes and messages may be in header fields; of several places of a code, the first with one counts."""
+    found = _called(tmp_path, {"member": "/no"}, *[answer] * 30, errors=_LIMITS)
+    assert (found["error"]["code"], message in found["error"]["message"]) == (code, True)
+
+
+@pytest.mark.parametrize(("message", "seconds"), [
+    ("Rate limit exceeded. Please try again in 7m12s.", 432), ("Limit exceeded.  Retry after 90s", 90),
+    ("User-rate limit exceeded.  Retry after 2030-01-01T00:05:00.000Z", 300), ("Retry after 300", 300), ("Try again in a while", None),
+])  # fmt: skip
+def test_a_wait_may_be_in_words(tmp_path: Path, message: str, seconds: float | None) -> None:
+    """A message that names a time or a duration with its unit says how long to wait; a bare number has seconds."""
+    refusal = Answer({"message": message}, 429, {"Date": "Tue, 01 Jan 2030 00:00:00 GMT"})
+    found = _called(tmp_path, {"member": "/no"}, *[refusal] * 60, read=True)
+    assert (found["error"]["code"], found["error"].get("retryAfterSeconds")) == ("rate_limited", seconds)
