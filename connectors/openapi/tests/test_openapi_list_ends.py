@@ -329,9 +329,24 @@ def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
     assert (result.unwrap()["data"], result.meta.complete, asked) == ([1], True, 2)
 
 
+@pytest.mark.parametrize(("answers", "items", "is_complete"), [
+    ([{}], [], True),
+    ([{"data": [1]}, {"count": 1}], [1], True),
+    ([{"data": None}], [], True),
+    ([{"error": {"code": 7}}], [], False),
+    ([{"data": {"1": 1}}], [], False),
+])  # fmt: skip
+def test_an_absent_list_may_be_an_empty_page(tmp_path: Path, answers: list[Json], items: list[int], is_complete: bool) -> None:
+    """JSON made from protocol buffers leaves out an empty list; an error and a value of another type are none."""
+    pages = {"kind": "page", "input": "page", "items": "/data", "absentEnds": True}
+    result, _ = _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, [*map(Answer, answers)])
+    found = result.unwrap().get("data") if result.status == "succeeded" and is_complete else items
+    assert (found or [], result.status == "succeeded" and result.meta.complete) == (items, is_complete)
+
+
 @pytest.mark.parametrize("wrong", [
     {"cuts": [200]}, {"ends": 404}, {"ends": [400]}, {"ends": [404, 422]}, {"ends": [{"status": 400, "codes": []}]},
-    {"emptyEnds": True}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
+    {"emptyEnds": True}, {"absentEnds": False}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
 ])  # fmt: skip
 def test_declared_ends_are_checked(tmp_path: Path, wrong: Json) -> None:
     """Statuses of success end no list, an empty page of a counted list ends it anyway, and a limit is one of a number."""
