@@ -170,6 +170,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("salesforce", "upsertRecord", {"success": False, "errors": [{"errorCode": "X", "message": "No"}]}),
     ("xero", "createInvoice", {"Invoices": [{"StatusAttributeString": "ERROR", "ValidationErrors": [{"Message": "No"}]}]}),
     ("perplexity", "createRequest", {"id": "1", "status": "FAILED", "error_message": "No"}),
+    ("zoho-crm", "createNote", {"code": "MANDATORY_NOT_FOUND", "message": "No", "status": "error"}),
     ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
     ("jotform", "createSubmission", {"responseCode": 400, "message": "Invalid question", "content": ""}),
 ])  # fmt: skip

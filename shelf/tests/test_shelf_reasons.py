@@ -77,6 +77,14 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "woocommerce", "refundOrder", 500, {"code": "woocommerce_rest_cannot_create_order_refund", "message": "Invalid refund amount."},
         ("rejected", ["amount"]),
     ),
+    "woocommerce, a status that is none": (
+        "woocommerce", "refundOrder", 500, {"code": "woocommerce_rest_invalid_order_id", "message": "Invalid order ID.", "data": 404},
+        ("not_found", ["order"]),
+    ),
+    "zoho, of one record": (
+        "zoho-crm", "updateRecord", 400, {"data": [{"code": "INVALID_DATA", "message": "the id is invalid", "status": "error"}]},
+        ("rejected", ["the id"]),
+    ),
     "supabase, rolled back": (
         "supabase", "insertRows", 500, {"code": "57014", "message": "canceling due to statement timeout"}, ("rejected", ["timeout"]),
     ),
