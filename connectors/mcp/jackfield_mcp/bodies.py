@@ -31,6 +31,7 @@ _MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)
 """Regular expression of an invisible element, a comment or any other tag, each possibly truncated."""
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
+_REPLACED = "the server's answer is not UTF-8: its other characters are U+FFFD"
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
@@ -164,11 +165,12 @@ def _answer(piece: bytes, message: Message) -> Any:
 
 
 def _loosely(content: bytes) -> Any:
-    """Parse JSON in which NaN, Infinity and control characters are valid; None if the content is not even lenient JSON.
+    """Parse JSON in which NaN, Infinity, control characters and bytes other than UTF-8 are valid; None if the content is not even lenient
+    JSON. Warn about what is replaced.
 
     :raises TooCostly: if the content has too many values.
     """
-    nulled = False
+    nulled, readable = False, content.decode("utf-8", "replace").encode()
 
     def strict(token: re.Match[bytes]) -> bytes:
         nonlocal nulled
@@ -182,7 +184,7 @@ def _loosely(content: bytes) -> Any:
     except TooCostly:
         raise
     except ValueError:
-        made = _LOOSE.sub(strict, content)
+        made = _LOOSE.sub(strict, readable)
     call = current_call()
     try:
         found = parsed(made)
@@ -190,6 +192,7 @@ def _loosely(content: bytes) -> Any:
         raise
     except ValueError:
         return None
-    if nulled and call is not None:
-        call.warn(_NULLED)
+    for is_replaced, words in ((nulled, _NULLED), (readable != content, _REPLACED)):
+        if is_replaced and call is not None:
+            call.warn(words)
     return found

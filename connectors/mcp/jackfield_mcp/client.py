@@ -59,7 +59,7 @@ _UNKNOWN = "-32601"
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
 """Errors of the version probe that any other request would cause, too."""
 PROBE_WITHIN = 5.0
-"""Seconds for the version probe: some servers never answer unknown requests."""
+"""Seconds for the version probe, and for the notification that begins a session: some servers never answer them."""
 _OF_VERSION = re.compile(r"protocol[ _-]?version|unsupported version", re.IGNORECASE)
 _NO_POST = (400, 404, 405)
 _LIST_AGAIN = "List the server's tools again: it may have renamed or removed this one. Then accept its present tools."
@@ -309,8 +309,18 @@ class McpClient(SecretHolder):
             with self._peer.alone(self._wire.seconds_left()):
                 found = self._kept(refuses=refuses)
                 if found is None:
-                    rows, seconds = self._listed()
-                    found = self._peer.tools = Tools(rows, self._context.clock.monotonic(), seconds)
+                    found = self._read_tools()
+        return found
+
+    def _read_tools(self) -> Tools:
+        """Read the list of tools, once more if the tools change meanwhile; keep it unless they change again."""
+        for _ in range(2):
+            changes = self._peer.changes
+            rows, seconds = self._listed()
+            found = Tools(rows, self._context.clock.monotonic(), seconds)
+            if changes == self._peer.changes:
+                self._peer.tools = found
+                break
         return found
 
     def _kept(self, *, refuses: bool) -> Tools | None:
@@ -379,7 +389,7 @@ class McpClient(SecretHolder):
         :raises JackfieldError: for such an error, or if nothing was sent.
         """
         try:
-            return self._discovered(min(PROBE_WITHIN, self._wire.seconds_left() / 2)), None
+            return self._discovered(self._probe_seconds()), None
         except VersionRefused as error:
             return (self._discovered(), None) if MODERN in error.supported else (None, error)
         except JackfieldError as error:
@@ -388,6 +398,9 @@ class McpClient(SecretHolder):
             if is_unsent or is_modern or isinstance(error, _DECISIVE):
                 raise
             return None, error
+
+    def _probe_seconds(self) -> float:
+        return min(PROBE_WITHIN, self._wire.seconds_left() / 2)
 
     def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
         """Probe a server that refuses ``initialize`` again, without the shorter limit, and return its modern session.
@@ -446,8 +459,9 @@ class McpClient(SecretHolder):
         if identifier is not None and (len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()):
             raise garbled("has a session ID that cannot be sent back")
         session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"), cookies)
-        with suppress(Rejected, Unavailable):  # some servers have no answer to a notification; one that waits for it says so next
-            self._wire.notify(session, "notifications/initialized", {})
+        # some servers have no answer to a notification, or answer it late; one that waits for it says so next
+        with suppress(Rejected, Unavailable, TimedOut):
+            self._wire.notify(session, "notifications/initialized", {}, self._wire.brief(self._probe_seconds()))
         return session
 
 

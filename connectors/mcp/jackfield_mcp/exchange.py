@@ -12,6 +12,7 @@ from jackfield.connector import (
     Call,
     JackfieldError,
     OpenContext,
+    RateLimited,
     Sent,
     TimedOut,
     TooCostly,
@@ -319,10 +320,10 @@ class Exchanges:
 
         Only legacy servers with event IDs support it.
         """
-        reader, pause, times, in_vain = cut.reader, 0.0, 0, 0
+        reader, pause, after, times, in_vain = cut.reader, 0.0, 0.0, 0, 0
         while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
             pause, times = pause if reader.retry is None else reader.retry, times + 1
-            self._wait(min(max(pause, _LEAST_RETRY if times > _MOST_RESUMED else 0.0), _MOST_RETRY))
+            self._wait(min(max(pause, after, _LEAST_RETRY if times > _MOST_RESUMED else 0.0), _MOST_RETRY))
             headers = {
                 **message.headers(session),
                 "Accept": "text/event-stream",
@@ -342,6 +343,10 @@ class Exchanges:
                 in_vain = in_vain + 1 if reader.last_id == last and reader.retry is None else 0
             except TimedOut as late:  # whether or not the rest was asked for, the message was sent
                 raise self._call().deadline.passed(Sent.UNKNOWN, cut.error) from late
+            except Garbled:
+                break
+            except (Unavailable, RateLimited) as busy:
+                after, in_vain = max(_LEAST_RETRY, busy.retry_after or 0.0), in_vain + 1
             except JackfieldError:
                 break
         raise cut.error from None

@@ -57,6 +57,8 @@ class Peer(ProcessLocal):
         self.is_older = False
         """True if the server was found to speak a revision that begins with ``initialize``; that stays when a session ends."""
         self.tools: Tools | None = None
+        self.changes = 0
+        """Number of times that the list of tools was forgotten. A list that was read in between may be old already."""
         self._lock = threading.RLock()
 
     @contextmanager
@@ -73,8 +75,9 @@ class Peer(ProcessLocal):
             self._lock.release()
 
     def forget_tools(self) -> None:
-        """Forget the list of tools: the next call reads it again."""
+        """Forget the list of tools, also one that is being read: the next call reads it again."""
         self.tools = None
+        self.changes += 1
 
     def forget(self, session: Session) -> None:
         """Forget an ended session, unless another thread has begun a new session since."""

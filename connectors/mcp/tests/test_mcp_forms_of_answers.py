@@ -65,6 +65,23 @@ def test_a_whole_answer(tmp_path: Path, form: Form, legacy: bool) -> None:
     assert found.unwrap()["content"][0]["text"] == "dön"
 
 
+@pytest.mark.parametrize("media", [JSON, EVENTS, "text/plain"])
+def test_bytes_of_no_charset(tmp_path: Path, media: str) -> None:
+    """What is not UTF-8, and does not say what it is, is an answer none the less: characters are lost, and a warning says so."""
+    server = ToolServer()
+
+    def form(made: dict[str, Any]) -> tuple[bytes, str]:
+        body = json.dumps(made, ensure_ascii=False).encode("latin-1")
+        return (b"data: " + body + b"\n\n" if media == EVENTS else body), media
+
+    server.on_call = _answering(form, said("dön"))
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield)
+    assert (found.status, server.count("tools/call")) == ("succeeded", 1)
+    assert found.unwrap()["content"][0]["text"] == "d\ufffdn"
+    assert ["not UTF-8" in one["message"] for one in found.meta.warnings] == [True]
+
+
 @pytest.mark.parametrize("form", [lambda made: (_null(made), JSON), lambda made: (b"data: " + _null(made) + b"\n\n", EVENTS)])
 def test_a_result_of_null(tmp_path: Path, form: Form) -> None:
     """A function without a value has answered."""

@@ -132,6 +132,17 @@ def test_a_server_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert server.count(_ASKED) - asked == 1
 
 
+def test_a_notification_that_is_never_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that begins a session has some seconds of its own, too; the session goes on without its answer."""
+    monkeypatch.setattr("jackfield_mcp.client.PROBE_WITHIN", 0.05)
+    server, over = ToolServer(legacy=True), threading.Event()
+    server.on_other = lambda _talk: over.wait(60)
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+        over.set()
+    assert server.count("notifications/initialized") == 2
+
+
 @pytest.mark.parametrize("answer", [_error(-32601), _error(-32601, 404), _error(-32022, 400), _status(400)])
 def test_a_modern_server_that_is_slow_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     """One that refuses to begin a session is asked again, for as long as the call has."""

@@ -150,3 +150,44 @@ def test_tools_that_change_in_a_call(tmp_path: Path, change: bool, legacy: bool)
     assert (result.status, result.error and result.error.code) == (("failed", "not_allowed") if change else ("succeeded", None))
     assert server.count("tools/list") > listed
     assert server.count("tools/call") == (2 if change else 3)
+
+
+def test_tools_that_change_in_a_list(tmp_path: Path) -> None:
+    """A list within which the server says that it changes is read again, and what has changed is not called."""
+    server, asked = ToolServer(), list[Talk]()
+
+    def before(talk: Talk) -> bool:
+        if talk.message["method"] != "tools/list":
+            return False
+        asked.append(talk)
+        if len(asked) == 1:
+            old = server.tools
+            server.tools = [tool(description="Send it to everybody.")]
+            talk.stream(CHANGED, talk.answered({"tools": old}))
+        return len(asked) == 1
+
+    with serving(server):
+        generate(tmp_path, server.url)
+        server.before = before
+        with installed(tmp_path) as jackfield:
+            assert [call(jackfield).error.code for _ in range(2)] == ["not_allowed"] * 2
+    assert server.count("tools/call") == 0
+
+
+def test_tools_that_change_in_each_list(tmp_path: Path) -> None:
+    """It is read twice before a call, and not for ever."""
+    server = ToolServer()
+
+    def before(talk: Talk) -> bool:
+        is_list = talk.message["method"] == "tools/list"
+        if is_list:
+            talk.stream(CHANGED, talk.answered({"tools": server.tools}))
+        return bool(is_list)
+
+    with serving(server):
+        generate(tmp_path, server.url)
+        server.before = before
+        with installed(tmp_path) as jackfield:
+            listed = server.count("tools/list")
+            assert [call(jackfield).status for _ in range(2)] == ["succeeded"] * 2
+    assert server.count("tools/list") - listed == 4

@@ -135,6 +135,34 @@ def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, behind: bytes) -> N
     assert clock.monotonic() - begun >= len(last) - 3  # it is not asked without a pause
 
 
+@pytest.mark.parametrize(
+    ("status", "times", "outcome"),
+    [(503, 1, "succeeded"), (429, 2, "succeeded"), (502, 3, "in_doubt"), (401, 1, "in_doubt"), (404, 1, "in_doubt")],
+)
+def test_a_rest_that_is_refused(tmp_path: Path, status: int, times: int, outcome: str) -> None:
+    """Where the server is busy, it is asked for again after a wait, three times in all. The tool was called once."""
+    server, clock = ToolServer(legacy=True), FakeClock()
+    server.sessions = set()
+    kept: list[bytes] = []
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(b"id: 1\nretry: 1\ndata: \n\n")
+
+    def before(talk: Talk) -> bool:
+        is_asked = talk.message["method"] == "GET"
+        if is_asked:
+            talk.stream(*kept) if server.count("GET") > times else talk.json(b"", status, Retry_After="1")
+        return bool(is_asked)
+
+    server.on_call, server.before = answer, before
+    begun = clock.monotonic()
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        assert (call(jackfield).status, server.count("tools/call")) == (outcome, 1)
+    assert server.count("GET") == (times + 1 if outcome == "succeeded" else times)
+    assert clock.monotonic() - begun >= (times if outcome == "succeeded" else 0)
+
+
 @pytest.mark.parametrize(("retry", "seconds"), [(1, 30), (4000, 2), (5000, 9)])
 def test_a_stream_that_is_cut_for_ever(tmp_path: Path, retry: int, seconds: int) -> None:
     """The deadline ends it, also while the client waits before it resumes the stream: the write was sent once, and is in doubt."""
