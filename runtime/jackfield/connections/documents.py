@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+from jackfield.invocation.wire import repeated_members
 
 __all__ = ["MAX_FILE", "DocumentError", "documents", "is_json", "read_text", "shown_path", "split_documents"]
 
@@ -113,8 +114,6 @@ def _json_document(text: str) -> tuple[Any, bool]:
         members = dict(pairs)
         if len(members) == len(pairs):
             return members
-        from jackfield.kernel.repeated_members import repeated_members
-
         repeats = True
         found = Repeated({name: f"the member '{name[:80]}' occurs twice in one object" for name in repeated_members(pairs)})
         found.update(members)

@@ -11,7 +11,7 @@ from jackfield.kernel.frames import bordered
 from jackfield.kernel.price import JsonMeter, TooCostly, structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
@@ -127,11 +127,15 @@ def _number(text: str) -> float:
     return read_float(text)
 
 
+def repeated_members(pairs: Iterable[tuple[str, Any]]) -> list[str]:
+    """Return the names that occur more than once among an object's members, each once."""
+    seen: set[str] = set()
+    return [*dict.fromkeys(name for name, _ in pairs if name in seen or seen.add(name))]  # type: ignore[func-returns-value]
+
+
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        from jackfield.kernel.repeated_members import repeated_members
-
         raise _RefusedJson(f"the member '{repeated_members(pairs)[0][:80]}' occurs twice in one object")
     return members
 

@@ -14,8 +14,8 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from jackfield.invocation.wire import repeated_members
 from jackfield.kernel.pointers import pointer
-from jackfield.kernel.repeated_members import repeated_members
 
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
