@@ -159,6 +159,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 81057, "message": "exists"}], "result": None}),
     ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "output": []}),
     ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
+    ("gemini", "generateContent", {"candidates": [{"finishReason": "RECITATION", "index": 0}]}),
     ("linear", "createIssue", {"data": {"issueCreate": {"success": False, "issue": {"id": "1"}}}}),
     ("telegram", "sendMessage", {"ok": False, "error_code": 400, "description": "chat not found"}),
     ("quickbooks", "createInvoice", _fault("2500")),

@@ -66,6 +66,10 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": {"message": "Quota", "details": [{"violations": [{"quotaId": "TokensPerMinute"}, {"quotaId": "RequestsPerDay"}]}]}},
         ("quota_exceeded", ["PerDay"]),
     ),
+    "openweather, blocked": (
+        "openweather", "findPlaces", 429, {"cod": 429, "message": "Your account is temporary blocked due to exceeding of requests"},
+        ("quota_exceeded", ["temporary blocked"]),
+    ),
     "vercel, ended": (
         "vercel", "listProjects", 403, {"error": {"code": "forbidden", "message": "invalid", "invalidToken": True}}, _ENDED,
     ),
