@@ -11,6 +11,7 @@ import pytest
 
 from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
+from jackfield_http.bindings.error_rows import listed
 from jackfield_openapi.shelf.services import read_service
 from shelved import manifest_of, put, running, services
 
@@ -21,13 +22,18 @@ _LATER = {"Retry-After": "60"}
 CODE, MESSAGE = "ITEM_REFUSED", "the item was refused"
 
 
+def _rule(row: Json) -> Json:
+    """Return the rule of an action for an outcome of each item; empty without one."""
+    return next((one for one in listed(row["http"].get("failed", [])) if "items" in one), {})
+
+
 def _actions() -> Iterator[Any]:
     """Yield each action of the shelf whose answer has an outcome for each item."""
     for service in services().values():
-        if '"failed": {"items"' not in json.dumps(service.document["paths"], default=str):
+        if '{"items": "' not in json.dumps(service.document["paths"], default=str):
             continue  # what is not built costs nothing
         for row in manifest_of(service.key)["actions"]:
-            if "items" in row["http"].get("failed", {}):
+            if _rule(row):
                 yield pytest.param(service.key, row, id=f"{service.key}-{row['key']}")
 
 
@@ -39,15 +45,21 @@ def _tells_of_all(failed: Json) -> bool:
     return "onlyWarns" not in failed and bool(failed.keys() & {"member", "beside", "index"})
 
 
-def _item(failed: Json, *, refused: bool, number: int) -> Json | str:
+def _code(failed: Json) -> str:
+    """Return the provider's code of a refused item, which may be the member by which it is refused."""
+    return str(listed(failed["equals"])[0]) if "equals" in failed and failed.get("code") == failed["member"] else CODE
+
+
+def _item(failed: Json, *, refused: bool, number: int) -> Json | str | None:
     """Return an item as the provider has it, with its own code and message in their places."""
     found: Json = {}
     if refused:
         if "member" in failed and failed["member"] != failed.get("message"):
-            equals = failed.get("equals")
-            if equals is not None or failed["member"] not in "".join(str(failed.get(name, "")) for name in ("code", "message")):
-                put(found, failed["member"], True if equals is None else equals)
-        for name, value in (("code", CODE), ("message", MESSAGE), ("field", "aField"), ("index", number)):
+            if failed["member"] == "":
+                return None
+            if "equals" in failed or failed["member"] not in "".join(str(failed.get(name, "")) for name in ("code", "message")):
+                put(found, failed["member"], listed(failed.get("equals", True))[0])
+        for name, value in (("code", _code(failed)), ("message", MESSAGE), ("field", "aField"), ("index", number)):
             if name in failed:
                 put(found, failed[name], value)
         return found or MESSAGE
@@ -58,11 +70,15 @@ def _body(failed: Json, refused: list[bool]) -> Any:
     """Return the answer to a call with as many items."""
     alone = "member" not in failed
     rows = [_item(failed, refused=bad, number=number) for number, bad in enumerate(refused) if bad or not alone]
-    listed: Any = {f"k{number}": row for number, row in enumerate(rows)} if failed["items"] in ("/results", "/calendars") else rows
+    things: Any = (
+        {f"k{number}": row for number, row in enumerate(rows)}
+        if failed["items"] in ("/results", "/calendars", "/images", "/nodes")
+        else rows
+    )
     if failed["items"] == "":
-        return listed
+        return things
     body: Json = {}
-    put(body, failed["items"], listed)
+    put(body, failed["items"], things)
     if "beside" in failed:
         put(body, failed["beside"], [{"id": "1"} for bad in refused if not bad])
     return body
@@ -70,7 +86,7 @@ def _body(failed: Json, refused: list[bool]) -> Any:
 
 def _inputs(row: Json, count: int) -> Json:
     inputs: Json = dict(row["examples"][0]["invocation"]["inputs"])
-    place = row["http"].get("failed", {}).get("input")
+    place = _rule(row).get("input")
     if place is not None:
         textual = row["inputs"]["properties"][place[1:]]["items"].get("type") == "string"
         inputs[place[1:]] = ["a", "b"][:count] if textual else [{"id": str(number)} for number in range(count)]
@@ -84,13 +100,13 @@ def _called(tmp_path: Path, key: str, row: Json, answer: Answer, count: int = 2,
         return found
 
 
-@pytest.mark.parametrize(("key", "row"), [one for one in _ACTIONS if _tells_of_all(one.values[1]["http"]["failed"])])
+@pytest.mark.parametrize(("key", "row"), [one for one in _ACTIONS if _tells_of_all(_rule(one.values[1]))])
 def test_items_that_are_all_refused_are_a_refusal(tmp_path: Path, key: str, row: Json) -> None:
     """A success status whose items were all refused is ``rejected``, with the provider's code and message and a detail for each item."""
-    failed = row["http"]["failed"]
+    failed = _rule(row)
     found = _called(tmp_path, key, row, Answer(_body(failed, [True, True])))
     assert (found["status"], found["error"]["code"]) == ("failed", "rejected")
-    assert found["error"]["provider"].get("code") == (CODE if "code" in failed else None)
+    assert found["error"]["provider"].get("code") == (_code(failed) if "code" in failed else None)
     assert MESSAGE in found["error"]["message"] or "message" not in failed
     places = [one["path"] for one in found["error"]["details"]]
     assert len(places) == 2
@@ -101,13 +117,13 @@ def test_items_that_are_all_refused_are_a_refusal(tmp_path: Path, key: str, row:
 @pytest.mark.parametrize(("key", "row"), _ACTIONS)
 def test_items_of_which_some_are_refused_are_warned_of(tmp_path: Path, key: str, row: Json) -> None:
     """What the provider did of a request is a success, with the refused items as a warning; ``partial: fail`` makes it a failure."""
-    failed = row["http"]["failed"]
+    failed = _rule(row)
     answer = Answer(_body(failed, [False, True]))
     found = _called(tmp_path / "a", key, row, answer)
     assert found["status"] == "succeeded", found
     warned = [one for one in found["meta"]["warnings"] if one.get("code") == "partial"]
     assert [one["failed"] for one in warned] == [1]
-    assert CODE in warned[0]["entries"][0]["message"] or "code" not in failed
+    assert _code(failed) in warned[0]["entries"][0]["message"] or "code" not in failed
     if "input" in failed:
         assert warned[0]["entries"][0]["input"].startswith(f"{failed['input']}/1")
     strict = _called(tmp_path / "b", key, row, answer, partial="fail")
@@ -117,7 +133,7 @@ def test_items_of_which_some_are_refused_are_warned_of(tmp_path: Path, key: str,
 @pytest.mark.parametrize(("key", "row"), _ACTIONS)
 def test_items_that_are_all_carried_out_are_a_success(tmp_path: Path, key: str, row: Json) -> None:
     """Without a refused item there is no warning of one."""
-    found = _called(tmp_path, key, row, Answer(_body(row["http"]["failed"], [False, False])))
+    found = _called(tmp_path, key, row, Answer(_body(_rule(row), [False, False])))
     assert found["status"] == "succeeded", found
     assert not [one for one in found["meta"].get("warnings", ()) if one.get("code") == "partial"]
 
@@ -144,7 +160,7 @@ _QUERIED: Mapping[str, Any] = {"A": {"frames": [], "status": 200}, "B": {"error"
 ])  # fmt: skip
 def test_a_refusal_of_some_items_is_none_of_the_others(tmp_path: Path, key: str, body: Json, told: tuple[str, str | None]) -> None:
     """WhatsApp answers 400 if it has not blocked all, Grafana if a query of several fails: the others were carried out."""
-    row = next(one for one in manifest_of(key)["actions"] if one["http"].get("failed", {}).get("mixed"))
+    row = next(one for one in manifest_of(key)["actions"] if _rule(one).get("mixed"))
     found = _called(tmp_path, key, row, Answer(body, 400))
     assert (found["status"], found.get("error", {}).get("provider", {}).get("code")) == told
 

@@ -115,11 +115,12 @@ def _with(body: Mapping[str, Any], place: str, value: Any) -> dict[str, Any]:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    if "json" in {name.lower(): value for name, value in request.headers.items()}.get("content-type", ""):
-        found = request.json()
-        (inner, *others) = found.values() if isinstance(found, dict) and found else (None,)
-        return inner if isinstance(inner, dict) and not others else found if isinstance(found, dict) else {}
-    return dict(parse_qsl(request.body.decode("utf-8", "replace")))
+    """Return the members of a request's body, or of the only member that holds them all."""
+    found = sent_body(request)
+    if not isinstance(found, dict):
+        return {}
+    only = next(iter(found.values())) if len(found) == 1 else None
+    return only if isinstance(only, dict) else found
 
 
 def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
