@@ -232,6 +232,16 @@ TWICE: dict[str, tuple[str, str]] = {
     "of a notification": ('{"jsonrpc":"2.0","method":"notifications/x","method":"notifications/y"}', "method"),
 }
 """Messages with a member that occurs twice, and that member."""
+_CALL = '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":%s}'
+_POST = '{"name":"execute_action","arguments":{"connector":"echo","action":"post","connection":"hall","inputs":%s}}'
+DEEPER: dict[str, tuple[str, str]] = {
+    "the tool": (_CALL % '{"name":"search_actions","name":"execute_action","arguments":{"query":"say"}}', "name"),
+    "the key": (_CALL % (_POST % '{"text":"a"},"idempotencyKey":"a","idempotencyKey":"b"'), "idempotencyKey"),
+    "an input": (_CALL % (_POST % '{"text":"a","te\\u0078t":"b"}'), "text"),
+    "in a list": (_CALL % (_POST % '{"text":"a","data":[{"n":1,"n":1}]}'), "n"),
+    "of another message": ('{"jsonrpc":"2.0","id":5,"method":"ping","params":{"_meta":{"x":1,"x":1}}}', "x"),
+}
+"""Messages that have such a member in what they carry."""
 _SEARCH = '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"search_actions","arguments":{"query":"id %s"}}}'
 ONCE = [
     _SEARCH % '\\"id\\":1,\\"id\\":2',
@@ -243,11 +253,21 @@ ONCE = [
 
 @pytest.mark.parametrize("name", TWICE)
 def test_a_member_that_occurs_twice(client: Client, name: str) -> None:
-    """Is refused: a proxy may have read the other one."""
+    """Is refused, under the message's ID if that is sure: a proxy may have read the other one."""
     body, member = TWICE[name]
     answer = client.post("/mcp", body.encode(), Content_Type="application/json")
     error = {"code": -32600, "message": f"the member '{member}' occurs twice"}
-    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": None, "error": error})
+    identifier = None if member == "id" or name == "of a notification" else 1
+    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": identifier, "error": error})
+
+
+@pytest.mark.parametrize("name", DEEPER)
+def test_a_member_that_occurs_twice_deeper(client: Client, name: str) -> None:
+    """It is the same, as in the HTTP API; nothing is executed."""
+    body, member = DEEPER[name]
+    answer = client.post("/mcp", body.encode(), Content_Type="application/json")
+    error = {"code": -32600, "message": f"the member '{member}' occurs twice"}
+    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": 5, "error": error})
 
 
 @pytest.mark.parametrize("body", ONCE)
@@ -260,11 +280,12 @@ def test_names_that_occur_elsewhere(client: Client, body: str) -> None:
 def test_members_that_occur_twice_over_stdio(tmp_path: Path) -> None:
     """It is the same there."""
     with Lines(tmp_path) as client:
-        for line in [*(body for body, _ in TWICE.values()), ONCE[1]]:
+        rows = [*TWICE.values(), *DEEPER.values()]
+        for line in [*(body for body, _ in rows), ONCE[1]]:
             client.say(line.encode())
-        answers = [client.hear() for _ in range(len(TWICE) + 1)]
+        answers = [client.hear() for _ in range(len(rows) + 1)]
     told = [(row["error"]["code"], row["error"]["message"].partition(": ")[2]) for row in answers[:-1]]
-    assert told == [(-32600, f"the member '{member}' occurs twice") for _, member in TWICE.values()]
+    assert told == [(-32600, f"the member '{member}' occurs twice") for _, member in rows]
     assert answers[-1]["id"] == 5
 
 

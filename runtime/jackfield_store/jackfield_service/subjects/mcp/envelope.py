@@ -20,9 +20,6 @@ from jackfield.kernel.pointers import pointer
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
 _NOTIFICATIONS = "notifications/"
-_MEMBERS = ("jsonrpc", "id", "method", "params")
-_ESCAPED = (b"\\u006", b"\\u007")
-"""Beginnings of escapes of their letters."""
 REQUESTS = frozenset({
     "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list", "resources/read", "resources/templates/list",
     "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
@@ -64,22 +61,24 @@ def _is_id(identifier: object, method: object) -> bool:
     return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
 
 
-def repeated_in(body: bytes) -> str | None:
-    """Return the member of the message that a body has twice, which two readers would read differently; None without such a member."""
-    if not any(escape in body for escape in _ESCAPED) and all(body.count(f'"{name}"'.encode()) < 2 for name in _MEMBERS):
-        return None
-    outermost: list[str] = []
+def repeated_in(body: bytes) -> tuple[str, str | int | None] | None:
+    """Return a member that a message has twice in one object, which two readers would read differently, and the ID for the answer.
+
+    Return None if there is no such member, and for a body that is not JSON.
+    """
+    names: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        outermost[:] = repeated_members(pairs)
-        return {}
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            names.extend(repeated_members(pairs))
+        return members
 
     try:
         found = json.loads(body, object_pairs_hook=note)
     except (ValueError, RecursionError):
         return None
-    names = outermost if isinstance(found, dict) else ()
-    return next((name for name in _MEMBERS if name in names), None)
+    return (names[-1][:_LONGEST], None if "id" in names else known_id(found)) if names else None
 
 
 def known_id(message: object) -> str | int | None:
@@ -91,9 +90,9 @@ def known_id(message: object) -> str | int | None:
 
 
 def repetition_in(body: bytes) -> bytes | None:
-    """Return the error for a body with a member of the message that occurs twice; None for any other."""
-    name = repeated_in(body)
-    return None if name is None else _error(None, INVALID_REQUEST, f"the member '{name}' occurs twice")
+    """Return the error for a body with a member that occurs twice in one object; None for any other."""
+    found = repeated_in(body)
+    return None if found is None else _error(found[1], INVALID_REQUEST, f"the member '{found[0]}' occurs twice")
 
 
 class MessageRefused(Exception):

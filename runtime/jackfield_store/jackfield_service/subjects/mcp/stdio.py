@@ -88,7 +88,8 @@ class Wire:
             return
         repeated = repeated_in(line)
         if repeated is not None:
-            await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: the member '{repeated}' occurs twice")
+            name, identifier = repeated
+            await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: the member '{name}' occurs twice", identifier)
             return
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
