@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from generated.conditions import condition
+from generated.conditions import VALUES, condition
 from generated.words import ACTION_KEY, Json, closed
 from jackfield_http.paging import Kind
 
@@ -17,7 +17,7 @@ _STATUS: Json = {"type": "integer", "minimum": 300, "maximum": 599}
 
 def failed() -> Json:
     """The member ``failed`` of a table of errors."""
-    return _one_or_more(_whole())
+    return _one_or_more(_whole(), _in_header())
 
 
 def failed_here() -> Json:
@@ -48,6 +48,15 @@ def _whole() -> Json:
         },
         ["member"],
         "The response reports a failure if this member has this value or text; without one, if it is there and not empty, false or 0.",
+    )
+
+
+def _in_header() -> Json:
+    return closed(
+        {"header": {**_TEXT, "description": "Header field that says it."}, "equals": VALUES, "contains": _TEXT},
+        ["header"],
+        "The response reports a failure if this header field has this value or text. A row says which, by the same field.",
+        anyOf=[{"required": [name]} for name in ("equals", "contains")],
     )
 
 

@@ -7,7 +7,7 @@ from generated.words import Json
 _TEXT: Json = {"type": "string", "minLength": 1}
 _POINTER: Json = {"type": "string", "pattern": "^(/|$)"}
 _VALUE: Json = {"type": ["string", "number", "boolean", "null"]}
-_VALUES: Json = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}]}
+VALUES: Json = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}]}
 TESTS = ("equals", "unless", "contains")
 """Members of which a condition of a row has one."""
 
@@ -16,8 +16,8 @@ def condition() -> Json:
     """The members of a condition. Without any but ``member``, it is there and not empty, false or 0."""
     return {
         "member": {**_POINTER, "description": "The member that says it."},
-        "equals": {**_VALUES, "description": "Its value, or one of several."},
-        "unless": {**_VALUES, "description": "It is there and not empty, and has none of these values."},
+        "equals": {**VALUES, "description": "Its value, or one of several."},
+        "unless": {**VALUES, "description": "It is there and not empty, and has none of these values."},
         "contains": {**_TEXT, "description": "Text that it has, in whatever case."},
         "without": {**_POINTER, "description": "Member that is missing or empty."},
     }

@@ -42,7 +42,7 @@ def _said(rule: Json, value: Any) -> Answer:
         for name in {"code", "message"} & rule.keys():
             if not rule[name].startswith(rule["member"]):
                 put(body, rule[name], "why")
-    return Answer(body, rule.get("status", 200))
+    return Answer(body, rule.get("status", 200), {rule["header"]: str(value)} if "header" in rule else {})
 
 
 @pytest.mark.parametrize(("key", "row", "rule", "value"), _RULES)

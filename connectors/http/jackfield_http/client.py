@@ -157,6 +157,7 @@ class HttpClient(SecretHolder):
         reply, headers, url = self._replied(exchange)
         try:
             answer = StreamedAnswer(reply, headers, url, self._limit, largest, is_clear=self._is_clear(exchange, reply.status))
+            self._refuse_by_header(exchange, reply.status, headers)
             if self._judge(exchange, headers) is not None:
                 self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER) or b"", url))
             try:
@@ -362,6 +363,7 @@ class HttpClient(SecretHolder):
 
     def _accept(self, exchange: Exchange, answer: Answer) -> None:
         """Record a success, unless the body reports a failure."""
+        self._refuse_by_header(exchange, answer.status, answer.headers)
         self._refuse_failure(exchange, answer)
         call = current_call()
         if call is not None and not exchange.safe:
@@ -380,6 +382,15 @@ class HttpClient(SecretHolder):
         """Return whether a status proves that a change was made, whatever the body contains: no rule looks for errors in this body."""
         errors = self._settings.errors
         return not exchange.safe and 200 <= status < 300 and exchange.failed is None and errors.failed is None and errors.proves_success
+
+    def _refuse_by_header(self, exchange: Exchange, status: int, headers: Headers) -> None:
+        """Raise the error of a successful status beside which a header field reports a failure."""
+        errors = self._settings.errors
+        for name, condition in errors.failed_by if 200 <= status < 300 else ():
+            if condition.holds(headers.get(name)):
+                refused = errors.explain(Refusal(exchange.step, status, headers, safe=exchange.safe, verdict=f"'{name}' says so"))
+                refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable
+                raise refused
 
     def _refuse_failure(self, exchange: Exchange, answer: Answer) -> None:
         """Raise the error of a successful status whose body reports a failure."""

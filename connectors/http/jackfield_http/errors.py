@@ -129,6 +129,7 @@ ROWS: Mapping[Key, Row] = {
         "The machine that was reached does not serve this host, by a new connection either: look where its name leads, in DNS and behind "
         "a load balancer.",
     ),
+    423: Row(Conflict),
     425: Row(Unavailable),
     429: _THROTTLE,
     **dict.fromkeys(("userRateLimitExceeded", "rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), _THROTTLE),
@@ -197,6 +198,7 @@ class HttpErrors:
       searched. The first code found counts. The message joins all texts at its pointers: items of a list, and members of an object with
       their names.
     - ``message_header``: header field with the message, if the body has none.
+    - ``failed_by``: names of header fields, each with the condition by which its value reports a failure beside a successful status.
     - ``request_id``: names of the header fields with the provider's request ID.
     - ``details``: True to add the further members of an error to a Result. False for an endpoint that answers with credentials.
     - ``proves_success``: a successful status proves that a write took effect although its body cannot be read. False for AWS.
@@ -211,6 +213,7 @@ class HttpErrors:
     message_header: str | None = None
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
+    failed_by: tuple[tuple[str, Condition], ...] = ()
     details: bool = True
     proves_success: bool = True
     read: Callable[[bytes, str], Any] | None = None
@@ -239,7 +242,8 @@ class HttpErrors:
             retry_after=_wait(refusal, row, message),
             repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
         )
-        error.done_before = any(one.fits(refusal, code, message) for one in self.done_before)
+        is_known = row.kind is not Unauthenticated  # to a stranger, some providers show nothing
+        error.done_before = is_known and any(one.fits(refusal, code, message) for one in self.done_before)
         return error
 
     def _sent(self, refusal: Refusal, row: Row) -> Sent:

@@ -315,7 +315,7 @@ def test_the_caller_leaves() -> None:
     [
         (400, "rejected", Sent.REFUSED), (401, "unauthenticated", Sent.REFUSED), (402, "quota_exceeded", Sent.REFUSED),
         (403, "forbidden", Sent.REFUSED), (404, "not_found", Sent.REFUSED), (409, "conflict", Sent.REFUSED),
-        (410, "not_found", Sent.REFUSED),
+        (410, "not_found", Sent.REFUSED), (423, "conflict", Sent.REFUSED),
         (412, "conflict", Sent.REFUSED), (422, "rejected", Sent.REFUSED), (429, "rate_limited", Sent.REFUSED),
         (418, "rejected", Sent.REFUSED),
         (500, "unavailable", Sent.UNKNOWN), (501, "rejected", Sent.REFUSED), (502, "unavailable", Sent.UNKNOWN),

@@ -48,10 +48,14 @@ _FAILED: Json = {
     },
     "required": ["member"], "additionalProperties": False,
 }  # fmt: skip
+_FAILED_BY: Json = {
+    "type": "object", "properties": {"header": {**_TEXT, "minLength": 1}, "equals": {}, "contains": {**_TEXT, "minLength": 1}},
+    "required": ["header"], "anyOf": [{"required": ["equals"]}, {"required": ["contains"]}], "additionalProperties": False,
+}  # fmt: skip
 _SEVERAL: Json = {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}
 ERRORS: Json = {
     "code": _SEVERAL, "message": _SEVERAL, "messageHeader": {**_TEXT, "minLength": 1}, "requestId": _TEXTS,
-    "failed": {"anyOf": [_FAILED, {"type": "array", "items": _FAILED, "minItems": 1}]},
+    "failed": {"anyOf": [_FAILED, _FAILED_BY, {"type": "array", "items": {"anyOf": [_FAILED, _FAILED_BY]}, "minItems": 1}]},
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
     "doneBefore": {
         "type": "array",

@@ -66,6 +66,7 @@ _WORDS: Json = {"member": "/note", "contains": "not all", "onlyWarns": True}
     ({"items": "/images", "member": "", "equals": None}, {"images": {"a": "", "b": "x"}}, "succeeded"),
     ({"items": "/parts", "member": "/why", "equals": ["SAFETY", "SPII"]}, {"parts": [{"why": "SPII"}]}, "failed"),
     ({"items": "/parts", "member": "/why", "unless": "SUCCESS"}, {"parts": [{"why": "NO"}, {"why": "SUCCESS"}, {}]}, "warned"),
+    ([{"items": "/parts"}, {"items": "/groups", "onlyWarns": True}], {"parts": [], "groups": ["NO"]}, "warned"),
     ([{"items": "/parts", "member": "/why"}, _WORDS], {"parts": [{"why": "NO"}, {}], "note": "not all"}, "warned"),
 ])  # fmt: skip
 def test_a_success_is_what_its_members_say(tmp_path: Path, rule: Any, body: Json, status: str) -> None:
@@ -108,6 +109,24 @@ def test_a_refusal_of_something_beside_it_is_a_success(tmp_path: Path, body: Any
     """A refusal that says that the request was carried out is a success with a warning, also at the first attempt."""
     found = _called(tmp_path, _BESIDE, Answer(body, status))
     assert (found["status"], [one["code"] for one in found["meta"].get("warnings", ())]) == (told, ["partial"] * (told == "succeeded"))
+
+
+@pytest.mark.parametrize(("headers", "status", "code"), [
+    ({"X-Login": "AUTHENTICATED_FAILED"}, 200, "unauthenticated"), ({"x-login": "AUTHENTICATED_FAILED"}, 404, "unauthenticated"),
+    ({"X-Login": "OK"}, 200, None), ({"X-Login": "OK"}, 404, "not_found"), ({}, 200, None),
+])  # fmt: skip
+@pytest.mark.parametrize("read", [True, False])
+def test_a_header_field_says_that_nobody_was_known(tmp_path: Path, headers: Any, status: int, code: str | None, read: bool) -> None:
+    """A provider that answers as to a stranger says so in a header field: an empty list is none, and nothing was done before."""
+    said = {"header": "X-Login", "contains": "authenticated_failed"}
+    rows = [{"when": said, "error": "unauthenticated", "hint": "Connect again."}]
+    errors: dict[str, Any] = {"rows": rows, "failed": [said, {"member": "/fault"}]}
+    found = _called(tmp_path, {"member": "/no"}, Answer({"rows": []}, status, headers), read=read, errors=errors)
+    assert found.get("error", {}).get("code") == code
+    if code == "unauthenticated" and not read:
+        errors["doneBefore"] = [{"status": 404, "actions": ["doThing"]}]
+        lost = _called(tmp_path / "lost", {"member": "/no"}, "close", Answer({}, 404, headers), own={"effect": "idempotent"}, errors=errors)
+        assert lost["status"] != "succeeded"
 
 
 def test_a_page_that_lacks_something_is_not_complete(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class BoundCall:
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
         self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
         declared = listed(self._binding.get("failed", []))
-        self._outcomes = next((Outcomes.from_json(one) for one in declared if "items" in one), None)
+        self._outcomes = [Outcomes.from_json(one) for one in declared if "items" in one]
         self._whole = [Rule.from_json(one).judged for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
         self._of_status = {one["status"]: one for one in declared if "status" in one}
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
@@ -296,14 +296,15 @@ class BoundCall:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
         usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given, client.errors)}
-        mixed = [*(() if self._outcomes is None else self._outcomes.mixed), *(status for status in self._of_status if status >= 300)]
+        mixed = [*(status for one in self._outcomes for status in one.mixed), *(status for status in self._of_status if status >= 300)]
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
     def _is_warned(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> bool:
         """Refuse an expected response that is no success after all, or not yet. Return whether it is a refusal of something beside the
         request, which has no output.
         """
-        refuse_whole(answer, self._outcomes, given, errors)
+        for outcomes in self._outcomes:
+            refuse_whole(answer, outcomes, given, errors)
         rule = self._of_status.get(answer.status)
         if rule is not None and answer.status >= 300:
             warn_beside(answer, rule, self._key, errors)
@@ -318,8 +319,8 @@ class BoundCall:
         """Return the function that detects failures in successful responses: for GraphQL by its errors, then by the rules of the binding
         and those of all responses. Return None if there are no rules.
         """
-        outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
-        rules = [rule for rule in (self._refusing, *self._whole, outcomes, errors.failed) if rule is not None]
+        outcomes = [partial(one.judged, inputs=given) for one in self._outcomes]
+        rules = [rule for rule in (self._refusing, *self._whole, *outcomes, errors.failed) if rule is not None]
         if len(rules) < 2:
             return next(iter(rules), None)
         return lambda body: strongest(rule(body) for rule in rules)

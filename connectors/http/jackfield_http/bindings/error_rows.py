@@ -47,8 +47,11 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
         changes["message_header"] = given["messageHeader"]
     if "requestId" in given:
         changes["request_id"] = tuple(given["requestId"])
-    if "failed" in given:
-        changes["failed"] = failing(given["failed"])
+    rules = listed(given.get("failed", []))
+    if in_body := [one for one in rules if "member" in one]:
+        changes["failed"] = failing(in_body)
+    if in_header := [one for one in rules if "header" in one]:
+        changes["failed_by"] = tuple((one["header"], Condition.from_json({"member": "", **one})) for one in in_header)
     if "doneBefore" in given:
         changes["done_before"] = tuple(map(_done_before, given["doneBefore"]))
     return base.extended(rows, **changes)

@@ -116,12 +116,12 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 
 
-def refuse_whole(answer: Answer, outcomes: Outcomes | None, inputs: Json, errors: HttpErrors) -> None:
+def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpErrors) -> None:
     """Refuse an answer whose status may refuse only some items, unless the answer says that other items were carried out.
 
     :raises JackfieldError: if the answer is refused.
     """
-    if outcomes is None or answer.status not in outcomes.mixed:
+    if answer.status not in outcomes.mixed:
         return
     try:
         found = outcomes.judged(answer.json(), inputs)
