@@ -217,16 +217,17 @@ def _following_by_token(pages: Declared, body: Any, more: bool | None) -> Follow
 def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bool | None) -> Following:
     """Return the next page of a list by number, by offset or by last ID. An empty page ends the list; a short page does not.
 
-    An empty page does not end a list whose provider states the number of the last page, or the step of offsets that have gaps.
+    An empty page does not end a list whose provider states the number of the last page, or the step of offsets that have gaps, nor one by
+    number whose provider says that there is more.
     """
     items, flag = find(body, pages.items), _flag(pages)
     count = len(items) if isinstance(items, list) else 0
-    step, is_last = _step(pages, body, count), _is_last(pages, answer, position)
+    step, is_last = _step(pages, body, count, more), _is_last(pages, answer, position)
     if is_last or (pages.total_ends and _has_all(pages, body, position + (step or count))):
         return END
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
         return END if pages.absent_ends and items is None else _no_list(pages)
-    if step is not None or is_last is False:
+    if step is not None or is_last is False or (more and not items and pages.kind == "page"):
         return Following(str(position + (step or 1)))
     if flag is not None and (not items or more is None):
         return _open(f"says neither yes nor no at '{flag}'" if items else f"is empty, and does not say at '{flag}' that there is no more")
@@ -236,9 +237,12 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
     return Following(last_id(find(items[-1], pages.next)) if pages.kind == "lastId" else by_number)
 
 
-def _step(pages: Declared, body: Any, count: int) -> int | None:
-    """Return the number by which an offset grows, as stated in a response; None if the response states no step, or no number of items."""
-    said: Any = None if pages.step is None or not _counts(find(body, pages.total or "")) else find(body, pages.step)
+def _step(pages: Declared, body: Any, count: int, more: bool | None) -> int | None:
+    """Return the number by which an offset grows, as stated in a response; None if the response states no step, or neither a number of
+    items nor that there are more.
+    """
+    is_open = more or _counts(find(body, pages.total or ""))
+    said: Any = find(body, pages.step) if is_open and pages.step is not None else None
     return max(int(said), count) if _counts(said) and int(said) > 0 else None
 
 

@@ -109,8 +109,8 @@ class Pages:
             raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
         if self.last_header and (self.kind != "page" or not is_token(self.last_header)):
             raise ValueError("'last_header' is the name of a header field about the last page: it needs the kind 'page'")
-        if self.step is not None and not (self.kind == "offset" and self.total_ends):
-            raise ValueError("'step' needs the kind 'offset' and 'total_ends': an empty page does not end such a list")
+        if self.step is not None and not (self.kind == "offset" and (self.total_ends or self.more)):
+            raise ValueError("'step' needs the kind 'offset', and 'total_ends' or 'more': an empty page does not end such a list")
         if any(map(is_vague, self.ends)):
             raise ValueError(f"'ends' has a status alone: {NEEDS_CODE}")
         if self.more is not None and self.last is not None:

@@ -89,8 +89,8 @@ def _last_fault(kind: object, pages: Json) -> str | None:
     """Return the fault in an overlay's declaration of a last page in ``step``, ``lastHeader`` or ``absentEnds``; None without a fault."""
     if "absentEnds" in pages and not (pages["absentEnds"] is True and kind in ("page", "offset")):
         return "'absentEnds' may be true, for the kinds 'page' and 'offset'; of the others, an empty page may leave out its list"
-    if "step" in pages and "totalEnds" not in pages:
-        return "'step' needs 'totalEnds': an empty page does not end a list whose offsets have gaps"
+    if "step" in pages and not {"totalEnds", "more"} & pages.keys():
+        return "'step' needs 'totalEnds' or 'more': an empty page does not end a list whose offsets have gaps"
     if "lastHeader" in pages and not (kind == "page" and is_token(str(pages["lastHeader"]))):
         return "'lastHeader' must be the name of a header field with the number of the last page, or with true on it, of the kind 'page'"
     return None

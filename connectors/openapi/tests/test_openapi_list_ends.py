@@ -213,6 +213,9 @@ def test_links_about_another_resource_are_not_followed(tmp_path: Path, anchor: s
     ({**_TOKEN, "last": "/last"}, [Answer({"data": [1], "last": "false", "end": "a"}), Answer({"data": [2], "last": 1, "end": "b"})],
      [1, 2], True),
     ({**_PAGE, "last": "/last"}, [Answer({"data": [1], "last": "maybe"})], [1], False),
+    ({**_PAGE, "more": "/more"}, [Answer({"data": [], "more": True}), Answer({"data": [1], "more": False})], [1], True),
+    ({**_PAGE, "last": "/last"}, [Answer({"data": [], "last": False}), Answer({"data": [1], "last": True})], [1], True),
+    ({**_PAGE, "more": "/more"}, [Answer({"data": []})], [], False),
     ({"kind": "token", "parameter": "page", "header": "X-Next-Page"}, [Answer([1], headers={"x-next-page": " 2 "}), Answer([2])], [1, 2],
      True),
 ])  # fmt: skip
@@ -302,6 +305,30 @@ def test_offsets_grow_by_what_the_provider_counts(tmp_path: Path, name: str) -> 
             result = jackfield.invoke({"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}})
         asked = [one.path.rpartition("=")[2] for one in provider.requests]
     assert (result.unwrap()["data"], result.meta.complete, asked) == (items, True, offsets)
+
+
+@pytest.mark.parametrize(("answers", "items", "offsets", "is_complete"), [
+    ([([1], True, 2), ([], True, 2), ([5], False, 2)], [1, 5], ["0", "2", "4"], True),
+    ([([], True, 25), ([7], False, 25)], [7], ["0", "25"], True),
+    ([([1, 2], True, 2), ([], False, 2)], [1, 2], ["0", "2"], True),
+    ([([], True, None)], [], ["0"], False),
+    ([([1], None, 2)], [1], ["0"], False),
+])  # fmt: skip
+def test_an_empty_page_ends_no_list_that_goes_on(
+    tmp_path: Path, answers: list[tuple[list[int], Any, Any]], items: list[int], offsets: list[str], is_complete: bool
+) -> None:
+    """PagerDuty says on an empty page, too, that there are more; without a step, nobody knows where the next page begins."""
+    pages = {"kind": "offset", "input": "skip", "items": "/data", "more": "/more", "step": "/limit", "first": 0}
+    about = operation(
+        operationId="listIt", parameters=[_parameter("skip", type="integer")],
+        responses={"200": _answer(_object(data=_LIST, more={}, limit={}))}, **{"x-jackfield": {"pagination": pages}},
+    )  # fmt: skip
+    script = [Answer({"data": found, "more": more, "limit": limit}) for found, more, limit in answers]
+    with Provider(script) as provider:
+        with installed(tmp_path, generate(tmp_path, document({"/l": {"get": about}})), {"server": provider.url}) as jackfield:
+            result = jackfield.invoke({"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}})
+        asked = [one.path.rpartition("=")[2] for one in provider.requests]
+    assert (result.unwrap()["data"], result.meta.complete, asked) == (items, is_complete, offsets)
 
 
 @pytest.mark.parametrize(("last", "is_complete", "warning"), [
