@@ -47,18 +47,34 @@ MARKER: Json = {
             "value": {
                 "type": ["object", "array"],
                 "description": "What is put at 'at' if that takes more than a text, with the marker in place of {\"$marker\": {}}. A "
-                "list is appended to the caller's.",
+                "list is appended to the caller's, if that has no item with the same id, key or name.",
             },
             "query": {
                 "type": "string",
                 "pattern": "^[A-Za-z][A-Za-z0-9_]{0,39}$",
                 "description": "The parameter that is added to the address at 'at', to which the provider tells what becomes of it.",
             },
+            "beside": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^(/[^/]+)+$"},
+                "minItems": 1,
+                "maxItems": 8,
+                "description": "JSON Pointers to inputs of which the caller must give one: else there is no marker, which would stand in "
+                "for what the provider requires.",
+            },
         }
     ),
     "minProperties": 1,
     "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code", "given")],
-    "dependentRequired": {"text": ["at"], "value": ["at"], "query": ["at"], "values": ["given"], "texts": ["given"], "keyed": ["given"]},
+    "dependentRequired": {
+        "text": ["at"],
+        "value": ["at"],
+        "query": ["at"],
+        "beside": ["at"],
+        "values": ["given"],
+        "texts": ["given"],
+        "keyed": ["given"],
+    },
     "not": {"anyOf": [{"required": ["text", "value"]}, {"required": ["text", "query"]}, {"required": ["value", "query"]}]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector.evidence import Look
-from jackfield.connector.evidence_rows import nameless_looks, unsaid_looks
+from jackfield.connector.evidence_rows import nameless_looks, unfit_looks, unsaid_looks
 from jackfield.connector.proofs import When
 from jackfield.kernel.pointers import names
 from shelved import manifest_of, services
@@ -159,3 +159,75 @@ def test_a_payment_is_judged_by_what_was_asked_for(inputs: Json, thing: Json, sa
     when = next(one for one in look.when if one.counts(inputs))
     assert when.said(thing)[0] == said
     assert said != "refused" or when.error(thing)[0] == thing.get("last_payment_error", {}).get("code")
+
+
+@pytest.mark.parametrize("key", _MANIFESTS)
+def test_markers_and_looks_fit_the_inputs_of_their_actions(key: str) -> None:
+    """The marker is at a place that the action takes, and a look gives its read what that requires."""
+    assert list(unfit_looks(_MANIFESTS[key])) == []
+
+
+def _row(manifest: Json, action: str) -> Json:
+    return next(one for one in manifest["actions"] if one["key"] == action)
+
+
+_SLIPS: dict[str, tuple[str, str, Json, str]] = {
+    "no input": ("servicenow", "createIncident", {"marker": {"at": "/correlationId"}}, "'/correlationId', which is no input"),
+    "no member": ("stripe", "createCoupon", {"marker": {"at": "/currency/jackfield"}}, "'/currency/jackfield', which is no input"),
+    "no list": (
+        "outlook",
+        "sendMail",
+        {"marker": {"at": "/saveToSentItems", "value": [{"id": {"$marker": {}}}]}},
+        "not valid: must be true or false",
+    ),
+    "a number": ("woocommerce", "createOrder", {"marker": {"at": "/customerId"}}, "must be a whole number, not a string"),
+    "none beside": (
+        "freshdesk",
+        "createContact",
+        {"marker": {"at": "/uniqueExternalId", "beside": ["/mail"]}},
+        "'/mail', which is no input",
+    ),
+}
+_LOOKS: dict[str, tuple[str, str, Json, str]] = {
+    "required": ("zendesk", "createTicket", {"externalId": {"$marker": {}}}, "does not give 'listTickets' the input 'pageSize'"),
+    "unknown": ("zendesk", "createTicket", {"pageSize": 1, "external": {"$marker": {}}}, "the input 'external', which it does not have"),
+    "too much": ("zendesk", "createTicket", {"pageSize": 1000}, "that is not valid, '/pageSize': must be at most 100"),
+    "a text": ("pagerduty", "createIncident", {"incidentKey": {"$marker": {}}, "limit": "25"}, "'/limit': must be a whole number"),
+    "a marker": ("pagerduty", "createIncident", {"limit": {"$marker": {}}}, "'/limit': must be a whole number"),
+    "a time": (
+        "bigquery",
+        "query",
+        {"projectId": "p", "minCreationTime": {"$sent": "from", "as": "unix"}},
+        "'/minCreationTime': must be a string",
+    ),
+    "a value": ("bigquery", "query", {"projectId": "p", "projection": "all"}, "'/projection': 'all' is not one of"),
+    "no input": ("gitlab", "createIssue", {"id": {"$input": "/project"}}, "the input '/project' of 'createIssue'"),
+}
+
+
+@pytest.mark.parametrize("name", _SLIPS)
+def test_a_marker_where_nothing_takes_it_is_told(name: str) -> None:
+    """It would never reach the provider, or the provider would refuse each call."""
+    key, action, members, told = _SLIPS[name]
+    changed = json.loads(json.dumps(_MANIFESTS[key]))
+    _row(changed, action).update(members)
+    [fault] = unfit_looks(changed)
+    assert told in fault
+
+
+@pytest.mark.parametrize("name", _LOOKS)
+def test_a_look_that_its_read_would_refuse_is_told(name: str) -> None:
+    """It would fail each time, and the doubt would stay."""
+    key, action, inputs, told = _LOOKS[name]
+    changed = json.loads(json.dumps(_MANIFESTS[key]))
+    _row(changed, action)["evidence"][0]["inputs"] = inputs
+    [fault] = unfit_looks(changed)
+    assert told in fault
+
+
+def test_a_canary_that_its_read_would_refuse_is_told() -> None:
+    """Without it, nothing that is not found proves anything."""
+    one = {"key": "own", "action": "get", "inputs": {"id": {"$marker": {}}}, "match": [], "canary": {"action": "get"}}
+    read = {"key": "get", "effect": "read", "inputs": {"properties": {"id": {"type": "string"}}, "required": ["id"]}, "output": {}}
+    rows = [{"key": "make", "inputs": {"properties": {}}, "evidence": [one]}, read]
+    assert list(unfit_looks({"actions": rows})) == ["evidence 'own' of 'make' does not give 'get' the input 'id', which it requires"]

@@ -12,19 +12,21 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 from jackfield.connector.proofs import Absent, Canary, ProofFault, When, check_proofs
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.pointers import names
 
 T = TypeVar("T")
 
+_SECONDS = len("2031-01-31T23:59:59")
 MARKER: Mapping[str, Any] = {"$marker": {}}
 """Placeholder for the marker of the attempt in doubt, in the inputs of a look and in its comparisons; ``{"$marker": {"text":
 "/orders/{marker}"}}`` is a string with the marker.
 """
 SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
-"""Placeholder for a minute before the begin of the call, as RFC 3339. ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970, with
-``"as": "unixText"`` as a string.
+"""Placeholder for a minute before the begin of the call, as RFC 3339 in whole seconds. ``{"$sent": "from", "as": "unix"}`` is in seconds
+since 1970, with ``"as": "unixText"`` as a string, with ``"as": "unixMillisText"`` as a string of milliseconds.
 """
 SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
 """Placeholder for a minute after the end of the call."""
@@ -46,10 +48,18 @@ marker.
 """
 LONGEST_LIST = 50
 """Maximum number of items in a list, including the marker. A caller's list with as many items gets no marker."""
+_IDENTIFYING = ("id", "key", "name")
 LONGEST_ADDRESS = 1900
 """Maximum characters of an address to which a marker is added: some providers refuse more than 2,000."""
 LEAST_ABSENT = 300.0
 """Minimum seconds after a call's deadline before a missing object proves anything: a proxy may deliver the request late."""
+_FORMS: Mapping[str | None, Callable[[float], Any]] = {
+    None: lambda moment: f"{iso(float(moment))}"[:_SECONDS] + "Z",
+    "unix": int,
+    "unixText": lambda moment: str(int(moment)),
+    "unixMillisText": lambda moment: str(int(moment) * 1000),
+}
+"""Forms of the time of a request. All are in whole seconds: some providers read no fractions."""
 _MISSING: Any = object()
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _PLACEHOLDERS = {"$marker", "$input", "$sent", "$key"}
@@ -69,10 +79,13 @@ class Marker:
     place of ``{marker}``. Choose a form that people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
     ``value`` is for a place that accepts more than a string: the value to put there, as JSON, with the marker in place of ``MARKER``. A
-    list is appended to the caller's own.
+    list is appended to the caller's own, unless the caller's has an item with the same ``id``, ``key`` or ``name``.
 
     ``query`` is for a place with an address to which the provider reports the outcome of the request: the parameter to add to the address's
     query. If the caller gives no such address, there is no marker.
+
+    ``beside`` is for a place that is one of several of which the provider requires one: JSON Pointers to the others. If the caller gives
+    none of them, there is no marker: it would make a request valid that the provider refuses.
     """
 
     at: str | None = None
@@ -82,11 +95,12 @@ class Marker:
     code: str | None = None
     value: Mapping[str, Any] | Sequence[Any] | None = None
     query: str | None = None
+    beside: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
         members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text,
-                   "code": self.code, "value": self.value, "query": self.query}  # fmt: skip
+                   "code": self.code, "value": self.value, "query": self.query, "beside": [*self.beside] or None}  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -96,7 +110,7 @@ class Marker:
         :raises EvidenceFault: if it names no place, or several places.
         """
         agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"), data.get("query"))
-        return cls(data.get("at"), data.get("header"), agent, *others).checked()
+        return cls(data.get("at"), data.get("header"), agent, *others, tuple(data.get("beside", ()))).checked()
 
     def checked(self) -> Marker:
         """Return the marker, after checking that it names exactly one place.
@@ -107,6 +121,8 @@ class Marker:
             raise EvidenceFault("'marker' needs exactly one of 'at', 'header', 'agent' and 'code'")
         if self.at is not None and not (self.at.startswith("/") and all(names(self.at))):
             raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
+        if self.beside and (self.at is None or not all(at.startswith("/") for at in self.beside)):
+            raise EvidenceFault("'marker.beside' needs 'at', and JSON Pointers to inputs of which the caller gives one")
         if self.text is not None and (self.at is None or self.text.count("{marker}") != 1):
             raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
         if self.value is not None and (self.at is None or self.text is not None or [*placeholders(self.value)] != ["$marker"]):
@@ -412,7 +428,11 @@ def placeholders(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         if is_placeholder(value):
             name = next(name for name in value if name.startswith("$"))
-            yield name if name != "$marker" or "{marker}" in _text_of(value) else "$marker without {marker} in its text"
+            if name == "$marker" and "{marker}" not in _text_of(value):
+                name = "$marker without {marker} in its text"
+            elif name == "$sent" and value.get("as") not in _FORMS:
+                name = f"$sent as {value['as']}"
+            yield name
             return
         for one in value.values():
             yield from placeholders(one)
@@ -451,6 +471,11 @@ def stamped(value: Any, marker: str) -> Any:
     return [stamped(one, marker) for one in value] if isinstance(value, list | tuple) else value
 
 
+def sent_as(placeholder: Mapping[str, Any], moment: float) -> Any:
+    """Return the time of a request, in seconds since 1970, in the form that a placeholder names."""
+    return _FORMS[placeholder.get("as")](moment)
+
+
 def texts_in(value: Any) -> Iterator[str]:
     """Yield all strings in a value of JSON."""
     if isinstance(value, str):
@@ -473,6 +498,12 @@ def _at(inputs: Any, at: str) -> Any:
     return inputs
 
 
+def _names_in(items: Sequence[Any]) -> set[tuple[str, str]]:
+    """Return the values by which a provider tells the items of a list apart, in lower case: some ignore the case of names."""
+    rows = [item for item in items if isinstance(item, Mapping)]
+    return {(name, row[name].lower()) for row in rows for name in _IDENTIFYING if isinstance(row.get(name), str)}
+
+
 def _takes_parameter(address: str, name: str) -> bool:
     """Return whether a parameter can be added to the query of an address that does not have it yet."""
     try:
@@ -492,11 +523,13 @@ def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
     """Return whether a call with these inputs carries a marker: the caller has not set its place, or a marker can be appended there."""
     if marker.at is None:
         return True
+    if marker.beside and not any(_at(inputs, at) not in (_MISSING, None, "") for at in marker.beside):
+        return False
     found = _at(inputs, marker.at)
     if marker.query is not None:
         return isinstance(found, str) and _takes_parameter(found, marker.query)
     if found is not _MISSING and isinstance(marker.value, list):
-        return isinstance(found, list) and len(found) < LONGEST_LIST
+        return isinstance(found, list) and len(found) < LONGEST_LIST and not _names_in(found) & _names_in(marker.value)
     if found is not _MISSING:
         return marker.text is not None and isinstance(found, str) and len(found) <= LONGEST_TEXT
     return is_free(inputs, marker.at)

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector.evidence import EventEvidence, Evidence, EvidenceFault, Look, Marker, declared
+from jackfield.connector.evidence_inputs import unfit_inputs, unfit_place
+from jackfield.connector.evidence_places import declares, nodes, within
 from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
 from jackfield.connector.models import check_reason
-from jackfield.kernel.pointers import follow, names
+from jackfield.kernel.pointers import names
 
 _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
 """Regular expression of names of members that state an object's condition."""
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
 """States that a person may set later on an object, also after a successful action."""
-_DEPTH = 8
 
 
 def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
@@ -36,17 +37,20 @@ def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence
 
 
 def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each evidence in a manifest that names a missing read, input or trigger."""
+    """Yield a sentence for each marker in a manifest at a place that is no input, and for each evidence that names a missing read or
+    trigger, or whose inputs its read does not take.
+    """
     reads = {row["key"]: row for row in manifest["actions"] if row.get("effect") == "read"}
     triggers = {row["key"] for row in manifest.get("triggers", ())}
     for row in manifest["actions"]:
+        yield from unfit_place(manifest, row)
         for one in row.get("evidence", ()):
             said = f"evidence '{one['key']}' of '{row['key']}'"
             if "trigger" in one and one["trigger"] not in triggers:
                 yield f"{said} names '{one['trigger']}', which is no trigger of this connector"
             elif "action" in one and "given" not in one:
                 asked = [one, one["canary"]] if "canary" in one else [one]
-                yield from (f"{said} {fault}" for row in asked for fault in _unfit(row, reads.get(row["action"])))
+                yield from (f"{said} {fault}" for asks in asked for fault in _unfit(manifest, row, asks, reads.get(asks["action"])))
 
 
 def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -58,7 +62,7 @@ def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
     for row in manifest["actions"]:
         for one in row.get("evidence", ()):
             at = one.get("id", "/id")
-            if "each" in one and not _declares(manifest, _things(manifest, rows.get(one["action"], {}), one), names(at)):
+            if "each" in one and not declares(manifest, _things(manifest, rows.get(one["action"], {}), one), names(at)):
                 said = f"evidence '{one['key']}' of '{row['key']}'"
                 yield f"{said} knows things by '{at}', which those of '{one['action']}' do not have: 'id' names what they have"
 
@@ -94,7 +98,7 @@ def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _things(manifest: Mapping[str, Any], read: Mapping[str, Any], one: Mapping[str, Any]) -> Any:
     output = read.get("output", {})
-    return _within(manifest, output, names(one["each"])) if "each" in one else output
+    return within(manifest, output, names(one["each"])) if "each" in one else output
 
 
 def _undone(when: Mapping[str, Any]) -> Iterator[str]:
@@ -108,7 +112,7 @@ def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping
     """
     for row in when:
         for at, values in (*row.get("took", {}).items(), *row.get("refused", {}).items()):
-            if None in _as_list(values) and not _declares(manifest, thing, names(at)):
+            if None in _as_list(values) and not declares(manifest, thing, names(at)):
                 yield at
 
 
@@ -116,25 +120,10 @@ def _as_list(values: Any) -> list[Any]:
     return values if isinstance(values, list) else [values]
 
 
-def _declares(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> bool:
-    """Return whether an object may have a member. An object that declares no members may have any."""
-    nodes = [*_nodes(manifest, schema)]
-    if not steps or not any("properties" in node for node in nodes):
-        return True
-    held = [node["properties"][steps[0]] for node in nodes if steps[0] in node.get("properties", {})]
-    return any(_declares(manifest, one, steps[1:]) for one in held)
-
-
-def _within(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> Any:
-    for step in steps:
-        schema = next((node["properties"][step] for node in _nodes(manifest, schema) if step in node.get("properties", {})), {})
-    return next((node["items"] for node in _nodes(manifest, schema) if "items" in node), {})
-
-
 def _statuses(manifest: Mapping[str, Any], schema: Any) -> Iterator[str]:
-    for node in _nodes(manifest, schema):
+    for node in nodes(manifest, schema):
         for name, about in node.get("properties", {}).items():
-            if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in _nodes(manifest, about)):
+            if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in nodes(manifest, about)):
                 yield name
 
 
@@ -143,26 +132,11 @@ def _types(schema: Mapping[str, Any]) -> Sequence[str]:
     return [found] if isinstance(found, str) else found
 
 
-def _nodes(manifest: Mapping[str, Any], schema: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema with the schemas that it refers to or is composed of."""
-    if not isinstance(schema, Mapping) or depth > _DEPTH:
-        return
-    yield schema
-    if str(schema.get("$ref", "")).startswith("#"):
-        try:
-            yield from _nodes(manifest, follow(manifest, schema["$ref"][1:]), depth + 1)
-        except (LookupError, ValueError):
-            return
-    for one in (each for name in ("allOf", "anyOf", "oneOf") for each in schema.get(name, ())):
-        yield from _nodes(manifest, one, depth + 1)
-
-
-def _unfit(look: Mapping[str, Any], read: Mapping[str, Any] | None) -> Iterator[str]:
+def _unfit(manifest: Mapping[str, Any], row: Mapping[str, Any], look: Mapping[str, Any], read: Mapping[str, Any] | None) -> Iterator[str]:
     if read is None:
         yield f"asks '{look['action']}', which is no read of this connector"
         return
-    unknown = look.get("inputs", {}).keys() - read["inputs"].get("properties", {}).keys()
-    yield from (f"gives '{look['action']}' the input '{name}', which it does not have" for name in sorted(unknown))
+    yield from unfit_inputs(manifest, row, look, read)
 
 
 def _marker(data: Mapping[str, Any]) -> Marker:

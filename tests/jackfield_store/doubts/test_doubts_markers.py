@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector import MARKER, Look, Marker
-from jackfield.connector.evidence import EvidenceFault, places_marker
+from jackfield.connector.evidence import EvidenceFault, places_marker, sent_as
 from jackfield.connector.evidence_rows import read_evidence
 from jackfield.kernel.errors import InvalidInput
 from jackfield_store.recording.findings import link_of
@@ -98,6 +98,8 @@ def test_a_marker_of_its_own_is_refused_wherever_it_is_a_whole_value(marker: Mar
         {"noEvidence": "It cannot be read.", "evidence": [{"key": "list", "action": "list", "match": [{"at": "/id", "is": {"$key": {}}}]}]},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": "a text"}]}]},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": {"$marker": {}}}]}]},
+        {"marker": {"header": "X-Call", "beside": ["/email"]}},
+        {"marker": {"at": "/x", "beside": ["email"]}},
         {"marker": {"at": "/x"}, "evidence": [{"key": "a", "action": "b", "match": _MATCH, "link": "http://example.com/{/id}"}]},
         {"marker": {"at": "/x"}, "evidence": [{"key": "a", "action": "b", "match": _MATCH, "similar": [{"at": "/x", "is": {"$who": 1}}]}]},
         {
@@ -148,6 +150,66 @@ def test_a_list_is_appended_to() -> None:
     assert read_evidence({"marker": TAGS.to_json(), "evidence": [{"key": "event", "trigger": "told"}]})[0] == TAGS
     with pytest.raises(InvalidInput, match="1 input is not valid"):
         TAGS.refuse_foreign({"tags": [{**own, "value": f"jf1-{'b' * 26}"}]})
+
+
+@pytest.mark.parametrize(
+    ("item", "own", "wins"),
+    [
+        ({"name": "jackfield", "value": MARKER}, {"name": "jackfield", "value": "mine"}, True),
+        ({"name": "jackfield", "value": MARKER}, {"name": "Jackfield"}, True),
+        ({"id": "a-1", "value": MARKER}, {"id": "a-1", "value": None}, True),
+        ({"namespace": "jackfield", "key": "marker", "value": MARKER}, {"namespace": "jackfield", "key": "marker", "type": "x"}, True),
+        ({"name": "jackfield", "value": MARKER}, {"name": "other", "value": "jackfield"}, False),
+        ({"name": "jackfield", "value": MARKER}, {"value": "jackfield"}, False),
+        ({"name": "jackfield", "value": MARKER}, {"name": None}, False),
+        ({"name": "jackfield", "value": MARKER}, "jackfield", False),
+        ({"value": MARKER}, {"value": "x"}, False),
+    ],
+)
+def test_an_item_of_the_same_name_wins(item: Any, own: Any, wins: bool) -> None:
+    """Two items of one name are refused by some providers, and others keep the last: the caller's own is never replaced."""
+    tags = Marker(at="/tags", value=[item])
+    assert places_marker(tags, {"tags": [own]}) is not wins
+    filled = _filled({"tags": [own]}, tags)
+    assert (None if filled is None else filled["tags"][0], wins) in ((None, True), (own, False))
+
+
+BESIDE = Marker(at="/externalId", beside=("/email", "/contact/phone"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "placed"),
+    [
+        ({"email": "ada@example.com"}, True), ({"contact": {"phone": "1"}}, True), ({"name": "Ada"}, False), ({}, False),
+        ({"email": None}, False), ({"email": ""}, False), ({"contact": "phone"}, False),
+        ({"email": "ada@example.com", "externalId": "mine"}, False),
+    ],
+)  # fmt: skip
+def test_a_marker_stands_beside_what_is_required(inputs: dict[str, Any], placed: bool) -> None:
+    """Alone, it would make a request valid that the provider refuses."""
+    assert (places_marker(BESIDE, inputs), _filled(inputs, BESIDE) is not None) == (placed, placed)
+    assert read_evidence({"marker": BESIDE.to_json(), "evidence": [{"key": "event", "trigger": "told"}]})[0] == BESIDE
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "sent"),
+    [
+        ({"$sent": "from"}, "2001-09-09T01:46:40Z"),
+        ({"$sent": "from", "as": "unix"}, 1_000_000_000),
+        ({"$sent": "from", "as": "unixText"}, "1000000000"),
+        ({"$sent": "from", "as": "unixMillisText"}, "1000000000000"),
+    ],
+)
+def test_the_time_of_a_request_is_in_whole_seconds(placeholder: dict[str, Any], sent: object) -> None:
+    """Some providers read no fractions, and the time is a minute wider anyway."""
+    assert sent_as(placeholder, 1_000_000_000.75) == sent
+    Look("list", inputs={"since": placeholder}, match={"/x": MARKER}).checked()
+
+
+def test_a_form_of_time_that_nobody_knows_is_refused() -> None:
+    """It would be sent as another one."""
+    with pytest.raises(EvidenceFault, match="sent as days"):
+        Look("list", inputs={"since": {"$sent": "from", "as": "days"}}, match={"/x": MARKER}).checked()
 
 
 CALLBACK = Marker(at="/statusCallback", query="jackfield")

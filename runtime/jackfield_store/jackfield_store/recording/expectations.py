@@ -10,9 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.call.tally import EVERY
-from jackfield.connector.evidence import KEY, EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
+from jackfield.connector.evidence import (
+    KEY,
+    EventEvidence,
+    Look,
+    RecordEvidence,
+    is_placeholder,
+    placeholders,
+    places_marker,
+    sent_as,
+    stamped,
+)
 from jackfield.connector.given_evidence import GivenEvidence
-from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.pointers import follow
@@ -47,8 +56,6 @@ OF_HOST = "host"
 """Substitute for a digest of the host's credentials. They differ from host to host and may change unnoticed: two reads with them may be of
 two accounts.
 """
-_FORMS: Mapping[str | None, Callable[[float], Any]] = {"unix": int, "unixText": lambda moment: str(int(moment))}
-"""Forms of a time other than RFC 3339."""
 _LOG = logging.getLogger("jackfield.doubts")
 
 
@@ -313,7 +320,7 @@ def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
         return None if known["marker"] is None else stamped(placeholder, known["marker"])
     if name == "$sent":
         moment = known["from" if placeholder[name] == "from" else "until"]
-        return dict(placeholder) if moment is None else _FORMS.get(placeholder.get("as"), iso)(moment)
+        return dict(placeholder) if moment is None else sent_as(placeholder, moment)
     return placeholder[name] if name == _LITERAL and "marker" in known else known.get(name.removeprefix("$"), dict(placeholder))
 
 
