@@ -16,7 +16,7 @@ from jackfield.testing import Answer, Provider, Request
 from jackfield_openapi.shelf.services import read_shelf
 from plugboard import plugged
 from settling_home import looked_for, settling_home
-from shelved import SHELF, manifest_of, shelve
+from shelved import SHELF, manifest_of, running, shelve
 
 _STRANGE = "jf1-" + "a" * 26
 """The marker of another call."""
@@ -63,7 +63,9 @@ class _Shop:
         self.writes.append(request.body)
         if self.effective:
             asked = json.loads(request.body)
-            self.made.append({**asked, "id": 4711, member: [{"id": 8, "key": "_own", "value": "x"}, *asked[member]]})
+            self.made.append(
+                {**asked, "id": 4711, "refunded_payment": True, member: [{"id": 8, "key": "_own", "value": "x"}, *asked[member]]}
+            )
         return "close"
 
 
@@ -135,9 +137,17 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
             "outlook",
             "sendMail",
             {"message": {"subject": "Hello", "singleValueExtendedProperties": [{"id": "String {4711} Name own", "value": "x"}]}},
-            lambda asked: asked["message"],
-            {"id": "1", "singleValueExtendedProperties": [{"id": "String {4711} Name jackfield", "value": _STRANGE}]},
+            lambda asked: {**asked["message"], "isDraft": False},
+            {"id": "1", "isDraft": False, "singleValueExtendedProperties": [{"id": "String {4711} Name jackfield", "value": _STRANGE}]},
         ),
+        (
+            "zendesk",
+            "createTicket",
+            {"ticket": {"subject": "Lamp", "comment": {"body": "Dark"}}},
+            lambda asked: asked["ticket"],
+            {"id": 1, "subject": "Lamp", "external_id": _STRANGE},
+        ),
+        ("servicenow", "createIncident", {"body": {"short_description": "Dark"}}, dict, {"sys_id": "1", "correlation_id": _STRANGE}),
         ("freshdesk", "createContact", {"name": "Ada", "email": "ada@example.com"}, dict, {"id": 1, "unique_external_id": _STRANGE}),
         (
             "jira",
@@ -155,6 +165,8 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
         "pagerduty-createIncident",
         "zendesk-createUser",
         "outlook-sendMail",
+        "zendesk-createTicket",
+        "servicenow-createIncident",
         "freshdesk-createContact",
         "jira-createIssue",
         "paddle-createCustomer",
@@ -292,3 +304,152 @@ def _is_first(request: Request) -> bool:
     """Return whether a request is for the first page of a list."""
     asked = dict(parse_qsl(urlsplit(request.path).query))
     return (asked.get("page", "0"), asked.get("offset", "0")) == ("0", "0")
+
+
+@pytest.mark.parametrize(("key", "row"), _ROWS)
+def test_an_item_of_the_caller_at_the_place_of_the_marker_wins(tmp_path: Path, key: str, row: dict[str, Any]) -> None:
+    """It is sent as it is, and nobody looks: what has its name at the provider is the caller's."""
+    (place,) = names(row["marker"]["at"])
+    own = json.loads(json.dumps(row["marker"]["value"]).replace('{"$marker": {}}', '"mine"'))
+    shop = _Shop(row, effective=True)
+    entry = _settled(tmp_path, key, row, shop, {place: own})
+    (sent,) = [json.loads(body)[names(row["evidence"][0]["match"][0]["at"])[0]] for body in shop.writes]
+    assert (sent, entry["status"], entry.get("looks", [])) == (own, "in_doubt", [])
+
+
+@pytest.mark.parametrize(
+    ("key", "action", "inputs"),
+    [("freshdesk", "createContact", {"name": "Ada"}), ("klaviyo", "createProfile", {"data": {"type": "profile", "attributes": {}}})],
+    ids=["freshdesk-createContact", "klaviyo-createProfile"],
+)
+def test_a_marker_does_not_stand_in_for_what_is_required(tmp_path: Path, key: str, action: str, inputs: dict[str, Any]) -> None:
+    """The provider requires one of several members, of which the marker's is one: a call without any is refused, as without evidence."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    writes: list[bytes] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        writes.append(request.body)
+        return "close"
+
+    entry = _settled(tmp_path, key, row, provider, inputs)
+    assert (len(MARKER_TEXT.findall(b"".join(writes).decode())), entry["status"], entry.get("looks", [])) == (0, "in_doubt", [])
+
+
+_UNDONE: dict[str, tuple[str, dict[str, Any], Callable[[str], Any], bool]] = {
+    "a draft": (
+        "outlook", {"message": {"subject": "Hello"}},
+        lambda mark: {"value": [{"id": "1", "isDraft": True, "singleValueExtendedProperties": [{"id": "x", "value": mark}]}]}, False,
+    ),
+    "a message": (
+        "outlook", {"message": {"subject": "Hello"}},
+        lambda mark: {"value": [{"id": "1", "isDraft": False, "singleValueExtendedProperties": [{"id": "x", "value": mark}]}]}, True,
+    ),
+    "a refund that was not paid": (
+        "woocommerce", {}, lambda mark: [{"id": 1, "refunded_payment": False, "meta_data": [{"key": "_jackfield", "value": mark}]}], False,
+    ),
+    "a refund that was paid": (
+        "woocommerce", {}, lambda mark: [{"id": 1, "refunded_payment": True, "meta_data": [{"key": "_jackfield", "value": mark}]}], True,
+    ),
+    "a refund by hand": (
+        "woocommerce", {"apiRefund": False},
+        lambda mark: [{"id": 1, "refunded_payment": False, "meta_data": [{"key": "_jackfield", "value": mark}]}], True,
+    ),
+}  # fmt: skip
+"""Things with the marker: the service, inputs, what is listed, and whether it is what was asked for."""
+_ACTIONS = {"outlook": "sendMail", "woocommerce": "refundOrder"}
+
+
+@pytest.mark.parametrize("name", _UNDONE)
+def test_a_thing_that_is_not_yet_what_was_asked_for_proves_nothing(tmp_path: Path, name: str) -> None:
+    """A message that is still a draft may be sent later, or never; a refund is stored before the money goes back."""
+    key, inputs, shown, is_done = _UNDONE[name]
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == _ACTIONS[key])
+    marks: list[str] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        if request.method != "GET":
+            marks.extend(MARKER_TEXT.findall(request.body.decode()))
+            return "close"
+        return Answer(shown(marks[0]) if "page=2" not in request.path else [])
+
+    entry = _settled(tmp_path, key, row, provider, inputs)
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("succeeded", ["matched"]) if is_done else ("in_doubt", ["pending"])
+    )
+
+
+def _job(mark: str, **statistics: Any) -> Any:
+    failed = {"reason": "invalidQuery", "message": "Division by zero"}
+    return {
+        "jobs": [
+            {"id": "1", "state": "DONE", "errorResult": failed, "statistics": statistics, "configuration": {"labels": {"jackfield": mark}}}
+        ]
+    }
+
+
+@pytest.mark.parametrize(("statistics", "status"), [
+    ({}, "failed"),
+    ({"query": {"statementType": "INSERT"}}, "failed"),
+    ({"query": {"statementType": "SELECT"}, "numChildJobs": "0"}, "failed"),
+    ({"query": {"statementType": "SCRIPT"}, "numChildJobs": "2"}, "in_doubt"),
+    ({"query": {"statementType": "SCRIPT"}}, "in_doubt"),
+    ({"numChildJobs": "1"}, "in_doubt"),
+    ({"query": {"statementType": "CALL"}}, "in_doubt"),
+])  # fmt: skip
+def test_a_script_that_failed_may_have_taken_effect_in_part(tmp_path: Path, statistics: dict[str, Any], status: str) -> None:
+    """Each statement takes effect by itself: to call the script failed would free its key, and the first ones would run again."""
+    row = next(one for one in manifest_of("bigquery")["actions"] if one["key"] == "query")
+    marks: list[str] = []
+    asked: list[str] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        if request.method != "GET":
+            marks.extend(MARKER_TEXT.findall(request.body.decode()))
+            return "close"
+        asked.append(request.path)
+        return Answer(_job(marks[0], **statistics))
+
+    assert _settled(tmp_path, "bigquery", row, provider, {})["status"] == status
+    assert dict(parse_qsl(urlsplit(asked[0]).query))["minCreationTime"].endswith("000")
+
+
+@pytest.mark.parametrize(("message", "status"), [
+    ("Query error: Division by zero: 1 / 0 at [2:1]", "in_doubt"),
+    ("Division by zero: 1 / 0", "failed"),
+    ("Syntax error: Unexpected identifier SELEC at [1:1]", "failed"),
+    ("Unrecognized name: nobody at [1:8]", "failed"),
+])  # fmt: skip
+def test_a_refusal_of_a_script_in_time_is_a_doubt(tmp_path: Path, message: str, status: str) -> None:
+    """BigQuery begins the errors of a script so; a plain query's are refusals, as before."""
+    error = {"code": 400, "message": message, "errors": [{"message": message, "domain": "global", "reason": "invalidQuery"}]}
+    inputs = {"projectId": "p", "query": "SELECT 1"}
+    with Provider(lambda _number, _request: Answer({"error": error}, 400)) as far, running(tmp_path, "bigquery", far.url) as jackfield:
+        found = jackfield.invoke({"connector": "bigquery", "action": "query", "connection": "main", "inputs": inputs})
+    assert found.status == status
+
+
+def test_an_empty_page_that_says_that_there_are_more_is_followed(tmp_path: Path) -> None:
+    """PagerDuty may leave out all items of a page: what was made is on the next one."""
+    row = next(one for one in manifest_of("pagerduty")["actions"] if one["key"] == "createIncident")
+    marks: list[str] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        if request.method != "GET":
+            marks.extend(MARKER_TEXT.findall(request.body.decode()))
+            return "close"
+        offset = dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0")
+        found = [{"id": "P1", "status": "triggered", "incident_key": marks[0]}] if offset == "25" else []
+        return Answer({"incidents": found, "more": offset == "0", "limit": 25, "offset": int(offset)})
+
+    entry = _settled(tmp_path, "pagerduty", row, provider, {"incident": _INCIDENT})
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == ("succeeded", ["matched"])
+
+
+@pytest.mark.parametrize("answer", [{}, {"error": "none"}, {"Items": []}], ids=["empty", "an error", "another case"])
+def test_an_answer_without_its_list_is_told_in_words(tmp_path: Path, answer: dict[str, Any]) -> None:
+    """People read what a look has met, and decide."""
+    row = next(one for one in manifest_of("google-calendar")["actions"] if one["key"] == "createEvent")
+    entry = _settled(tmp_path, "google-calendar", row, lambda _number, request: Answer(answer) if request.method == "GET" else "close", {})
+    [look] = entry["looks"]
+    assert (entry["status"], look["result"]) == ("in_doubt", "failed")
+    assert look["text"] == "the answer to 'listEvents' has no list at '/items', so it proves nothing"

@@ -192,9 +192,13 @@ def _fits(thing: Any, row: Values) -> bool:
 
 
 def _member(thing: Any, at: str) -> Any:
-    """Return a value of an object; None for a member that the object does not have."""
-    found = _at(thing, at, _MISSING)
-    return None if found is _MISSING and isinstance(_at(thing, at.rpartition("/")[0], _MISSING), Mapping) else found
+    """Return a value of an object; None for a member that the object does not have, or whose holder it does not have."""
+    found, holder = _at(thing, at, _MISSING), at
+    while found is _MISSING and holder:
+        holder = holder.rpartition("/")[0]
+        if (around := _at(thing, holder, _MISSING)) is not _MISSING:
+            return None if isinstance(around, Mapping) else _MISSING
+    return found
 
 
 def _is_one(found: Any, values: Any) -> bool:

@@ -105,7 +105,8 @@ def test_what_a_thing_says(thing: Any, said: str | None) -> None:
     [
         ({"at": {"state": "DONE"}}, "took"), ({"at": {"state": "DONE", "error": None}}, "took"), ({"at": {"error": None}}, None),
         ({"at": {"state": "DONE", "error": {"reason": "quota"}}}, "refused"), ({"at": {"state": "DONE", "error": {}}}, None),
-        ({"at": {"state": "RUNNING"}}, None), ({"at": "DONE"}, None), ({"at": []}, None), ({}, None), ([], None),
+        ({"at": {"state": "DONE", "error": "quota"}}, None), ({"at": {"state": "RUNNING"}}, None),
+        ({"at": "DONE"}, None), ({"at": []}, None), ({}, None), ([], None),
     ],
 )  # fmt: skip
 def test_a_member_that_must_not_be_there(thing: Any, said: str | None) -> None:
@@ -113,6 +114,16 @@ def test_a_member_that_must_not_be_there(thing: Any, said: str | None) -> None:
     row = When({"/at/state": ["DONE"], "/at/error": [None]}, {"/at/state": ["DONE"], "/at/error/reason": ["quota"]})
     row.check()
     assert row.said(thing)[0] == said
+
+
+@pytest.mark.parametrize(("thing", "said"), [
+    ({"state": "DONE"}, "took"), ({"state": "DONE", "parts": {}}, "took"), ({"state": "DONE", "parts": {"children": {}}}, "took"),
+    ({"state": "DONE", "parts": {"children": {"failed": 1}}}, None), ({"state": "DONE", "parts": "none"}, None),
+    ({"state": "DONE", "parts": []}, None), ({"state": "DONE", "parts": {"children": 0}}, None), ({}, None), ({"parts": {}}, None),
+])  # fmt: skip
+def test_a_member_of_a_missing_one_is_missing(thing: Any, said: str | None) -> None:
+    """Providers leave out whole objects; a value of another kind in their place proves nothing."""
+    assert When({"/state": ["DONE"], "/parts/children/failed": [None]}).said(thing)[0] == said
 
 
 def test_the_inputs_choose_the_row() -> None:

@@ -395,7 +395,7 @@ def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
     """
     is_google = any(one.get("family") == "google" for one in sign_ins.values())
     errors = about.get("errors")
-    own = {name: value for name, value in errors.items() if name != "doneBefore"} if isinstance(errors, dict) else errors
+    own = {name: value for name, value in errors.items() if name not in ("doneBefore", "rows")} if isinstance(errors, dict) else errors
     if is_google and own not in ("google", {"like": "google"}):
         raise _refusal(file, "'errors' of a service of Google are those of the table 'google', which tells a limit from a missing right")
 

@@ -80,8 +80,7 @@ class Looking:
             return Finding("failed", found.error.message, is_final=True)  # of rules, whatever a policy withholds of providers' words
         if isinstance(found.error, JackfieldError):
             return self._failed(found.error.code, found.error.message)
-        told = f"the answer cannot be judged ({type(found.error).__name__})"  # it counts as a look, or would be made for ever
-        return self._failed("invalid_output", told)
+        return self._failed("invalid_output", _unreadable(row, found.error))  # it counts as a look, or would be made for ever
 
     def _failed(self, code: str, told: str) -> Finding:
         return Finding("failed", code if self.judges else told[:_LONGEST], is_final=code in _FINAL, exists=self._is_sighted)
@@ -381,6 +380,13 @@ class Looking:
         masked = found if opening is None else opening.cache.output_mask.masked(found)[0]
         told = concealed(masked, plan.secrets)
         return told if isinstance(told, Mapping) else None
+
+
+def _unreadable(row: Mapping[str, Any], error: Exception) -> str:
+    """Return the sentence for people about an answer that a look cannot judge."""
+    if isinstance(error, LookupError) and "each" in row:
+        return f"the answer to '{row['action']}' has no list at '{row['each']}', so it proves nothing"
+    return f"the answer to '{row['action']}' has another form than its evidence expects, so it proves nothing"
 
 
 def _verdict(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
