@@ -109,11 +109,6 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "google, too deep": (
         "google-drive", "createFolder", 403, _google(403, "myDriveHierarchyDepthLimitExceeded", "100 levels"), ("rejected", ["100"]),
     ),
-    "google, shared without a word": (
-        "google-drive", "shareFile", 400,
-        _google(400, "invalidSharingRequest", "The items were successfully shared but e-mails could not be sent", "Bad Request"),
-        ("in_doubt", ["successfully shared"]),
-    ),
     "google, not shared": (
         "google-drive", "shareFile", 400, _google(400, "invalidSharingRequest", "ACL change not allowed.", "Bad Request"),
         ("rejected", ["ACL change"]),

@@ -82,6 +82,17 @@ def test_the_rules_of_an_action_and_of_its_file_both_count(tmp_path: Path) -> No
         assert jackfield.invoke(call).status == "failed"
 
 
+def test_a_file_that_was_shared_without_a_word_is_shared(tmp_path: Path) -> None:
+    """Drive refuses with 400 where only the e-mail was not sent, and says so in the first of its errors alone."""
+    one = {"reason": "invalidSharingRequest", "message": "The items were successfully shared but e-mails could not be sent."}
+    body = {"error": {"errors": [one], "code": 400, "message": "Bad Request"}}
+    asked = {"fileId": "f", "role": "reader", "type": "user", "emailAddress": "ada@acme.example"}
+    call = {"connector": "google-drive", "action": "shareFile", "connection": "main", "inputs": asked}
+    with Provider([Answer(body, 400)]) as provider, running(tmp_path, "google-drive", provider.url) as jackfield:
+        result = jackfield.invoke(call).to_json()
+    assert (result["status"], ["in part" in one["message"] for one in result["meta"]["warnings"]]) == ("succeeded", [True])
+
+
 _SERVICE = """openapi: 3.1.0
 info: {title: Acme, version: '1'}
 servers: [{url: 'https://api.acme.example'}]
