@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.testing import Answer, Provider
+from jackfield.testing import Answer, Provider, Request
 from shelved import manifest_of, put, running, services
 
 Json = dict[str, Any]
@@ -64,3 +64,20 @@ def test_a_list_of_which_a_provider_shows_no_more_is_not_complete(tmp_path: Path
         put(body, pages["total"], 20_000)
     result, _ = _call(tmp_path, key, row, [Answer(body), Answer({"message": "no more"}, status)])
     assert (result["status"], result["meta"]["complete"]) == ("succeeded", False), result
+
+
+def test_a_search_whose_cache_is_cold_is_sent_after_an_empty_one(tmp_path: Path) -> None:
+    """Google finds a contact of today only after a search for nothing, which brings the cache up to date."""
+    warm = False
+
+    def google(_number: int, request: Request) -> Answer:
+        nonlocal warm
+        found = [{"person": {"resourceName": "people/c1"}}] if warm else []
+        warm = warm or "query=&" in request.path
+        return Answer({"results": found})
+
+    asked = {"query": "Ada", "readMask": "names"}
+    call = {"connector": "google-contacts", "action": "searchContacts", "connection": "main", "inputs": asked}
+    with Provider(google) as provider, running(tmp_path, "google-contacts", provider.url) as jackfield:
+        output = jackfield.invoke(call).to_json()["output"]
+    assert [one["person"]["resourceName"] for one in output["results"]] == ["people/c1"]
