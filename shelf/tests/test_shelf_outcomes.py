@@ -173,7 +173,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
 
 @pytest.mark.parametrize(("key", "action", "body"), [
     ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 81057, "message": "exists"}], "result": None}),
-    ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "output": []}),
+    ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "invalid_prompt", "message": "no"}, "output": []}),
     ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
     ("gemini", "generateContent", {"candidates": [{"finishReason": "RECITATION", "index": 0}]}),
     ("linear", "createIssue", {"data": {"issueCreate": {"success": False, "issue": {"id": "1"}}}}),
@@ -238,6 +238,18 @@ def test_all_errors_of_a_refusal_are_told(tmp_path: Path, key: str, action: str,
     """Who corrects the first one need not call again to read of the second one."""
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     assert _called(tmp_path, key, row, Answer(body))["error"]["provider"]["message"] == "; ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("rate_limit_exceeded", "rate_limited"), ("server_error", "unavailable"), ("other", "rejected")]
+)
+def test_an_answer_that_failed_says_why(tmp_path: Path, code: str, told: str) -> None:
+    """OpenAI tells in a success of a limit, or of a failure of its own: what may help later is no fault of the request."""
+    row = next(one for one in manifest_of("openai")["actions"] if one["key"] == "createResponse")
+    found = _called(
+        tmp_path, "openai", row, Answer({"status": "failed", "error": {"code": code, "message": "x"}}, 200, _LATER), timeoutSeconds=9
+    )
+    assert (found["status"], found["error"]["code"]) == ("failed", told)
 
 
 @pytest.mark.parametrize(("key", "action", "body"), [

@@ -43,12 +43,13 @@ def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:
 @contextmanager
 def running(folder: Path, key: str, url: str, *, stores: bool = False) -> Iterator[Jackfield]:
     """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of its first type; with ``stores``, it has a
-    journal."""
+    journal. A type whose tokens come from another address is taken only if there is no other."""
     manifest = json.loads(json.dumps(manifest_of(key)))
     for row in manifest["servers"]:
         row["url"] = url
         row.pop("variables", None)
-    kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
+    kinds = [one for one in manifest["connectionTypes"] if "authorizes" not in one]
+    kind = next((one for one in kinds if "tokenUrl" not in json.dumps(one["http"])), kinds[0])
     given = {name: url if name == "server" else "acme-secret-1" for name in kind["schema"].get("required", ())}
     connection = {"connections": {"main": {"type": f"{key}/{kind['key']}", "values": given}}}
     database, home = f"sqlite:///{folder}/j.db" if stores else "none", {"JACKFIELD_HOME": str(folder)}
