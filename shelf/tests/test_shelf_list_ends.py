@@ -52,6 +52,14 @@ def test_a_list_ends_at_its_total(tmp_path: Path, key: str, row: Json, pages: Js
     assert (result["status"], result["meta"]["complete"], requests) == ("succeeded", True, 2), result
 
 
+@pytest.mark.parametrize(("key", "row", "pages"), [one for one in _TOTALS if "step" not in one.values[2]])
+def test_an_empty_page_before_the_total_is_no_end(tmp_path: Path, key: str, row: Json, pages: Json) -> None:
+    """Of five items two were read: the caller learns that three are missing."""
+    result, requests = _call(tmp_path, key, row, [_page(pages, 5, 2), _page(pages, 5, 0)])
+    assert (result["status"], result["meta"]["complete"], requests) == ("succeeded", False, 2), result
+    assert pages["total"] in result["meta"]["warnings"][0]["message"]
+
+
 @pytest.mark.parametrize(("key", "row", "pages"), _CUTS)
 def test_a_list_of_which_a_provider_shows_no_more_is_not_complete(tmp_path: Path, key: str, row: Json, pages: Json) -> None:
     """The first page is kept, and the caller learns that there is more."""

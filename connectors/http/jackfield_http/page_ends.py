@@ -226,13 +226,13 @@ def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bo
     if is_last or (pages.total_ends and _has_all(pages, body, position + (step or count))):
         return END
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
-        return END if pages.absent_ends and items is None else _no_list(pages)
+        return _short(pages, body) if pages.absent_ends and items is None else _no_list(pages)
     if step is not None or is_last is False or (more and not items and pages.kind == "page"):
         return Following(str(position + (step or 1)))
     if flag is not None and (not items or more is None):
         return _open(f"says neither yes nor no at '{flag}'" if items else f"is empty, and does not say at '{flag}' that there is no more")
     if not items:
-        return END
+        return _short(pages, body)
     by_number = str(position + (1 if pages.kind == "page" else count))
     return Following(last_id(find(items[-1], pages.next)) if pages.kind == "lastId" else by_number)
 
@@ -262,6 +262,12 @@ def _has_all(pages: Declared, body: Any, count: int) -> bool:
     """Return whether ``count`` items are the whole list, by the total that the response states."""
     said = find(body, pages.total or "")
     return _counts(said) and count - pages.first >= int(said)
+
+
+def _short(pages: Declared, body: Any) -> Following:
+    """Return the end of a list at an empty page; an open end if a total by which the list ends says that items are missing."""
+    said = find(body, pages.total or "") if pages.total_ends else None
+    return _open(f"is empty, and says at '{pages.total}' that the list has {said} items") if _counts(said) else END
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
