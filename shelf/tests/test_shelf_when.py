@@ -189,7 +189,7 @@ _SLIPS: dict[str, tuple[str, str, Json, str]] = {
     ),
 }
 _LOOKS: dict[str, tuple[str, str, Json, str]] = {
-    "required": ("zendesk", "createTicket", {"externalId": {"$marker": {}}}, "does not give 'listTickets' the input 'pageSize'"),
+    "required": ("bigquery", "query", {"projection": "full"}, "does not give 'listJobs' the input 'projectId'"),
     "unknown": ("zendesk", "createTicket", {"pageSize": 1, "external": {"$marker": {}}}, "the input 'external', which it does not have"),
     "too much": ("zendesk", "createTicket", {"pageSize": 1000}, "that is not valid, '/pageSize': must be at most 100"),
     "a text": ("pagerduty", "createIncident", {"incidentKey": {"$marker": {}}, "limit": "25"}, "'/limit': must be a whole number"),

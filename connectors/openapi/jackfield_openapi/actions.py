@@ -340,7 +340,7 @@ def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) 
         if "description" not in schema:
             schema["description"] = body.description or f"The body of the request ({body.row['contentType']})."
         properties["body"] = schema
-        if body.required:
+        if body.required and "default" not in schema:
             required.append("body")
     if paging is not None and paging.enabled:
         if paging.token_input == NEXT_PAGE:

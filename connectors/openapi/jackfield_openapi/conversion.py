@@ -71,8 +71,10 @@ def converted(document: Json, choices: Choices) -> Converted:
     report = Report(RENAMED if is_old else None)
     root = with_sign_ins(upgraded(document, report) if is_old else document)
     pointing = Pointing(root)
-    schemas = Schemas(pointing, report, modern=version.startswith("3.1"))
-    triggers = Triggers(root.get("x-jackfield"), pointing, schemas)
+    extension = root.get("x-jackfield")
+    sends = isinstance(extension, dict) and extension.get("sendsDefaults") is True
+    schemas = Schemas(pointing, report, modern=version.startswith("3.1"), sends_defaults=sends)
+    triggers = Triggers(extension, pointing, schemas)
     _note_unread(root, report, triggers.read)
     security, servers = Security(pointing, report), Servers(root, report, choices.source)
     keys = Keys(choices.locked)
@@ -105,8 +107,8 @@ def converted(document: Json, choices: Choices) -> Converted:
             report.assumed("connection test", pointer("paths", path), f"'GET {path}' tests connections of the type '{row['key']}'")
         if (found := probe or path) is not None:
             row["http"]["probe"] = found
-    curate(manifest, root.get("x-jackfield"), triggers)
-    explain_doubts(manifest, root.get("x-jackfield"))
+    curate(manifest, extension, triggers)
+    explain_doubts(manifest, extension)
     check_looks(manifest)
     suggest_evidence(manifest["actions"], definitions, {key: shown.at for key, shown in drafting.shown.items()}, report)
     report.cut(cut_texts(manifest))

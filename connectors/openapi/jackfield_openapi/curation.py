@@ -145,6 +145,7 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "errors": {"type": "object", "properties": ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": SOURCE},
             "recipients": _TEXTS,
+            "sendsDefaults": {"type": "boolean"},
             "connections": {
                 "type": "object",
                 "additionalProperties": {"type": "object", "properties": TYPE, "additionalProperties": False},
@@ -214,7 +215,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     :raises InvalidInput: if ``x-jackfield`` has an unknown member or a value that is not valid.
     """
     given = extension if isinstance(extension, dict) else {}
-    known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence"}
+    known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence", "sendsDefaults"}
     unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, *known}
     if unknown:
         raise refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")

@@ -176,7 +176,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     if parameter.get("deprecated") is True:
         schema["deprecated"] = True
     found.properties[key] = schema
-    if parameter.get("required") is True or place == "path":
+    if (parameter.get("required") is True or place == "path") and "default" not in schema:
         found.required.append(key)
     if place == "query":
         found.named[name] = key

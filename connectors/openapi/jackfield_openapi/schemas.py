@@ -84,11 +84,13 @@ class _Place:
 class Schemas:
     """Converter of one document's schemas. After ``finish``, ``definitions`` has every definition that is referred to."""
 
-    def __init__(self, pointing: Pointing, report: Report, *, modern: bool) -> None:
+    def __init__(self, pointing: Pointing, report: Report, *, modern: bool, sends_defaults: bool = False) -> None:
         self.definitions: dict[str, Any] = {}
         self.pointing = pointing
         self.report = report
         self.modern = modern
+        self.sends_defaults = sends_defaults
+        """True if a default of the document is sent where a call leaves the input out; otherwise the provider is said to assume it."""
         self.composition = Composition(pointing)
         self.secrets = Secrets(self.composition, report)
         self.patterns = Patterns()
@@ -269,7 +271,9 @@ class _Conversion:
         if examples:
             made["examples"] = examples
         default = node.get("default")
-        if default is not None and self._place.direction == "i":
+        if default is not None and self._place.direction == "i" and self._all.sends_defaults:
+            made["default"] = default
+        elif default is not None and self._place.direction == "i":
             text = f"Default of the provider: {json.dumps(default, ensure_ascii=False)[:200]}."
             made["description"] = f"{made['description']}\n\n{text}" if made.get("description") else text
 
@@ -415,7 +419,9 @@ class _Conversion:
             if not declared and self._place.direction == "i":
                 self._made.setdefault("properties", {})[name] = True
                 self._lossy("required name is not declared", "required", f"'{name[:80]}' takes any value")
-            required.append(name)
+            made = self._made.get("properties", {}).get(name)
+            if not (isinstance(made, dict) and "default" in made):
+                required.append(name)
         if required:
             self._made["required"] = required
 

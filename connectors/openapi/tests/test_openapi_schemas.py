@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema_rs
@@ -138,6 +139,30 @@ def test_a_password_is_secret_and_a_default_is_prose() -> None:
     body = convert(schema).manifest["actions"][0]["inputs"]["properties"]["body"]["properties"]
     assert body["p"] == {"format": "password", "writeOnly": True, "type": "string"}
     assert body["n"] == {"type": "integer", "description": "Default of the provider: 5."}
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_document_may_send_its_defaults(sends: bool) -> None:
+    """Then the input may be left out, at any depth, in a body, a path or a query; else the provider is said to assume it."""
+    members = {"n": {"type": "integer", "default": 5}, "s": {"type": "string"}}
+    inner = {"type": "object", "required": ["n", "s"], "properties": members}
+    body = {"type": "object", "required": ["b", "n"], "properties": {"b": inner, **members}}
+    about = {
+        "operationId": "put",
+        "parameters": [
+            {"name": "p", "in": "path", "required": True, "schema": {"type": "string", "default": "root"}},
+            {"name": "q", "in": "query", "required": True, "schema": {"type": "string", "default": "all"}},
+        ],
+        "requestBody": {"content": {"application/json": {"schema": body}}, "required": True},
+        "responses": {"200": {"description": "Done."}},
+    }
+    made = converted(document({"/a/{p}": {"post": about}}, **{"x-jackfield": {"sendsDefaults": sends}}), Choices())
+    inputs = made.manifest["actions"][0]["inputs"]
+    given = {name: inputs["properties"][name].get("default") for name in ("n", "p", "q")}
+    assert given == ({"n": 5, "p": "root", "q": "all"} if sends else {"n": None, "p": None, "q": None})
+    assert sorted(inputs["required"]) == (["b"] if sends else ["b", "n", "p", "q"])
+    assert inputs["properties"]["b"]["required"] == (["s"] if sends else ["n", "s"])
+    assert ("Default of the provider" in json.dumps(inputs)) is not sends
 
 
 _PASSWORD = r"(?=.*[A-Z])(?=.*[0-9]).{8,}"

@@ -138,6 +138,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         "connections": {name: _curation(name, one) for name, one in sign_ins.items()},
         "license": "Apache-2.0",
         "documentationUrl": about["docs"],
+        "sendsDefaults": True,
         **_icon(file),
         **{name: about[name] for name in _MOVED if name in about},
         **_reason(file, about),
