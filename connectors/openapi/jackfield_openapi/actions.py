@@ -223,7 +223,7 @@ class Actions:
         if (asked := fixed_query(operation)) is not None:
             binding["graphql"] = {name: asked[name] for name in ("result", "errors") if name in asked}
         if paging is not None:
-            binding["paging"] = paging.row
+            binding["paging"] = {name: value for name, value in paging.row.items() if name != "also"}
         return binding
 
     def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody | None) -> None:
@@ -394,6 +394,8 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
     about = [_place(paging.row[name]) for name in ("response", "more", "last") if name in paging.row]
     if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
         found["pageMembers"] = others
+    if "also" in paging.row:
+        found["furtherItems"] = [_place(one) for one in paging.row["also"]]
     if "more" in paging.row and paging.row["kind"] == "token" and paging.token_output != NEXT_PAGE:
         found["more"] = _place(paging.row["more"])
     if paging.size_input is not None:

@@ -15,7 +15,21 @@ from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
 _POINTERS = ("response", "items", "more", "last", "partial", "total", "step")
-NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "absentEnds", "most", "totalEnds", "lastHeader", "continue")
+NAMES = (
+    "input",
+    *_POINTERS,
+    "header",
+    "first",
+    "ends",
+    "cuts",
+    "emptyEnds",
+    "absentEnds",
+    "most",
+    "totalEnds",
+    "lastHeader",
+    "continue",
+    "also",
+)
 
 Json = dict[str, Any]
 
@@ -34,6 +48,8 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
     for name in _POINTERS:
         if name in pages and not (isinstance(pages[name], str) and pages[name].startswith("/")):
             fault = f"'{name}' must be a JSON Pointer, such as /meta/next"
+    if not all(isinstance(one, str) and one.startswith("/") for one in pages.get("also", ())):
+        fault = "'also' must be a list of JSON Pointers of further lists, such as [/prefixes]"
     if "input" in pages:
         pages["input"] = _input(pages["input"], drawn)
         if pages["input"] not in list(drawn.properties):

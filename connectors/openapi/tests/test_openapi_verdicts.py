@@ -102,12 +102,13 @@ _BESIDE: Json = {"status": 400, "member": "/message", "contains": "was shared", 
 
 
 @pytest.mark.parametrize(("body", "status", "told"), [
-    ({"message": "It was shared, but no mail was sent."}, 400, "succeeded"), ({"message": "No such person"}, 400, "failed"),
+    ({"message": "It was shared, but no mail was sent."}, 400, "succeeded"), ({"message": "It is there."}, 400, "succeeded"),
+    ({"message": "No such person"}, 400, "failed"),
     ({"message": "It was shared"}, 403, "failed"), ("<html>was shared</html>", 400, "failed"),
 ])  # fmt: skip
 def test_a_refusal_of_something_beside_it_is_a_success(tmp_path: Path, body: Any, status: int, told: str) -> None:
     """A refusal that says that the request was carried out is a success with a warning, also at the first attempt."""
-    found = _called(tmp_path, _BESIDE, Answer(body, status))
+    found = _called(tmp_path, [_BESIDE, {**_BESIDE, "contains": "is there"}], Answer(body, status))
     assert (found["status"], [one["code"] for one in found["meta"].get("warnings", ())]) == (told, ["partial"] * (told == "succeeded"))
 
 
@@ -138,6 +139,14 @@ def test_a_page_that_lacks_something_is_not_complete(tmp_path: Path) -> None:
         answers = [Answer({"rows": [1], "state": state}), Answer({"rows": [], "state": "done"})]
         found = _called(tmp_path / state, rule, *answers, read=True, own=pages, inputs=inputs)
         assert (found["status"], found["meta"]["complete"]) == ("succeeded", complete)
+
+
+def test_lists_beside_the_items_are_joined(tmp_path: Path) -> None:
+    """A provider that pages two lists together has all of both in the output of all pages."""
+    pages = {"pagination": {"kind": "offset", "input": "start", "items": "/rows", "also": ["/folders"]}}
+    answers = [Answer({"rows": [1], "folders": ["a"]}), Answer({"rows": [2], "folders": ["b"]}), Answer({"rows": []})]
+    found = _called(tmp_path, {"member": "/no"}, *answers, read=True, own=pages, inputs={"fetchAll": True})
+    assert (found["output"], found["meta"]["complete"]) == ({"rows": [1, 2], "folders": ["a", "b"]}, True)
 
 
 @pytest.mark.parametrize(("more", "body", "complete"), [

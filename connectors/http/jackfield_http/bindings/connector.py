@@ -187,7 +187,7 @@ class BoundCall:
         declared = listed(self._binding.get("failed", []))
         self._outcomes = [Outcomes.from_json(one) for one in declared if "items" in one]
         self._whole = [Rule.from_json(one).judged for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
-        self._of_status = {one["status"]: one for one in declared if "status" in one}
+        self._of_status = [one for one in declared if "status" in one]
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
@@ -296,7 +296,10 @@ class BoundCall:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
         usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given, client.errors)}
-        mixed = [*(status for one in self._outcomes for status in one.mixed), *(status for status in self._of_status if status >= 300)]
+        mixed = [
+            *(status for one in self._outcomes for status in one.mixed),
+            *(one["status"] for one in self._of_status if one["status"] >= 300),
+        ]
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
     def _is_warned(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> bool:
@@ -305,11 +308,11 @@ class BoundCall:
         """
         for outcomes in self._outcomes:
             refuse_whole(answer, outcomes, given, errors)
-        rule = self._of_status.get(answer.status)
-        if rule is not None and answer.status >= 300:
-            warn_beside(answer, rule, self._key, errors)
+        rules = [one for one in self._of_status if one["status"] == answer.status]
+        if rules and answer.status >= 300:
+            warn_beside(answer, rules, self._key, errors)
             return True
-        if rule is not None:
+        for rule in rules:
             Remark(f"its status is {answer.status}", "pending" in rule, "absent" in rule).note(self._key, safe=effect == "read")
         if self._graphql:
             judge(answer, self._key, effect)

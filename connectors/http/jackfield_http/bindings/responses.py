@@ -17,7 +17,7 @@ from jackfield_http.list_ends import refusal_of
 from jackfield_http.outcomes import Outcomes, Refused
 from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
-from jackfield_http.verdicts import Remark, Rule
+from jackfield_http.verdicts import Remark, Rule, strongest
 
 _LONGEST = 16
 """Maximum number of digits of a page number."""
@@ -134,13 +134,13 @@ def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpE
     raise refusal_of(answer, errors, safe=False)
 
 
-def warn_beside(answer: Answer, rule: Json, step: str, errors: HttpErrors) -> None:
+def warn_beside(answer: Answer, rules: Sequence[Json], step: str, errors: HttpErrors) -> None:
     """Warn of a refusal that says that the request was carried out, and only something beside it failed.
 
     :raises JackfieldError: if the refusal does not say so.
     """
     try:
-        found = Rule.from_json(rule).judged(answer.json())
+        found = strongest(Rule.from_json(one).judged(answer.json()) for one in rules)
     except Unavailable:
         found = False
     if isinstance(found, Remark):

@@ -43,6 +43,8 @@ _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_bef
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
 """Regular expression of members that identify a single object: lists beside such a member belong to that object."""
+_IN_PAGES = ("items", "response", "more", "last", "partial", "total", "step")
+"""Members of ``pagination`` with a place in the answer."""
 _VERDICTS = frozenset({"ok", "success", "successful", "result", "deleted", "removed", "approved", "acknowledged", "accepted", "sent"})
 """Names of booleans that say whether a change was made."""
 _HOPS = 8
@@ -222,8 +224,10 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
     """
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
-    for member in ("items", "response", "more", "last", "partial", "total", "step") if answer is not None else ():
-        place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
+    named = [(member, paging.get(member)) for member in _IN_PAGES] + [("also", place) for place in paging.get("also", ())] if answer else []
+    for member, place in named:
+        if member == "response" and paging.get("kind") == "lastId":  # that is in an item
+            continue
         if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
             raise _refusal(file, text)
