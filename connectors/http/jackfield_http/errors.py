@@ -240,7 +240,7 @@ class HttpErrors:
             provider=said,
             sent=row.sent or self._sent(refusal, row),
             retry_after=_wait(refusal, row, message),
-            repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
+            repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE) and not _is_final(refusal.headers),
         )
         is_known = row.kind is not Unauthenticated  # to a stranger, some providers show nothing
         error.done_before = is_known and any(one.fits(refusal, code, message) for one in self.done_before)
@@ -281,7 +281,7 @@ class HttpErrors:
         if found is None and self.code is None:
             found = find(refusal.body, "/errors/0/extensions/code")  # GraphQL
         texts = (text for place in _places(self.message) for text in _texts(find(refusal.body, place)))
-        told = _text("; ".join(dict.fromkeys(islice(texts, _MOST_TEXTS)))) or _text(_usual(body, WORDS))
+        told = _joined(texts) or _text(_usual(body, WORDS)) or _joined(_texts(_fields(refusal.body)))
         if told is None and self.message_header is not None:
             told = _text(refusal.headers.get(self.message_header))
         return code or _text(found), message or told
@@ -305,6 +305,28 @@ def _places(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 def _first(body: Any, places: tuple[str, ...]) -> Any:
     return next((found for place in places if (found := find(body, place)) is not None), None)
+
+
+def _joined(texts: Iterator[str]) -> str | None:
+    return _text("; ".join(dict.fromkeys(islice(texts, _MOST_TEXTS))))
+
+
+def _fields(body: Any) -> Any:
+    """Return the member ``errors`` of a body that is an object by the names of fields, or the body if it has nothing but lists of
+    texts by their names (Django REST framework, Rails); None for other bodies.
+    """
+    errors = _member(body, "errors")
+    if isinstance(errors, Mapping):
+        return errors
+    is_named = isinstance(body, Mapping) and all(
+        isinstance(one, list) and all(isinstance(text, str) for text in one) for one in body.values()
+    )
+    return body if is_named else None
+
+
+def _is_final(headers: Headers) -> bool:
+    """Return whether the provider asks by ``x-should-retry`` not to repeat (the clients of Anthropic and OpenAI obey it)."""
+    return str(headers.get("x-should-retry", "")).lower() == "false"
 
 
 def _is_throttle(message: str | None) -> bool:

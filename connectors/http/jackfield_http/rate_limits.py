@@ -46,7 +46,11 @@ _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
-_SAID = re.compile(r"\b(?:retry|try again) (?:after|in) ([\w:.+-]{1,40})(?: (second|minute)s?\b)?", re.IGNORECASE)
+_SAID = re.compile(
+    r"\b(?:retry|try again) (?:after|at|in) ([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})"
+    r"(?: (second|minute)s?\b)?",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
 """Regular expression of a quoted string in a field. An unterminated string takes the rest, so that the search stays linear."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
@@ -81,8 +85,8 @@ def told_in(body: object, now: str | None) -> float | None:
 
 
 def told_by(message: str, now: str | None) -> float | None:
-    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a duration, seconds or minutes;
-    None if it states none.
+    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a date of HTTP, a duration, seconds
+    or minutes; None if it states none.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)

@@ -127,7 +127,9 @@ def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
 @pytest.mark.parametrize(
     ("message", "wait"),
     [
-        ("User-rate limit exceeded.  Retry after Thu, 01 Jan 2026 00:00:30 GMT", None),
+        ("User-rate limit exceeded.  Retry after Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Domain x is not allowed to send: recipient limit exceeded, try again after Thu, 01 Jan 2026 00:15:00 UTC", 900.0),
+        ("Try again at 2026-01-01T00:00:05Z.", 5.0),
         ("User-rate limit exceeded.  Retry after 2026-01-01T00:00:30.500Z (Mail sending)", 30.5),
         ("Rate limit reached. Please try again in 1.5s. Visit the page of limits.", 1.5),
         ("Please try again in 20ms.", 0.02),
@@ -147,6 +149,16 @@ def test_waits_that_the_message_tells(message: str, wait: float | None) -> None:
         with Provider([answer]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
             api.get("/x")
         assert (found.value.code, found.value.retry_after) == ("rate_limited", told)
+
+
+@pytest.mark.parametrize(("said", "repeatable"), [("false", False), ("False", False), ("true", True), (None, True)])
+def test_a_provider_may_ask_not_to_repeat(said: str | None, repeatable: bool) -> None:
+    """``x-should-retry: false`` is obeyed, also beside a status after which a request is usually repeated."""
+    for status in (429, 503):
+        answer = Answer({}, status, {} if said is None else {"X-Should-Retry": said})
+        with Provider([answer]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+            api.get("/x")
+        assert found.value.repeatable is repeatable
 
 
 def test_a_refusal_that_is_no_limit_has_no_such_wait() -> None:

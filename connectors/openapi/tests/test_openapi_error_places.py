@@ -51,6 +51,19 @@ def _called(folder: Path, answers: list[Answer], action: str = "getThing", **inp
         (Answer({"code": "gone"}, 400), "not_found", "gone", "gone"),
         (Answer(None, 400, {"X-Reason": "No such employee"}, content=b""), "rejected", None, "No such employee"),
         (Answer({"message": "of the body"}, 400, {"X-Reason": "of the field"}), "rejected", None, "of the body"),
+        (
+            Answer({"slug": ["is taken", "is short"], "name": ["is missing"]}, 400),
+            "rejected",
+            None,
+            "slug: is taken; slug: is short; name: is missing",
+        ),
+        (
+            Answer({"errors": {"subdomain": ["must be unique"], "plan": "is unknown"}}, 422),
+            "rejected",
+            None,
+            "subdomain: must be unique; plan: is unknown",
+        ),
+        (Answer({"id": "7", "tags": ["a"]}, 400), "rejected", None, "status 400"),
         (Answer({}, 429, {"X-Limit-Kind": "day"}), "quota_exceeded", None, None),
         (Answer({}, 429, {"X-Limit-Kind": "minute", "Retry-After": "60"}), "rate_limited", None, None),
         (Answer({"X-Limit-Kind": "day"}, 429, {"Retry-After": "60"}), "rate_limited", None, None),
@@ -64,7 +77,7 @@ def test_a_refusal_is_read_where_the_document_says(
     """The first place of the code that is there counts; a header field gives the message that the body lacks, or the kind of a limit."""
     error = _called(tmp_path, [answer])["error"]
     assert (error["code"], error["provider"].get("code") if "provider" in error else None) == (code, said)
-    assert message is None or error["message"].endswith(f": {message}")
+    assert message is None or error["message"].endswith((f": {message}", f"with {message}"))
 
 
 def test_an_expected_end_of_a_list_is_judged_by_its_status(tmp_path: Path) -> None:
