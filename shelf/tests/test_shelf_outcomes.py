@@ -157,9 +157,11 @@ _QUERIED: Mapping[str, Any] = {"A": {"frames": [], "status": 200}, "B": {"error"
     ("grafana", {"results": _QUERIED}, ("succeeded", None)),
     ("grafana", {"results": {"B": _QUERIED["B"]}}, ("failed", "plugin")),
     ("grafana", {"message": "bad request data"}, ("failed", None)),
+    ("mailjet", {"Messages": [{"Status": "success"}, {"Status": "error", "Errors": [{"ErrorCode": "mj-0013"}]}]}, ("succeeded", None)),
+    ("mailjet", {"Messages": [{"Status": "error", "Errors": [{"ErrorCode": "mj-0013"}]}]}, ("failed", "mj-0013")),
 ])  # fmt: skip
 def test_a_refusal_of_some_items_is_none_of_the_others(tmp_path: Path, key: str, body: Json, told: tuple[str, str | None]) -> None:
-    """WhatsApp answers 400 if it has not blocked all, Grafana if a query of several fails: the others were carried out."""
+    """WhatsApp answers 400 if it has not blocked all, Grafana and Mailjet if one of several fails: the others were carried out."""
     row = next(one for one in manifest_of(key)["actions"] if _rule(one).get("mixed"))
     found = _called(tmp_path, key, row, Answer(body, 400))
     assert (found["status"], found.get("error", {}).get("provider", {}).get("code")) == told
@@ -189,6 +191,8 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("perplexity", "createRequest", {"id": "1", "status": "FAILED", "error_message": "No"}),
     ("zoho-crm", "createNote", {"code": "MANDATORY_NOT_FOUND", "message": "No", "status": "error"}),
     ("postmark", "sendEmail", {"ErrorCode": 300, "Message": "Invalid 'From' address"}),
+    ("chargebee", "collectPayment", {"transaction": {"status": "failure", "error_text": "Declined"}}),
+    ("paypal", "captureOrder", {"status": "PAYER_ACTION_REQUIRED"}),
     ("jotform", "createSubmission", {"responseCode": 400, "message": "Invalid question", "content": ""}),
 ])  # fmt: skip
 def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
@@ -254,6 +258,8 @@ def test_an_answer_that_failed_says_why(tmp_path: Path, code: str, told: str) ->
 
 @pytest.mark.parametrize(("key", "action", "body"), [
     ("quickbooks", "createVendor", _fault("10000", "SystemFault")),
+    ("chargebee", "refundInvoice", {"transaction": {"status": "needs_attention"}}),
+    ("shopify", "createProduct", {"errors": [{"message": "Internal error. Looks like something went wrong on our end."}]}),
     ("servicenow", "createIncident", {"error": {"message": "Transaction cancelled: maximum execution time exceeded"}, "status": "failure"}),
 ])  # fmt: skip
 def test_a_fault_of_the_system_leaves_a_doubt(tmp_path: Path, key: str, action: str, body: Json) -> None:
