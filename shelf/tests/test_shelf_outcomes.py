@@ -158,7 +158,7 @@ _QUERIED: Mapping[str, Any] = {"A": {"frames": [], "status": 200}, "B": {"error"
     ("grafana", {"results": {"B": _QUERIED["B"]}}, ("failed", "plugin")),
     ("grafana", {"message": "bad request data"}, ("failed", None)),
     ("mailjet", {"Messages": [{"Status": "success"}, {"Status": "error", "Errors": [{"ErrorCode": "mj-0013"}]}]}, ("succeeded", None)),
-    ("mailjet", {"Messages": [{"Status": "error", "Errors": [{"ErrorCode": "mj-0013"}]}]}, ("failed", "mj-0013")),
+    ("mailjet", {"Messages": [{"Status": "error", "Errors": [{"ErrorCode": "mj-0013"}]}] * 2}, ("failed", "mj-0013")),
 ])  # fmt: skip
 def test_a_refusal_of_some_items_is_none_of_the_others(tmp_path: Path, key: str, body: Json, told: tuple[str, str | None]) -> None:
     """WhatsApp answers 400 if it has not blocked all, Grafana and Mailjet if one of several fails: the others were carried out."""
