@@ -85,8 +85,8 @@ def told_in(body: object, now: str | None) -> float | None:
 
 
 def told_by(message: str, now: str | None) -> float | None:
-    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a date of HTTP, a duration, seconds
-    or minutes; None if it states none.
+    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a date, a duration, seconds or
+    minutes; None if it states none.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)

@@ -45,11 +45,7 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
         del pages["items"]
     if kind not in _KINDS:
         fault = f"'kind' must be one of {', '.join(_KINDS)}"
-    for name in _POINTERS:
-        if name in pages and not (isinstance(pages[name], str) and pages[name].startswith("/")):
-            fault = f"'{name}' must be a JSON Pointer, such as /meta/next"
-    if not all(isinstance(one, str) and one.startswith("/") for one in pages.get("also", ())):
-        fault = "'also' must be a list of JSON Pointers of further lists, such as [/prefixes]"
+    fault = _pointer_fault(pages) or fault
     if "input" in pages:
         pages["input"] = _input(pages["input"], drawn)
         if pages["input"] not in list(drawn.properties):
@@ -81,6 +77,14 @@ def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | No
     if "more" in pages and "last" in pages:
         return "'more' and 'last' say the same thing: declare one of them"
     return _end_fault(kind, pages) or _last_fault(kind, pages) or _place_fault(operation, kind, pages)
+
+
+def _pointer_fault(pages: Json) -> str | None:
+    """Return the fault in the places of an overlay's declaration; None without a fault."""
+    if not all(isinstance(one, str) and one.startswith("/") for one in pages.get("also", ())):
+        return "'also' must be a list of JSON Pointers of further lists, such as [/prefixes]"
+    wrong = next((name for name in _POINTERS if name in pages and not str(pages[name]).startswith("/")), None)
+    return None if wrong is None else f"'{wrong}' must be a JSON Pointer, such as /meta/next"
 
 
 def _end_fault(kind: object, pages: Json) -> str | None:
