@@ -79,7 +79,7 @@ def test_each_thing_with_a_status_says_what_means_success(key: str) -> None:
 
 @pytest.mark.parametrize(("key", "action"), [
     ("stripe", "createPaymentIntent"), ("stripe", "createRefund"), ("stripe", "createPayout"), ("github", "createIssue"),
-    ("postmark", "sendEmail"), ("vercel", "createDeployment"), ("mistral", "createBatch"), ("docusign", "createEnvelope"),
+    ("outlook", "sendMail"), ("github", "createRelease"), ("postmark", "sendEmail"), ("vercel", "createDeployment"), ("mistral", "createBatch"), ("docusign", "createEnvelope"),
 ])  # fmt: skip
 def test_a_thing_with_a_status_and_no_word_about_it_is_told(key: str, action: str) -> None:
     """What finds a thing with a status, and does not say which values mean success, is named."""
@@ -135,6 +135,17 @@ def test_an_absence_without_a_canary_is_told() -> None:
     assert "no 'canary'" in next(unsaid_looks({"actions": rows}))
     one["canary"] = {"action": "get"}
     assert list(unsaid_looks({"actions": rows})) == []
+
+
+@pytest.mark.parametrize(("inputs", "thing", "said"), [
+    ({}, {"draft": False}, "took"), ({"draft": False}, {"draft": False}, "took"), ({}, {"draft": True}, None), ({}, {}, None),
+    ({"draft": True}, {"draft": True}, "took"), ({"draft": True}, {"draft": False}, "took"),
+])  # fmt: skip
+def test_a_draft_is_what_was_asked_for_only_if_it_was_asked_for(inputs: Json, thing: Json, said: str | None) -> None:
+    """A release that is still a draft was not published; one that was asked for as a draft may have been published since."""
+    row = next(one for one in _MANIFESTS["github"]["actions"] if one["key"] == "createRelease")
+    when = next(one for one in Look.from_json(row["evidence"][0]).when if one.counts(inputs))
+    assert when.said(thing)[0] == said
 
 
 _PAYMENT = "createPaymentIntent"

@@ -53,6 +53,7 @@ class Saved(Output):
             inputs={"mailbox": {"$input": "/mailbox"}, "messageId": _FOUND},
             each="/messages",
             match={"/messageId": _FOUND},
+            id="/uid",
             page="https://www.rfc-editor.org/rfc/rfc9051#section-6.4.4, 2026-11-27",
         )
     ],

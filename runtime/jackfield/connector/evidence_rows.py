@@ -15,6 +15,8 @@ from jackfield.kernel.pointers import names
 
 _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
 """Regular expression of names of members that state an object's condition."""
+_DRAFT = re.compile(r"^(?:is_?)?draft$", re.IGNORECASE)
+"""Regular expression of names of members that are true while an object is not what was asked for."""
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
 """States that a person may set later on an object, also after a successful action."""
 
@@ -123,7 +125,8 @@ def _as_list(values: Any) -> list[Any]:
 def _statuses(manifest: Mapping[str, Any], schema: Any) -> Iterator[str]:
     for node in nodes(manifest, schema):
         for name, about in node.get("properties", {}).items():
-            if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in nodes(manifest, about)):
+            states = _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in nodes(manifest, about))
+            if states or (_DRAFT.search(name) and any("boolean" in _types(one) for one in nodes(manifest, about))):
                 yield name
 
 
