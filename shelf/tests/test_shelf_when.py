@@ -79,7 +79,8 @@ def test_each_thing_with_a_status_says_what_means_success(key: str) -> None:
 
 @pytest.mark.parametrize(("key", "action"), [
     ("stripe", "createPaymentIntent"), ("stripe", "createRefund"), ("stripe", "createPayout"), ("github", "createIssue"),
-    ("outlook", "sendMail"), ("github", "createRelease"), ("postmark", "sendEmail"), ("vercel", "createDeployment"), ("mistral", "createBatch"), ("docusign", "createEnvelope"),
+    ("outlook", "sendMail"), ("github", "createRelease"), ("postmark", "sendEmail"), ("vercel", "createDeployment"),
+    ("mistral", "createBatch"), ("docusign", "createEnvelope"),
 ])  # fmt: skip
 def test_a_thing_with_a_status_and_no_word_about_it_is_told(key: str, action: str) -> None:
     """What finds a thing with a status, and does not say which values mean success, is named."""
