@@ -62,6 +62,22 @@ def test_a_call_that_still_runs_is_waited_for(harness: Harness) -> None:
     assert (harness.invoke("createPaymentIntent", PAYMENT).status, len(server.requests)) == ("succeeded", 2)
 
 
+@pytest.mark.parametrize(("action", "inputs", "answer"), [
+    ("createRefund", {"paymentIntent": "pi_1"}, {"id": "re_1", "status": "failed", "failure_reason": "lost_or_stolen_card"}),
+    ("createPayout", {"amount": 5, "currency": "usd"}, {"id": "po_1", "status": "failed", "failure_code": "no_account"}),
+])  # fmt: skip
+def test_money_that_is_answered_as_failed_was_not_moved(
+    harness: Harness, action: str, inputs: dict[str, object], answer: dict[str, str]
+) -> None:
+    """A success whose state is ``failed`` is a refusal, with Stripe's reason; one that is pending is not."""
+    harness.serve(Answer(answer), Answer({**answer, "status": "pending"}))
+    result = harness.invoke(action, inputs)
+    assert result.error is not None
+    assert result.error.provider is not None
+    assert (result.status, result.error.provider.code) == ("failed", answer.get("failure_reason", answer.get("failure_code")))
+    assert harness.invoke(action, inputs).status == "succeeded"
+
+
 def test_pages_follow_the_last_id(harness: Harness) -> None:
     """A list goes on after its last ID while 'has_more' is true; a search goes on at its page."""
     server = harness.serve(
