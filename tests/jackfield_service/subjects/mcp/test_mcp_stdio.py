@@ -211,6 +211,48 @@ def test_the_end_of_stdin_lets_what_was_sent_end(tmp_path: Path, monkeypatch: py
     assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["succeeded"]
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_client_that_reads_no_more_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
+    """It is as if it had closed stdin, whether it does or not: what was sent runs to its end."""
+    with Gatekeeper() as gate, Lines(tmp_path) as lines:
+        lines.greet()
+        lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
+        gate.wait()
+        assert lines.process.stdout is not None
+        assert lines.process.stderr is not None
+        lines.process.stdout.close()
+        lines.ask("ping", 2)
+        if closed:
+            lines.close()
+        gate.open()
+        assert lines.process.wait(30) == 0
+        assert lines.process.stderr.read() == b""
+    assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["succeeded"]
+
+
+HALVES = {
+    "the ID": (b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', None, "half of a character"),
+    "the ID of no message": (b'{"jsonrpc":"2.0","id":"\\udfff","method":5}', None, "'method'"),
+    "the ID, twice": (b'{"jsonrpc":"2.0","id":"\\ud800","id":"\\ud800","method":"ping"}', None, "'id'"),
+    "a name, twice": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"\\ud800":1,"\\ud800":1}}', 1, "occurs twice"),
+    "a text": (b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"\\udc00"}}', 2, "half of a character"),
+}
+"""Messages with half of a character, the ID of the answer, and what it names."""
+
+
+def test_half_a_character_ends_nothing(tmp_path: Path) -> None:
+    """Its line is refused, and so is one over the limit with an ID that is no UTF-8; the next one is answered."""
+    with Lines(tmp_path) as lines:
+        for line, identifier, words in HALVES.values():
+            lines.say(line)
+            answer = lines.hear()
+            assert (answer["id"], answer["error"]["code"], words in answer["error"]["message"]) == (identifier, -32600, True)
+        lines.say(b'{"jsonrpc":"2.0","id":"\xff","method":"%b"}' % (b"x" * (64 * 1024 * 1024)))
+        assert lines.hear()["id"] is None
+        lines.ask("ping", 4)
+        assert lines.hear()["id"] == 4
+
+
 def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace the process ends, whatever an action does, and the journal says that it is in doubt."""
     with Gatekeeper() as gate, Lines(tmp_path, "--grace", "0.1") as lines:

@@ -78,7 +78,9 @@ def repeated_in(body: bytes) -> tuple[str, str | int | None] | None:
         found = json.loads(body, object_pairs_hook=note)
     except (ValueError, RecursionError):
         return None
-    return (names[-1][:_LONGEST], None if "id" in names else known_id(found)) if names else None
+    if not names:
+        return None
+    return names[-1][:_LONGEST] if names[-1].isprintable() else "…", None if "id" in names else known_id(found)
 
 
 def known_id(message: object) -> str | int | None:
@@ -86,7 +88,16 @@ def known_id(message: object) -> str | int | None:
     identifier = message.get("id") if isinstance(message, Mapping) else None
     if isinstance(identifier, float) and identifier.is_integer():
         return int(identifier)
-    return identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
+    return identifier if type(identifier) in (str, int) and not has_halves(identifier) else None
+
+
+def has_halves(message: object) -> bool:
+    """Return whether a text in a message has a surrogate without its pair, which UTF-8 cannot encode."""
+    try:
+        json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def repetition_in(body: bytes) -> bytes | None:

@@ -33,7 +33,7 @@ from jackfield_service.shell.process.settings import McpTools
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, known_id, repeated_in, without_nulls
+from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, has_halves, known_id, repeated_in, without_nulls
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
@@ -42,6 +42,8 @@ from jackfield_store.database.setting_rows import PUBLIC_URL
 from jackfield_store.runtime import Jackfield
 
 _PIECE = 64 * 1024
+_UNFIT = "it is nested too deeply, or its members have the wrong types"
+_HALVES = "a text in it has half of a character (a surrogate without its pair)"
 _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'
 _FIRST = re.compile(rb'\s*\{\s*"jsonrpc":\s*"2\.0",\s*' + _ID)
@@ -114,7 +116,7 @@ class Wire:
         except (ValueError, RecursionError):
             await self._refuse(PARSE_ERROR, "the line is not JSON")
             return
-        fault = fault_of(found) or "it is nested too deeply, or its members have the wrong types"
+        fault = fault_of(found) or (_HALVES if has_halves(found) else _UNFIT)
         await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: {fault}", known_id(found))
 
     async def _refuse(self, code: int, text: str, identifier: str | int | None = None) -> None:
@@ -190,7 +192,10 @@ def _id_of(line: bytes) -> str | int | None:
     found = _FIRST.match(line[:_PIECE]) or _LAST.search(line[-_PIECE:])
     if found is None:
         return None
-    identifier: str | int = json.loads(found[1])
+    try:
+        identifier: str | int = json.loads(found[1])
+    except ValueError:
+        return None
     return identifier
 
 
@@ -288,8 +293,11 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
     with contextlib.suppress(NotImplementedError):  # Windows event loops have no signal handlers
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, leave)
-    with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
-        await talking
+    try:
+        with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
+            await talking
+    except* (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):  # the client reads stdout no more, so it has gone
+        leave()
     if leaving:
         await leaving[0]
     if await call.runtime.drained(grace):
