@@ -69,6 +69,7 @@ CURES: Mapping[str, str] = {
     "setup-explained": "Write 'setup' of the sign-in: in 'connections' of 'x-jackfield' at the top, of a shelf in 'signIns' of 'x-shelf'.",
     "permissions-declared": "Write 'permissions' into 'x-jackfield' of each operation, or of none.",
     "outputs-explained": "Write 'description' of each member of the response's schema; beside a '$ref', too.",
+    "evidence-fits": "Correct 'at' of 'marker', or the action and inputs of the row of 'evidence': each input that the read requires.",
     "evidence-says-success": (
         "Write 'when' into the row of 'evidence': [{took: {/status: [values]}, refused: {/status: [values]}}], or [{}] if the thing is"
         " there only after a success, and no state in 'refused' that somebody brings about later (canceled);"

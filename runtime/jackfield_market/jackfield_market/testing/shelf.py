@@ -87,8 +87,11 @@ def _doubts_have_evidence(subject: Subject) -> Iterator[str]:
         may_be_in_doubt = row.get("effect", "write") == "write" or row.get("idempotentBy") == "key"
         if may_be_in_doubt and not row.get("evidence") and not row.get("noEvidence"):
             yield f"'{row['key']}' may be in doubt, and has neither evidence nor 'noEvidence'"
-    yield from unfit_looks(subject.manifest.raw)
     yield from nameless_looks(subject.manifest.raw)
+
+
+def _evidence_fits(subject: Subject) -> Iterator[str]:
+    yield from unfit_looks(subject.manifest.raw)
 
 
 def _evidence_says_success(subject: Subject) -> Iterator[str]:
@@ -269,6 +272,13 @@ SHELF = (
         _outputs_explained,
         "platinum",
         "Add a description to each field of the Output models.",
+    ),
+    Rule(
+        "evidence-fits",
+        "A marker is at an input of its action, and a look names a read or trigger that exists, and gives it valid inputs.",
+        _evidence_fits,
+        "bronze",
+        "Correct 'at' of Marker(…), or the action and inputs of Look(…): each input that the read requires, and no others.",
     ),
     Rule(
         "evidence-says-success",
