@@ -332,6 +332,8 @@ def test_a_list_that_says_that_it_ends_is_not_asked_again(
 @pytest.mark.parametrize(("key", "action", "status", "body"), [
     ("anthropic", "createMessage", 529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
     ("baserow", "createRow", 409, {"error": "ERROR_DATABASE_DEADLOCK", "detail": "Try again"}),
+    ("deepl", "createGlossary", 529, {"message": "Too many requests"}),
+    ("mailgun", "sendMessage", 420, {"message": "recipient limit exceeded, try again after Wed, 22 Feb 2023 10:04:01 UTC"}),
     ("notion", "createPage", 529, {"object": "error", "code": "service_overload", "message": "Overloaded"}),
 ])  # fmt: skip
 def test_a_refusal_under_load_is_sent_again(tmp_path: Path, key: str, action: str, status: int, body: Json) -> None:

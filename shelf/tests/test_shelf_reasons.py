@@ -70,6 +70,29 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "openweather", "findPlaces", 429, {"cod": 429, "message": "Your account is temporary blocked due to exceeding of requests"},
         ("quota_exceeded", ["temporary blocked"]),
     ),
+    "openweather, within a success": (
+        "openweather", "getForecast", 200, {"cod": "404", "message": "city not found"}, ("not_found", ["city"]),
+    ),
+    "openweather, ended": ("openweather", "findPlaces", 200, {"cod": 401, "message": "Invalid API key."}, _ENDED),
+    "deepl": (
+        "deepl", "translate", 400, {"message": "Bad request", "detail": "Value for 'target_lang' not supported."},
+        ("rejected", ["Bad request", "target_lang"]),
+    ),
+    "telegram, a chat that has another ID": (
+        "telegram", "sendMessage", 400,
+        {"ok": False, "error_code": 400, "description": "group chat was upgraded", "parameters": {"migrate_to_chat_id": -1001234567890}},
+        ("rejected", ["upgraded", "-1001234567890"]),
+    ),
+    "confluence": (
+        "confluence", "createPage", 400, {"errors": [{"title": "No space"}, {"title": "No title", "detail": None}]},
+        ("rejected", ["No space", "No title"]),
+    ),
+    "pipedrive, a limit of the plan": (
+        "pipedrive", "createDeal", 403, {"success": False, "error": "Open deals limit reached.", "code": "feature_capping_deals_limit"},
+        ("quota_exceeded", ["limit reached"]),
+    ),
+    "clickup, a workspace": ("clickup", "getTask", 401, {"err": "Team not authorized", "ECODE": "OAUTH_030"}, ("forbidden", ["Team"])),
+    "clickup, an input": ("clickup", "getTask", 400, {"err": "Must be an array", "ECODE": "OAUTH_040"}, ("rejected", ["array"])),
     "vercel, ended": (
         "vercel", "listProjects", 403, {"error": {"code": "forbidden", "message": "invalid", "invalidToken": True}}, _ENDED,
     ),
