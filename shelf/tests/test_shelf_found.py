@@ -318,6 +318,35 @@ def test_an_item_of_the_caller_at_the_place_of_the_marker_wins(tmp_path: Path, k
 
 
 @pytest.mark.parametrize(
+    ("key", "action"),
+    [
+        ("outlook", "sendMail"),
+        ("jira", "createIssue"),
+        ("shopify", "createProduct"),
+        ("shopify", "createCustomer"),
+        ("resend", "sendEmail"),
+    ],
+)
+def test_an_item_of_the_callers_own_by_its_id_or_key_wins(tmp_path: Path, key: str, action: str) -> None:
+    """By whichever member the provider tells the items apart, and however deep the list is."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    own = json.loads(json.dumps(row["marker"]["value"]).replace('{"$marker": {}}', '"mine"'))
+    first, *others = names(row["marker"]["at"])
+    inputs: Any = own
+    for name in reversed(others):
+        inputs = {name: inputs}
+    writes: list[bytes] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        writes.append(request.body)
+        return "close"
+
+    entry = _settled(tmp_path, key, row, provider, {first: inputs})
+    assert all(body.count(b'"mine"') == 1 and not MARKER_TEXT.search(body.decode()) for body in writes)
+    assert (len(writes) > 0, entry["status"], entry.get("looks", [])) == (True, "in_doubt", [])
+
+
+@pytest.mark.parametrize(
     ("key", "action", "inputs"),
     [("freshdesk", "createContact", {"name": "Ada"}), ("klaviyo", "createProfile", {"data": {"type": "profile", "attributes": {}}})],
     ids=["freshdesk-createContact", "klaviyo-createProfile"],

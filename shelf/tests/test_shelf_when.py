@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector.evidence import Look
+from jackfield.connector.evidence_places import declares, within
 from jackfield.connector.evidence_rows import nameless_looks, unfit_looks, unsaid_looks
 from jackfield.connector.proofs import When
 from jackfield.kernel.pointers import names
@@ -177,6 +178,20 @@ def test_a_payment_is_judged_by_what_was_asked_for(inputs: Json, thing: Json, sa
 def test_markers_and_looks_fit_the_inputs_of_their_actions(key: str) -> None:
     """The marker is at a place that the action takes, and a look gives its read what that requires."""
     assert list(unfit_looks(_MANIFESTS[key])) == []
+
+
+@pytest.mark.parametrize("key", [key for key in _MANIFESTS if key not in _CURATED])
+def test_what_evidence_compares_is_in_the_answers_of_its_read(key: str) -> None:
+    """A member that no answer has would be looked for in vain, each time."""
+    manifest = _MANIFESTS[key]
+    rows = {row["key"]: row for row in manifest["actions"]}
+    for row in manifest["actions"]:
+        for one in row.get("evidence", ()) if "marker" in row else ():
+            if "action" in one:
+                output = rows[one["action"]]["output"]
+                thing = within(manifest, output, names(one["each"])) if "each" in one else output
+                said = [at for when in one.get("when", ()) for at in (*when.get("took", {}), *when.get("refused", {}))]
+                assert [at for at in [*(rule["at"] for rule in one["match"]), *said] if not declares(manifest, thing, names(at))] == []
 
 
 def _row(manifest: Json, action: str) -> Json:
