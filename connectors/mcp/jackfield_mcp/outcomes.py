@@ -205,7 +205,7 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
         refused.supported = _supported(error.get("data"))
         return refused
     if code == _ASKS_BY_URL:
-        return asks_person(error.get("data"))
+        return asks_person(error.get("data"), status=status)
     kind = NotFound if code == _NO_RESOURCE and method == READ else _OF_ACCESS.get(code)
     if kind is not None:
         return kind(text, provider=said, sent=Sent.REFUSED, retry_after=told_in(error.get("data"), None))
@@ -253,15 +253,15 @@ def garbled(reason: str) -> Garbled:
     return Garbled(f"the server's answer {reason}", hint="Report it to whoever runs the server.", sent=Sent.UNKNOWN)
 
 
-def asks_person(data: object, text: str = "") -> InputRequired:
-    """Return the error for a server that requires an action of a person first; nothing was done."""
+def asks_person(data: object, text: str = "", *, status: int | None = None) -> InputRequired:
+    """Return the error for a server that requires an action of a person first; nothing was done. ``status`` is the HTTP status of an error."""
     host, words = _host_in(data), _question_in(data)
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
         if host
         else f"Use the tool in the server's own client once, or {_ANSWERED}"
     )
-    said = Provider("input_required", words) if words else None
+    said = Provider("input_required", words or None, status) if words or status else None
     text = text or "the server asks a person for something before it does this, and nobody here answers"
     found = InputRequired(text, hint=hint, provider=said, sent=Sent.REFUSED)
     asked = present(data) if isinstance(data, Mapping) else {}
@@ -340,7 +340,7 @@ def misses_tool(error: JackfieldError, name: str) -> bool:
 def doubted(error: JackfieldError) -> JackfieldError:
     """Return the error of a request that the server had begun: a refusal by status or code leaves a doubt.
 
-    The errors of tools and questions to a person have no status, and stay as they are.
+    Errors that a tool reports and questions as results have no status, and stay as they are.
     """
     said = error.provider
     if error.sent is not Sent.REFUSED or said is None or said.http_status is None:

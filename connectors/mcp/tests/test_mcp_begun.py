@@ -60,6 +60,7 @@ REFUSED: dict[str, tuple[int, str]] = {
     "the capabilities": (-32021, "Elicitation is required"),
     "the permission": (403, "Forbidden"),
     "the note": (404, "Not found"),
+    "a person's page": (-32042, "Open the page"),
 }
 """Errors that are refusals of a call that the server had not begun."""
 ERRORS = AGAIN | REFUSED
