@@ -254,7 +254,10 @@ def garbled(reason: str) -> Garbled:
 
 
 def asks_person(data: object, text: str = "", *, status: int | None = None) -> InputRequired:
-    """Return the error for a server that requires an action of a person first; nothing was done. ``status`` is the HTTP status of an error."""
+    """Return the error for a server that requires an action of a person first; nothing was done.
+
+    ``status`` is the HTTP status if the server requires it by an error.
+    """
     host, words = _host_in(data), _question_in(data)
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
