@@ -179,7 +179,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
     ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
     ("gemini", "generateContent", {"candidates": [{"finishReason": "RECITATION", "index": 0}]}),
     ("linear", "createIssue", {"data": {"issueCreate": {"success": False, "issue": {"id": "1"}}}}),
-    ("telegram", "sendMessage", {"ok": False, "error_code": 400, "description": "chat not found"}),
+    ("telegram", "sendMessage", {"ok": False, "error_code": 400, "description": "message text is empty"}),
     ("quickbooks", "createInvoice", _fault("2500")),
     ("quickbooks", "updateCustomer", _fault("2010")),
     ("quickbooks", "query", _fault("4000")),
