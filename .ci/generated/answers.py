@@ -42,7 +42,7 @@ def _whole() -> Json:
             "onlyWarns": {"const": True, "description": "It was carried out: something beside it failed."},
             "pending": {
                 "const": True,
-                "description": "The work has not ended: a read is repeated and 'unavailable', a change succeeds with a warning.",
+                "description": "The work has not ended: a read waits, and is 'timeout' in the end; a change succeeds with a warning.",
             },
             "absent": {"const": True, "description": "What was asked for does not exist: 'not_found'."},
         },

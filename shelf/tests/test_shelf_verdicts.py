@@ -53,7 +53,7 @@ def test_a_success_counts_as_what_it_says(tmp_path: Path, key: str, row: Json, r
     with Provider(lambda _number, _request: _said(rule, value)) as provider, running(tmp_path, key, provider.url) as jackfield:
         result = jackfield.invoke(call).to_json()
     if "pending" in rule and row["effect"] == "read":
-        assert (result["error"]["code"], result["error"]["retryable"]) == ("unavailable", True)
+        assert (result["error"]["code"], result["error"]["retryable"]) == ("timeout", True)
         assert not result["meta"].get("complete")
     elif "pending" in rule or "onlyWarns" in rule:
         word = "goes on" if "pending" in rule else "lacks something" if row["effect"] == "read" else "in part"

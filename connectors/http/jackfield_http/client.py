@@ -410,7 +410,7 @@ class HttpClient(SecretHolder):
         if not found or (answer.status >= 300 and not (isinstance(found, Refused) and found.entries)):
             return  # a status that the caller expects, such as the end of a list
         if isinstance(found, Remark):
-            found.note(exchange.step, safe=exchange.safe)
+            found.note(exchange.step, answer.headers.retry_after, safe=exchange.safe)
             return
         if isinstance(found, Refused) and not found.is_whole:
             if (call := current_call()) is not None:

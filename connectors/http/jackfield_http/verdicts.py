@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import FailedEntry, NotFound, Sent, Unavailable, current_call
+from jackfield.connector import FailedEntry, NotFound, NotYet, Sent, current_call
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.conditions import Condition
 from jackfield_http.outcomes import Refused
@@ -14,6 +14,9 @@ from jackfield_http.pointers import find
 _LONGEST = 200
 """Maximum number of characters of a warning's text."""
 
+_PAUSE, _WITHIN = 2.0, 3600.0
+"""Seconds between two reads of a result that is not ready, and for which a queued call reads it again."""
+
 Json = Mapping[str, Any]
 
 
@@ -21,7 +24,7 @@ Json = Mapping[str, Any]
 class Remark:
     """Response that is no failure and no full success. ``text`` says by which member.
 
-    - ``pending``: the work goes on.
+    - ``pending``: the work goes on; ``until`` are members by which it would have ended.
     - ``absent``: what was asked for does not exist.
     - Otherwise something beside the request failed; ``place`` is the member that says so, ``words`` what it says.
     """
@@ -31,17 +34,20 @@ class Remark:
     absent: bool = False
     place: str = ""
     words: str = ""
+    until: Mapping[str, Any] | None = None
 
-    def note(self, step: str, *, safe: bool) -> None:
-        """Warn the caller. ``safe`` means that the request is a read.
+    def note(self, step: str, wait: float | None, *, safe: bool) -> None:
+        """Warn the caller. ``safe`` means that the request is a read, ``wait`` are the seconds after which the provider asks for another.
 
         :raises NotFound: if what was asked for does not exist.
-        :raises Unavailable: if the request reads the result of work that goes on.
+        :raises NotYet: if the request reads the result of work that goes on.
         """
         if self.absent:
             raise NotFound(f"what '{step}' asks for does not exist: {self.text}", sent=Sent.REFUSED)
         if self.pending and safe:
-            raise Unavailable(f"what '{step}' reads is not ready: {self.text}", hint="Read it again later.", sent=Sent.REFUSED)
+            text = f"what '{step}' reads is not ready: {self.text}"
+            pause = {"retry_after": max(wait or 0.0, _PAUSE), "within": _WITHIN}
+            raise NotYet(text, hint="Read it again later.", sent=Sent.REFUSED, until=self.until, **pause)
         call = current_call()
         if call is None:
             return
@@ -95,5 +101,6 @@ class Rule:
         words = (None if self.code is None else find(body, self.code), None if self.message is None else find(body, self.message))
         if self.pending or self.absent or self.only_warns:
             told = next((one for one in (words[1], find(body, place)) if isinstance(one, str)), text)
-            return Remark(text, self.pending, self.absent, place, told)
+            until = {place: True} if self.condition.values == (False,) else None
+            return Remark(text, self.pending, self.absent, place, told, until)
         return Refused((), ((body, words),), is_whole=True, verdict=text)

@@ -80,11 +80,11 @@ def test_a_success_is_what_its_members_say(tmp_path: Path, rule: Any, body: Json
     ({"member": "/ready", "equals": False, "pending": True}, Answer({"ready": False})), ({"status": 202, "pending": True}, Answer({}, 202)),
 ])  # fmt: skip
 def test_work_that_goes_on_is_no_result(tmp_path: Path, rule: Json, answer: Answer) -> None:
-    """A read asks again, and ends as ``unavailable``, which may be tried later; what began the work has a warning."""
+    """A read asks again until its deadline, which may be tried later; what began the work has a warning."""
     ready = _called(tmp_path / "a", rule, answer, answer, Answer({"ready": True, "rows": [1]}), read=True)
     assert (ready["status"], ready["output"]["rows"]) == ("succeeded", [1])
     never = _called(tmp_path / "b", rule, *[answer] * 30, read=True)
-    assert (never["error"]["code"], never["error"]["retryable"]) == ("unavailable", True)
+    assert (never["error"]["code"], never["error"]["retryable"], never["error"]["retryAfterSeconds"]) == ("timeout", True, 2)
     begun = _called(tmp_path / "c", rule, answer)
     assert (begun["status"], ["goes on" in one["message"] for one in begun["meta"]["warnings"]]) == ("succeeded", [True])
 

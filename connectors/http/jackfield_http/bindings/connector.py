@@ -313,7 +313,9 @@ class BoundCall:
             warn_beside(answer, rules, self._key, errors)
             return True
         for rule in rules:
-            Remark(f"its status is {answer.status}", "pending" in rule, "absent" in rule).note(self._key, safe=effect == "read")
+            Remark(f"its status is {answer.status}", "pending" in rule, "absent" in rule).note(
+                self._key, answer.headers.retry_after, safe=effect == "read"
+            )
         if self._graphql:
             judge(answer, self._key, effect)
         return False

@@ -144,7 +144,7 @@ def warn_beside(answer: Answer, rules: Sequence[Json], step: str, errors: HttpEr
     except Unavailable:
         found = False
     if isinstance(found, Remark):
-        found.note(step, safe=False)
+        found.note(step, None, safe=False)
         return
     if (call := current_call()) is not None:
         call.refused()
