@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
 from jackfield.connector.evidence_rows import unfit_looks
 from jackfield.manifest.manifest import Manifest
@@ -179,3 +181,19 @@ def test_a_project_is_reproducible(service: Service) -> None:
     assert project_files(service, LICENCE) == project_files(service, LICENCE)
     assert service.about.get("seen") or service.about.get("known")
     assert "account" in service.about or "probe" in _manifest(service.key)["connectionTypes"][0]["http"]
+
+
+def _said_twice(node: Any) -> Iterator[str]:
+    """Yield each member that an object of a file has twice."""
+    if isinstance(node, yaml.MappingNode):
+        named = [key.value for key, _ in node.value]
+        yield from (f"{name} in line {node.start_mark.line + 1}" for name in sorted(set(named)) if named.count(name) > 1)
+    children = (child for _, child in node.value) if isinstance(node, yaml.MappingNode) else node.value
+    for child in children if isinstance(node, yaml.CollectionNode) else ():
+        yield from _said_twice(child)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_file_says_a_member_twice(key: str) -> None:
+    """Of two the last counts, and nobody learns that what the first one says is lost."""
+    assert list(_said_twice(yaml.compose((SHELF / "services" / f"{key}.yaml").read_text(encoding="utf-8")))) == []
