@@ -64,7 +64,7 @@ def test_a_default_is_in_the_request(tmp_path: Path, key: str, action: str, inpu
 @pytest.mark.parametrize(
     ("key", "action", "sent"),
     [
-        ("zendesk", "listTickets", "page[size]=100"), ("onedrive", "searchFiles", "/root/search"),
+        ("zendesk", "listTickets", "page[size]=100"), ("onedrive", "searchFiles", "root/search"),
         ("contentful", "listEntries", "/master/"),
         ("youtube", "listVideos", "part=snippet,statistics,contentDetails"), ("postmark", "listMessages", "count=50"),
     ],
