@@ -56,6 +56,8 @@ _ENDPOINT_WITHIN = 3.0
 LONGEST_ID = 1_024
 """Maximum number of characters of an ID from a server: of a session, a request or a task."""
 _LONGEST_PROGRESS = 200
+_LAG = 0.5
+"""Maximum wait in seconds, after a refusal by status, for earlier messages on the server's own stream, which is another connection."""
 _ACCEPTED = 202
 _MESSAGE_EVENTS = (None, "", "message")
 """Names of the events that carry messages."""
@@ -158,7 +160,8 @@ class Exchanges:
             try:
                 yield
             except JackfieldError as error:
-                if safe or not session.mailbox.has_begun(message):
+                within = min(_LAG, self.seconds_left()) if _is_by_status(error) else 0.0
+                if safe or not session.mailbox.has_begun(message, within):
                     raise
                 raise doubted(error) from error.__cause__
 
@@ -410,6 +413,10 @@ def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
         if found is None:
             raise garbled("is empty" if not content.strip() else "is not JSON, or too large") from error
         return found
+
+
+def _is_by_status(error: JackfieldError) -> bool:
+    return error.sent is Sent.REFUSED and error.provider is not None and error.provider.http_status not in (None, 200)
 
 
 def _has_data(event: Event) -> bool:

@@ -72,6 +72,7 @@ class Mailbox:
                     self._changed.notify_all()
                     return
             self._begun.update(message for message in self._awaited if message.is_worked_on(found))
+            self._changed.notify_all()
 
     def note_work(self, message: Awaited) -> None:
         """Note that the server has begun an awaited request."""
@@ -79,10 +80,18 @@ class Mailbox:
             if message in self._awaited:
                 self._begun.add(message)
 
-    def has_begun(self, message: Awaited) -> bool:
-        """Return whether the server is known to have begun an awaited request: by its messages, or since it has sent a result."""
-        with self._changed:
+    def has_begun(self, message: Awaited, within: float = 0.0) -> bool:
+        """Return whether the server is known to have begun an awaited request: by its messages, or since it has sent a result.
+
+        Wait up to ``within`` seconds for them while a stream is open.
+        """
+
+        def is_known() -> bool:
             return message in self._begun or "result" in (self._awaited[message] or {})
+
+        with self._changed:
+            self._changed.wait_for(lambda: is_known() or not self._streams, within)
+            return is_known()
 
     def wait(self, message: Awaited, seconds: float) -> Json | None:
         """Return the answer to an awaited message; None if all streams end without it, or after ``seconds``."""

@@ -262,3 +262,33 @@ def test_what_the_own_stream_said(tmp_path: Path, name: str, status: int) -> Non
             found = call(jackfield, follow=lambda _told: None, timeoutSeconds=30)
     wanted = {404: ("succeeded", 2), 410: ("succeeded", 2), 400: ("failed", 1)}.get(status, ("in_doubt", 1))
     assert (found.status, server.count("tools/call")) == (("in_doubt", 1) if is_begun else wanted)
+
+
+def test_what_the_own_stream_says_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another connection, so what was sent on it before the refusal may come after that."""
+    monkeypatch.setattr("jackfield_mcp.exchange._LAG", 60.0)
+    server, refused, calls = _server(), threading.Event(), list[Talk]()
+
+    def before(talk: Talk) -> bool:
+        if talk.message.get("method") != "GET":
+            return False
+        talk.stream(b": open\n\n", waits=lambda: _say_late(talk))
+        return True
+
+    def _say_late(talk: Talk) -> None:
+        if refused.wait(10):
+            piece = _event(_progress(calls[0]))
+            talk.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            talk.wfile.flush()
+
+    def on_call(talk: Talk) -> None:
+        calls.append(talk)
+        talk.json(b"", 404)
+        refused.set()
+
+    with serving(server):
+        generate(tmp_path, server.url)
+        server.before, server.on_call = before, on_call
+        with installed(tmp_path, answers=Answers()) as jackfield:
+            found = call(jackfield, follow=lambda _told: None, timeoutSeconds=30)
+    assert (found.status, len(calls)) == ("in_doubt", 1)
