@@ -81,8 +81,9 @@ def _beside() -> Json:
             "message": {**_POINTER, "description": "Place of its message."},
             "onlyWarns": {"const": True},
         },
-        ["status", "member", "onlyWarns"],
-        "A refusal with this status and member says that the request was carried out: something beside it failed.",
+        ["status", "onlyWarns"],
+        "A refusal with this status and member says that the request was carried out: something beside it failed. Without a member, its "
+        "status says that there was nothing to do.",
     )
 
 

@@ -419,7 +419,8 @@ class HttpClient(SecretHolder):
         told = Refusal(exchange.step, answer.status, answer.headers, found if isinstance(found, Mapping) else body, safe=exchange.safe)
         explain = self._settings.errors.explain
         if isinstance(found, Refused):
-            refused = found.chief(explain(replace(told, body=item, said=said, verdict=found.verdict)) for item, said in found.first)
+            told = replace(told, verdict=found.verdict, is_item=bool(found.entries))
+            refused = found.chief(explain(replace(told, body=item, said=said)) for item, said in found.first)
         else:
             refused = explain(told)
         refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable

@@ -174,7 +174,7 @@ class Refusal:
     values.
 
     ``said`` is the provider's code and message, if they are known already; ``verdict`` is the reason, if the provider has no words for it.
-    ``is_read`` is False if the body could not be read.
+    ``is_read`` is False if the body could not be read. ``is_item`` means that the body is one of several items of a response.
     """
 
     step: str
@@ -186,6 +186,7 @@ class Refusal:
     said: tuple[Any, Any] = (None, None)
     verdict: str = ""
     is_read: bool = True
+    is_item: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,8 @@ class HttpErrors:
             found = find(refusal.body, "/errors/0/extensions/code")  # GraphQL
         texts = (text for place in _places(self.message) for text in _texts(find(refusal.body, place)))
         told = _joined(texts) or _text(_usual(body, WORDS)) or _joined(_texts(_fields(refusal.body)))
+        if refusal.is_item:  # the members of an item are those of a thing, and not of an error
+            told = None if code else _text(_usual(body, WORDS))
         if told is None and self.message_header is not None:
             told = _text(refusal.headers.get(self.message_header))
         return code or _text(found), message or told

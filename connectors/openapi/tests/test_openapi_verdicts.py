@@ -141,6 +141,20 @@ def test_a_page_that_lacks_something_is_not_complete(tmp_path: Path) -> None:
         assert (found["status"], found["meta"]["complete"]) == ("succeeded", complete)
 
 
+def test_a_status_may_say_that_there_was_nothing_to_do(tmp_path: Path) -> None:
+    """A change that changes nothing is a success with a warning, though its status is none of a success."""
+    found = _called(tmp_path, {"status": 304, "onlyWarns": True}, Answer(None, 304, content=b""))
+    assert (found["status"], ["nothing to do" in one["message"] for one in found["meta"]["warnings"]]) == ("succeeded", [True])
+
+
+@pytest.mark.parametrize("more", [{}, {"code": "/why"}])
+def test_a_member_of_the_item_is_no_message_of_a_refusal(tmp_path: Path, more: Json) -> None:
+    """What is refused has its code as its reason, and none that some other member looks like."""
+    rule = {"items": "/choices", "member": "/why", "equals": "error", **more}
+    found = _called(tmp_path, rule, Answer({"choices": [{"why": "error", "message": {"role": "assistant"}}]}))
+    assert (found["error"]["code"], "assistant" in found["error"]["message"]) == ("rejected", False)
+
+
 def test_lists_beside_the_items_are_joined(tmp_path: Path) -> None:
     """A provider that pages two lists together has all of both in the output of all pages."""
     pages = {"pagination": {"kind": "offset", "input": "start", "items": "/rows", "also": ["/folders"]}}

@@ -135,10 +135,15 @@ def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpE
 
 
 def warn_beside(answer: Answer, rules: Sequence[Json], step: str, errors: HttpErrors) -> None:
-    """Warn of a refusal that says that the request was carried out, and only something beside it failed.
+    """Warn of a refusal that says that the request was carried out, and only something beside it failed. A rule without a member holds for
+    any refusal of its status, such as 304 for a change that changes nothing.
 
     :raises JackfieldError: if the refusal does not say so.
     """
+    if any("member" not in one for one in rules):
+        if (call := current_call()) is not None:
+            call.warn(f"the provider answered '{step}' with status {answer.status}, which says that there was nothing to do")
+        return
     try:
         found = strongest(Rule.from_json(one).judged(answer.json()) for one in rules)
     except Unavailable:
