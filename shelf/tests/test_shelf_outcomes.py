@@ -334,6 +334,10 @@ def test_a_list_that_says_that_it_ends_is_not_asked_again(
     ("baserow", "createRow", 409, {"error": "ERROR_DATABASE_DEADLOCK", "detail": "Try again"}),
     ("deepl", "createGlossary", 529, {"message": "Too many requests"}),
     ("mailgun", "sendMessage", 420, {"message": "recipient limit exceeded, try again after Wed, 22 Feb 2023 10:04:01 UTC"}),
+    ("openai", "createResponse", 503, {"error": {"message": "The engine is currently overloaded, please try again later", "code": None}}),
+    ("gemini", "generateContent", 503, {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}),
+    ("discord", "sendMessage", 403, {"message": "This feature has been temporarily disabled server-side", "code": 40006}),
+    ("outlook", "sendMail", 509, {"error": {"code": "BandwidthLimitExceeded", "message": "Throttled"}}),
     ("notion", "createPage", 529, {"object": "error", "code": "service_overload", "message": "Overloaded"}),
 ])  # fmt: skip
 def test_a_refusal_under_load_is_sent_again(tmp_path: Path, key: str, action: str, status: int, body: Json) -> None:

@@ -93,6 +93,24 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     ),
     "clickup, a workspace": ("clickup", "getTask", 401, {"err": "Team not authorized", "ECODE": "OAUTH_030"}, ("forbidden", ["Team"])),
     "clickup, an input": ("clickup", "getTask", 400, {"err": "Must be an array", "ECODE": "OAUTH_040"}, ("rejected", ["array"])),
+    "mailchimp": (
+        "mailchimp", "createCampaign", 400,
+        {"title": "Invalid Resource", "detail": "See the 'errors' array.", "errors": [{"field": "AGE", "message": "No number"}]},
+        ("rejected", ["array", "No number"]),
+    ),
+    "zoom": (
+        "zoom", "createMeeting", 400,
+        {"code": 300, "message": "Validation Failed.", "errors": [{"field": "start_time", "message": "Invalid field."}]},
+        ("rejected", ["Validation Failed.", "Invalid field."]),
+    ),
+    "zoho, a member": (
+        "zoho-crm", "createNote", 400, {"code": "MANDATORY_NOT_FOUND", "message": "required field", "details": {"api_name": "Name"}},
+        ("rejected", ["required field", "api_name: Name"]),
+    ),
+    "supabase, a cause": (
+        "supabase", "insertRows", 409, {"code": "23505", "message": "duplicate key", "details": "Key (id)=(1) already exists."},
+        ("conflict", ["duplicate key", "(id)=(1)"]),
+    ),
     "vercel, ended": (
         "vercel", "listProjects", 403, {"error": {"code": "forbidden", "message": "invalid", "invalidToken": True}}, _ENDED,
     ),
