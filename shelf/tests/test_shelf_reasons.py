@@ -42,6 +42,14 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": "RecordInvalid", "description": "Record errors", "details": {"requester": [{"description": "Email: wrong"}]}},
         ("rejected", ["Record errors", "Email: wrong"]),
     ),
+    "box": (
+        "box", "search", 400,
+        {"code": "bad_request", "message": "Bad Request", "context_info": {"errors": [{"name": "offset", "message": "Invalid value"}]}},
+        ("rejected", ["Bad Request", "Invalid value"]),
+    ),
+    "trello, no right": (
+        "trello", "createCard", 401, {"message": "unauthorized card permission requested"}, ("forbidden", ["permission requested"]),
+    ),
     "zendesk, nested": (
         "zendesk", "createTicket", 403, {"error": {"title": "Forbidden", "message": "No access"}}, ("forbidden", ["No access"]),
     ),
