@@ -47,8 +47,8 @@ _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _SAID = re.compile(
-    r"\b(?:retry|try again) (?:after|at|in) ([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})"
-    r"(?: (second|minute)s?\b)?",
+    r"\b(?:(?:retry|try again) (?:after|at|in)|take a break for) ([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})"
+    r"(?: (millisecond|second|minute)s?\b)?",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
@@ -57,7 +57,7 @@ _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\
 _REGAINED = re.compile(r'"estimated_time_to_regain_access"\s*:\s*(\d{1,6})')
 """Regular expression of the minutes until Meta accepts requests again; 0 if no limit is used up."""
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
-_UNITS = {"second": 1.0, "minute": _MINUTE}
+_UNITS = {"millisecond": 0.001, "second": 1.0, "minute": _MINUTE}
 _LONGEST_FIELD = 2000
 
 
@@ -85,8 +85,8 @@ def told_in(body: object, now: str | None) -> float | None:
 
 
 def told_by(message: str, now: str | None) -> float | None:
-    """Return the seconds to wait that a message states, as ``Retry after`` or ``try again in`` and a time, a date, a duration, seconds or
-    minutes; None if it states none.
+    """Return the seconds to wait that a message states, as ``Retry after``, ``try again in`` or ``take a break for`` and a time, a date, a
+    duration, or a number with its unit; None if it states none.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)

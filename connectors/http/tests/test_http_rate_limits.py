@@ -135,6 +135,8 @@ def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
         ("Please try again in 20ms.", 0.02),
         ("Too Many Requests: retry after 35", 35.0),
         ("Try again in 2 minutes.", 120.0),
+        ("Looks like you've been doing that a lot. Take a break for 9 minutes before trying again.", 540.0),
+        ("Take a break for 500 milliseconds before trying again.", 0.5),
         ("RETRY AFTER 7 seconds", 7.0),
         ("Try again in a few minutes.", None),
         ("Retry after that.", None),
