@@ -154,7 +154,7 @@ MCP_ERRORS = McpErrors(
     rows={
         **ROWS,
         **dict.fromkeys((404, 405, 406, 410), Row(Rejected, "Check the server's URL.")),
-        **dict.fromkeys((409, 412), Row(Rejected)),
+        **dict.fromkeys((409, 412, 423), Row(Rejected)),
     },
     details=False,
     read=refusal_body,
