@@ -57,7 +57,7 @@ class Declared(Protocol):
 
     @property
     def absent_ends(self) -> bool:
-        """True if a counted page without its list is empty."""
+        """True if a page without its list is empty, for pages that are counted or named by their URL."""
 
     @property
     def partial(self) -> str | None:
@@ -210,7 +210,7 @@ def _following_by_token(pages: Declared, body: Any, more: bool | None) -> Follow
     token = page_token(found)
     if token is not None:
         return Following(token)
-    silent = pages.kind == "url" and is_absent(pages.next, body) and is_absent(pages.items, body)
+    silent = pages.kind == "url" and not pages.absent_ends and is_absent(pages.next, body) and is_absent(pages.items, body)
     return _nothing_named(pages, more) or (_no_list(pages) if silent else END)
 
 

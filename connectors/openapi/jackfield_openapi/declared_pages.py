@@ -107,8 +107,8 @@ def _end_fault(kind: object, pages: Json) -> str | None:
 
 def _last_fault(kind: object, pages: Json) -> str | None:
     """Return the fault in an overlay's declaration of a last page in ``step``, ``lastHeader`` or ``absentEnds``; None without a fault."""
-    if "absentEnds" in pages and not (pages["absentEnds"] is True and kind in ("page", "offset")):
-        return "'absentEnds' may be true, for the kinds 'page' and 'offset'; of the others, an empty page may leave out its list"
+    if "absentEnds" in pages and not (pages["absentEnds"] is True and kind in ("page", "offset", "url")):
+        return "'absentEnds' may be true, for the kinds 'page', 'offset' and 'url'; of the others, an empty page may leave out its list"
     if "step" in pages and not {"totalEnds", "more"} & pages.keys():
         return "'step' needs 'totalEnds' or 'more': an empty page does not end a list whose offsets have gaps"
     if "lastHeader" in pages and not (kind == "page" and is_token(str(pages["lastHeader"]))):

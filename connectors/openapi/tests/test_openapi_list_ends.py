@@ -348,6 +348,18 @@ def test_a_search_that_says_what_it_lacks_is_not_complete(tmp_path: Path, last: 
     assert [warning in one["message"] for one in result.meta.warnings] == [True] * bool(warning)
 
 
+def test_a_page_that_lacks_items_is_continued(tmp_path: Path) -> None:
+    """Drive's first page says that not all was searched, and names the next one: both are read, and one warning is left."""
+    pages = {"kind": "token", "input": "after", "response": "/end", "items": "/data", "partial": "/partial"}
+    answers = [
+        Answer({"data": [1], "end": "b", "partial": True}),
+        Answer({"data": [2], "end": "c", "partial": True}),
+        Answer({"data": [3]}),
+    ]
+    result, asked = _declared(tmp_path, [_parameter("after")], _object(data=_LIST, end=_TEXT, partial={}), pages, answers)
+    assert (result.unwrap()["data"], result.meta.complete, asked, len(result.meta.warnings)) == ([1, 2, 3], False, 3, 1)
+
+
 def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
     """Mailgun names a next page on the last one, too, which is empty."""
     pages = {"kind": "url", "response": "/next", "items": "/data", "emptyEnds": True}

@@ -65,7 +65,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
 
     Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
     output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. It is
-    also false if the provider repeats a page, and after a page that does not say whether it is the last.
+    also false if the provider repeats a page, if a page lacks items, and after a page that does not say whether it is the last.
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a
         secret.
@@ -97,7 +97,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
             break
         merged = _merged(merged, page, paging)
         attempts.asked.how.tell(f"Pages read: {number + 1}.", step=number + 1)
-        if following is None or attempts.remarks.open_end:
+        if following is None:
             _conclude(attempts, paging, page)
             break
         values = {**_without_tokens(values, paging), **following}

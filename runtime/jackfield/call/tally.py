@@ -155,16 +155,16 @@ class Remarks:
 
     warnings: tuple[Detail, ...] = ()
     open_end: bool = False
-    """True if the action could not determine whether its last page is the list's last page."""
+    """True if a page lacks items of the list, or it is unknown whether the last page is the list's last."""
     handed: int = 0
     """Number of events that the action has emitted."""
 
     def take(self, call: Call) -> None:
         """Add the remarks of a successful attempt."""
-        self.open_end = call.open_end
+        self.open_end = self.open_end or call.open_end
         self.handed += call.events.count
         if call.warnings:
-            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+            self.warnings = (*self.warnings, *(one for one in call.warnings if one not in self.warnings))[:MAX_WARNINGS]
 
     def warn(self, message: str) -> None:
         """Add a warning by the runtime."""

@@ -318,7 +318,9 @@ class Call:
         self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
-        """Report that a page has neither a next page nor an end of its list: ``meta.complete`` is false, with ``reason`` as a warning."""
+        """Report that a page has neither a next page nor an end of its list, or lacks items. A page that names its next page is continued.
+        ``meta.complete`` is false, with ``reason`` as a warning.
+        """
         self.open_end = True
         self.warn(reason)
 
