@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from html import unescape
 from itertools import chain, groupby, islice
 from typing import Any
@@ -25,6 +26,7 @@ _CONTROLS = re.compile(rb"[\x00-\x1f]")
 _EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|data|id|retry): ?[^\r\n]*[\r\n]")
 _MOST_EVENTS = 100
 _METHOD = b'"method"'
+_MARK = b"\xef\xbb\xbf"
 _LARGEST_PAGE = 16 * 1024
 _LONGEST_WORDS = 160
 _MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
@@ -88,7 +90,7 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
 
 
 def refusal_body(content: bytes, content_type: str) -> Any:
-    """Return the body of a refusal as JSON or text: the error of an event stream or a batch, or the visible text of an HTML page.
+    """Return the body of a refusal as JSON or text: the error among several messages, or the visible text of an HTML page.
 
     :raises ValueError: if a stream has too many values.
     """
@@ -99,6 +101,8 @@ def refusal_body(content: bytes, content_type: str) -> Any:
     found = error_body(content, content_type)
     if isinstance(found, list):
         return _error_among(found) or found
+    if not isinstance(found, Mapping) and (error := _error_among(_json_of_lines(content))) is not None:
+        return error
     is_page = found is None and ("html" in content_type.lower() or content.lstrip(_PADDING).startswith(b"<"))
     return _text_of_page(content, content_type) if is_page else found
 
@@ -109,13 +113,28 @@ def is_stream(content: bytes, content_type: str) -> bool:
 
 
 def shows_work_in(content: bytes, content_type: str) -> bool:
-    """Return whether the body of a refusal, a stream of events or a batch, has messages that prove that the server had begun the request.
+    """Return whether the body of a refusal has messages that prove that the server had begun the request.
+
+    The body may be a stream of events, a batch, a message, or a message per line.
 
     :raises ValueError: if a stream has too many values.
     """
     found = _json_of_events(content) if is_stream(content, content_type) else error_body(content, content_type)
-    rows = messages_in(found) if isinstance(found, list) else ()
-    return any("method" in row and shows_work(row) for row in rows)  # an error without an ID is the refusal itself
+    if isinstance(found, list):
+        return any("method" in row and shows_work(row) for row in messages_in(found))  # an error without an ID is the refusal itself
+    rows = messages_in([found] if isinstance(found, Mapping) else _json_of_lines(content))
+    return any(row.get("jsonrpc") == "2.0" and "method" in row and shows_work(row) for row in rows)  # other errors name an HTTP method
+
+
+def _json_of_lines(content: bytes) -> list[Any]:
+    """Return the JSON of the first lines that may have messages."""
+    found = list[Any]()
+    lines = content.removeprefix(_MARK).splitlines() if b"jsonrpc" in content else ()
+    for line in islice((one for one in lines if one.lstrip()[:1] in _BEGINS), _MOST_EVENTS):
+        with suppress(ValueError):
+            one = parsed(line)
+            found += one if isinstance(one, list) else [one]
+    return found
 
 
 def _json_of_events(content: bytes) -> list[Any]:

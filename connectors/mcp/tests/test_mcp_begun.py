@@ -143,7 +143,41 @@ def test_a_resumed_stream_had_begun(tmp_path: Path, error: str) -> None:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
 
 
-@pytest.mark.parametrize("form", ["a stream", "a batch", "a stream that is cut"])
+BODIES: dict[str, tuple[Callable[[list[Json]], bytes], str]] = {
+    "a batch": (lambda rows: json.dumps(rows).encode(), "application/json"),
+    "a log alone": (lambda rows: json.dumps(rows[0]).encode(), "application/json"),
+    "a log as text": (lambda rows: json.dumps(rows[0]).encode(), "text/plain"),
+    "a log behind a mark": (lambda rows: b"\xef\xbb\xbf" + json.dumps(rows[0]).encode(), "application/json"),
+    "lines": (lambda rows: b"\n".join(json.dumps(row).encode() for row in rows), "application/json"),
+    "lines as lines": (lambda rows: b"\r\n".join(json.dumps(row).encode() for row in rows), "application/x-ndjson"),
+    "lines behind a mark": (lambda rows: b"\xef\xbb\xbf" + b"\n".join(json.dumps(row).encode() for row in rows), "text/plain"),
+}
+"""Bodies of refusals by status that tell of work."""
+
+
+@pytest.mark.parametrize("form", BODIES)
+@pytest.mark.parametrize("status", STATUSES)
+def test_work_in_the_body_of_a_refusal(tmp_path: Path, status: int, form: str) -> None:
+    """A refusal by status is judged by the messages in its body, however they are written."""
+    server = _server()
+    made, media = BODIES[form]
+    server.on_call = lambda talk: talk.json(made([*_begins(talk, "a log", "the session")]), status, Content_Type=media)
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize("body", [
+    {"method": "POST", "path": "/mcp", "error": "Not Found"}, {"jsonrpc": "2.0", "id": 9, "method": "ping"}, [{"error": "Not Found"}],
+])  # fmt: skip
+def test_no_work_in_the_body_of_a_refusal(tmp_path: Path, body: Any) -> None:
+    """Bodies without such a message leave no doubt: a framework's error names the method of HTTP."""
+    server = _server()
+    server.on_call = lambda talk: talk.json(body, 422)
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        assert (call(jackfield).status, server.count("tools/call")) == ("failed", 1)
+
+
+@pytest.mark.parametrize("form", ["a stream", "a stream that is cut"])
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_after_work(tmp_path: Path, status: int, form: str) -> None:
     """A refusal by status is judged by the messages in its body, and by none where a stream cannot be read to its end."""
@@ -151,9 +185,6 @@ def test_a_status_after_work(tmp_path: Path, status: int, form: str) -> None:
 
     def answer(talk: Talk) -> None:
         rows = _begins(talk, "a log", "the session")
-        if form == "a batch":
-            talk.json([*rows], status)
-            return
         body = b"".join(map(_event, rows))
         length = str(len(body) + (9 if form == "a stream that is cut" else 0))
         talk.json(body, status, Content_Type="text/event-stream", Content_Length=length)
