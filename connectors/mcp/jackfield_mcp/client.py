@@ -38,6 +38,7 @@ from jackfield_mcp.outcomes import (
     SessionEnded,
     VersionRefused,
     asks_person,
+    doubting,
     garbled,
     misses_tool,
     refuses_token,
@@ -165,12 +166,15 @@ class McpClient(SecretHolder):
         session = self._prepared(tool, Sent.NOTHING)
         plain: dict[str, Any] = {"name": tool.name, "arguments": arguments}
         params, headers, is_again, follows = plain, param_headers(tool.headers, arguments), False, self._is_followed
+        had_begun = False
         for _ in range(_MOST_ROUNDS):
             message = Message.request(session.ids, "tools/call", params, self._offers(takes_tasks=takes_tasks), follows=follows)
             try:
-                return self._called(session, message, headers, into, safe=safe)
+                return self._called(session, message, headers, into, safe=safe, had_begun=had_begun)
             except InputRequired as asks:
-                params = {**plain, **self._answers_to(asks)}
+                had_begun = asks.had_begun
+                with doubting(had_begun=had_begun):
+                    params = {**plain, **self._answers_to(asks)}
             except SessionDoubted:
                 self._peer.forget(session)
                 raise
@@ -189,7 +193,8 @@ class McpClient(SecretHolder):
                     raise
                 follows = False
                 _note_refusal()
-        raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
+        with doubting(had_begun=had_begun):
+            raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
 
     def read(self, method: str, params: Json, into: Callable[[Json], T]) -> T:
         """Send a request of an action that reads, and return the value of ``into`` for the result.
@@ -257,11 +262,13 @@ class McpClient(SecretHolder):
         except SessionEnded as error:
             raise error.refusal from None
 
-    def _called(self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool) -> T:
+    def _called(
+        self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool, had_begun: bool
+    ) -> T:
         read = into if session.is_modern else _untyped(into)
         try:
             with self._wire.listening(session):
-                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe)
+                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
         except TimedOut:
             if not session.is_modern:  # there, the hang-up is the cancel
                 self._wire.cancel(session, message)

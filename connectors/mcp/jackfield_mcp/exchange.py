@@ -33,7 +33,7 @@ from jackfield_mcp.bodies import answer_in, events_of, read_event, unwrapped
 from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import PROGRESS, Message, Session, amount, messages_in, shows_work
-from jackfield_mcp.outcomes import Garbled, ScopesMissing, doubted, explained, garbled, judged, result_of
+from jackfield_mcp.outcomes import Garbled, ScopesMissing, doubted, doubted_later, explained, garbled, judged, result_of
 from jackfield_mcp.questions import ASKS, Questions, can_answer
 from jackfield_mcp.texts import one_line
 
@@ -127,15 +127,18 @@ class Exchanges:
         headers: Mapping[str, str] | None = None,
         *,
         safe: bool,
+        had_begun: bool = False,
     ) -> T:
         """Send a request and return ``into`` of its result. The request counts as successful only if ``into`` accepts the result.
+
+        ``had_begun`` means that the server had begun an earlier round of the same call.
 
         :raises SessionEnded: if the server may no longer know the session, and did nothing.
         :raises SessionDoubted: if the server may no longer know the session, and its effect is unknown.
         :raises JackfieldError: for every other outcome but a result.
         """
         try:
-            with self._awaiting(session, message, safe=safe):
+            with self._awaiting(session, message, safe=safe, had_begun=had_begun):
                 try:
                     with self._sent(http, session, message, headers or {}, safe=safe) as answer:
                         return into(result_of(self._read_reply(answer, session, message), message))
@@ -150,16 +153,18 @@ class Exchanges:
             raise judged(error, session, safe=safe) from error.__cause__
 
     @contextmanager
-    def _awaiting(self, session: Session, message: Message, *, safe: bool) -> Iterator[None]:
+    def _awaiting(self, session: Session, message: Message, *, safe: bool, had_begun: bool) -> Iterator[None]:
         """Accept the answer to a message on the server's own stream within the block; open that stream if the server has used it before.
 
-        A refusal of a message that is not ``safe`` leaves a doubt if the server had begun the request.
+        A refusal of a message that is not ``safe`` leaves a doubt if the server had begun the request or an earlier round of its call.
         """
         listening = self.listening(session) if session.mailbox.is_used else nullcontext()
         with session.mailbox.awaiting(message), listening:
             try:
                 yield
             except JackfieldError as error:
+                if had_begun and not safe:
+                    raise doubted_later(error) from error.__cause__
                 within = min(_LAG, self.seconds_left()) if _is_by_status(error) else 0.0
                 if safe or not session.mailbox.has_begun(message, within):
                     raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from jackfield.connector import (
@@ -119,10 +119,14 @@ class ScopesMissing(Forbidden):
 
 
 class InputRequired(Forbidden):
-    """Refusal by a server that asks a person first. ``requests`` has its questions by name; the answer must return ``state``."""
+    """Refusal by a server that asks a person first. ``requests`` has its questions by name; the answer must return ``state``.
+
+    ``had_begun`` means that the server had begun the call before it asked: a call without an answer is then in doubt.
+    """
 
     requests: Mapping[str, Json] = {}
     state: str | None = None
+    had_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,12 +347,36 @@ def misses_tool(error: JackfieldError, name: str) -> bool:
 def doubted(error: JackfieldError) -> JackfieldError:
     """Return the error of a request that the server had begun: a refusal by status or code leaves a doubt.
 
-    Errors that a tool reports and questions as results have no status, and stay as they are.
+    Errors that a tool reports and questions as results have no status. They stay as they are; a question notes that the call had begun.
     """
     said = error.provider
-    if error.sent is not Sent.REFUSED or said is None or said.http_status is None:
-        return error
-    return Unavailable(error.message, hint=_LOOK, provider=said, sent=Sent.UNKNOWN)
+    if isinstance(error, InputRequired):
+        error.had_begun = True
+    return error if error.sent is not Sent.REFUSED or said is None or said.http_status is None else in_doubt(error)
+
+
+def doubted_later(error: JackfieldError) -> JackfieldError:
+    """Return the error of a request whose call the server had begun in an earlier round.
+
+    It is as ``doubted`` does, and a request that was not sent leaves a doubt, too.
+    """
+    return doubted(error) if error.sent is Sent.REFUSED else in_doubt(error)
+
+
+def in_doubt(error: JackfieldError) -> Unavailable:
+    """Return an error that leaves a doubt, for the same reason as another one."""
+    return Unavailable(error.message, hint=_LOOK, provider=error.provider, sent=Sent.UNKNOWN)
+
+
+@contextmanager
+def doubting(*, had_begun: bool) -> Iterator[None]:
+    """Raise the errors of the block as doubts if the server had begun the call."""
+    try:
+        yield
+    except JackfieldError as error:
+        if not had_begun:
+            raise
+        raise in_doubt(error) from error.__cause__
 
 
 def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> JackfieldError:
