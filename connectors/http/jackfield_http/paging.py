@@ -210,11 +210,12 @@ class Pages:
         return Page(items or [], self.token_after(api, answer, body, self._count(token) if self._is_counted else 0), answer)
 
     def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
-        """Return the statuses to expect of a page with a token, if some statuses end the list; None otherwise. The first page
+        """Return the statuses to expect of a page after the first, if some statuses end the list; None otherwise. The first page
         must exist.
         """
         over = statuses((*self.ends, *self.cuts))
-        return None if not over or token is None else {*(expected or range(200, 300)), *over}
+        is_first = token is None or (self._is_counted and str(token) == str(self.first))
+        return None if not over or is_first else {*(expected or range(200, 300)), *over}
 
     def is_over(self, answer: Answer, errors: HttpErrors) -> bool:
         """Return whether a later page's response is a refusal that ends the list.

@@ -400,6 +400,15 @@ def test_a_declared_end_is_none_of_the_first_page() -> None:
     assert (result.status, result.error.code) == ("failed", "not_found")
 
 
+@pytest.mark.parametrize(("kind", "first"), [("page", 1), ("page", 0), ("offset", 0)])
+def test_the_first_page_is_that_also_by_its_number(tmp_path: Path, kind: str, first: int) -> None:
+    """A default of the parameter names it, and is sent: what refuses it refuses the list."""
+    number = {"name": "at", "in": "query", "schema": {"type": "integer", "default": first}}
+    pages = {"kind": kind, "input": "at", "items": "/data", "cuts": [422], **({"first": first} if kind == "page" else {})}
+    result, _ = _declared(tmp_path, [number], _object(data=_LIST), pages, [Answer({"message": "no such stream"}, 422)])
+    assert (result.status, result.error.code) == ("failed", "rejected")
+
+
 def test_pages_lead_where_the_server_says_but_no_caller_does() -> None:
     """What the server names in one invocation is followed on its origin; a token that a caller brings back needs 'under'."""
     link = Answer([1], headers={"Link": '</repositories/1/issues?page=2>; rel="next"'})
