@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, Rejected, Sent
+from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, Rejected, Sent, Unavailable
 from jackfield.connector.jobs import NoOutput, PolledJob, Started, polled, polled_stored
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.exchange import LONGEST_ID
 from jackfield_mcp.messages import amount, present
-from jackfield_mcp.outcomes import InputRequired, asks_person, explained, garbled
+from jackfield_mcp.outcomes import Garbled, InputRequired, asks_person, explained, garbled
 from jackfield_mcp.results import ToolOutput, output_of
 from jackfield_mcp.texts import one_line, plain
 
@@ -48,11 +48,16 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
     if status == "input_required":
         return polled(Progress(None, _answered(handle[_IDENTIFIER], asks_person(found), client), _pause(found)))
     if status == "completed" and isinstance(found.get("result"), Mapping):
+        if found.get("error"):
+            raise _unclear(garbled("has both a result and an error"))
         return polled_stored(_output(present(found["result"])))
     if status == "cancelled":
         raise JobFailed(f"the server has cancelled its task{_behind(text)}", sent=Sent.REFUSED)
     if status == "failed":
-        raise _ended(explained(found["error"]) if isinstance(found.get("error"), Mapping) else None, text)
+        error = found.get("error")
+        if isinstance(error, str):
+            error = {"message": error}
+        raise _ended(explained(error) if isinstance(error, Mapping) else None, text)
     raise garbled(f"has a task of the unknown status '{plain(status, 80)}', or without its result")
 
 
@@ -77,12 +82,19 @@ def _output(result: Json) -> ToolOutput:
         return output_of(result)
     except Rejected as error:
         raise _ended(error, "") from None
+    except Unavailable as error:
+        raise (error if isinstance(error, Garbled) else _unclear(error)) from None
 
 
 def _ended(error: JackfieldError | None, text: str) -> JobFailed:
     said: Provider | None = None if error is None else error.provider
     words = error.message if error is not None else f"the task has failed{_behind(text)}"
     return JobFailed(words, provider=said, sent=Sent.REFUSED)
+
+
+def _unclear(error: JackfieldError) -> JobFailed:
+    """Return the error for a task that has ended, and whose effect is unknown."""
+    return JobFailed(error.message, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False)
 
 
 def _pause(found: Json) -> float | None:

@@ -95,6 +95,7 @@ def test_a_task_outlives_its_call(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("state", "code", "words"), [
     ({"status": "completed", "result": said("no such note", isError=True)}, "rejected", "no such note"),
     ({"status": "failed", "error": {"code": -32603, "message": "it broke"}}, "rejected", "it broke"),
+    ({"status": "failed", "error": "disk full"}, "rejected", "disk full"),
     ({"status": "cancelled", "statusMessage": "by the boss"}, "rejected", "by the boss"),
 ])  # fmt: skip
 def test_a_task_without_success(tmp_path: Path, state: dict[str, Any], code: str, words: str) -> None:
@@ -102,6 +103,29 @@ def test_a_task_without_success(tmp_path: Path, state: dict[str, Any], code: str
     with stage(tmp_path, TaskServer(state)) as jackfield:
         error = call(jackfield).error
     assert (error.code, words in error.message) == (code, True)
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize("state", [
+    {**done(), "error": {"code": 1, "message": "disk full"}},
+    {**done(), "error": "disk full"},
+    {"status": "completed", "result": {**said("done"), "error": "disk full"}},
+])  # fmt: skip
+def test_a_task_with_a_result_and_an_error(tmp_path: Path, state: dict[str, Any], is_stored: bool) -> None:
+    """Such a task is in doubt, as a direct answer is, also where the job cannot be stored."""
+    server = TaskServer(working(), state)
+    with serving(server):
+        generate(tmp_path, server.url)
+        with installed(tmp_path, database=f"sqlite:///{tmp_path}/j.db" if is_stored else "none") as jackfield:
+            found = call(jackfield, timeoutSeconds=60)
+    assert (found.status, server.count("tools/call"), server.count("tasks/get")) == ("in_doubt", 1, 2)
+
+
+@pytest.mark.parametrize("error", [None, {}, ""])
+def test_a_task_with_a_result_and_an_empty_error(tmp_path: Path, error: Any) -> None:
+    """An empty error is as if left out."""
+    with stage(tmp_path, TaskServer({**done(), "error": error})) as jackfield:
+        assert call(jackfield, timeoutSeconds=60).status == "succeeded"
 
 
 def test_an_answer_that_makes_no_sense_ends_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from jackfield.kernel.errors import (
     InvalidInput,
     InvalidInvocation,
     JackfieldError,
+    JobFailed,
     Provider,
     Sent,
     Unavailable,
@@ -142,7 +143,8 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         error.sent = Sent.NOTHING
     elif not error.tells_sent:
         error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
-    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN:
+    is_of_job = isinstance(error, JobFailed)  # tells of the whole job, and not of its poll's requests
+    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN and not is_of_job:
         error.sent = Sent.NOTHING
     if call.unproven:
         error.sent = Sent.UNKNOWN

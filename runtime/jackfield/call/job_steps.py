@@ -45,7 +45,9 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
         try:
             polling = await _next_step(attempts, steps.poll, handle)
             answer = await polling.page(cast("Any", handle))
-        except JobFailed:
+        except JobFailed as failure:
+            if failure.is_unclear:
+                raise attempts.unusable(failure) from None
             raise
         except JackfieldError as error:
             pause = max(pause, error.retry_after or 0.0)

@@ -415,7 +415,14 @@ class NotYet(TimedOut):
 
 
 class JobFailed(Rejected):
-    """Error for a job that the provider has ended without success. Only this exception of a job's ``poll`` ends the job."""
+    """Error for a job that the provider has ended without success. Only this exception of a job's ``poll`` ends the job. With
+    ``sent=Sent.UNKNOWN``, a ``write`` ends in doubt.
+    """
+
+    @property
+    def is_unclear(self) -> bool:
+        """True if it is unknown whether the job has taken effect."""
+        return self.tells_sent and self.sent is Sent.UNKNOWN
 
 
 class FailedInPart(JobFailed):

@@ -374,6 +374,8 @@ class _Poll:
 
     def _failed(self, failure: JobFailed) -> Result:
         """End a job that the provider has ended without success."""
+        if failure.is_unclear:
+            return self._judged(failure)
         if failure.keeps_key or not self.can_cancel or self.entry.cancel_requested_at is None:
             return endings.refused(self.call, failure, self.pipeline.workspace)
         stopped = Cancelled(
@@ -385,8 +387,8 @@ class _Poll:
         )
         return endings.refused(self.call, stopped, self.pipeline.workspace)
 
-    def _judged(self, fault: InvalidOutput) -> Result:
-        """End a job that has succeeded with an output that cannot be used."""
+    def _judged(self, fault: InvalidOutput | JobFailed) -> Result:
+        """End a job that has succeeded with an output that cannot be used, or whose effect is unknown."""
         error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, fault, (), answered=True)
         return endings.refused(self.call, error, self.pipeline.workspace)
 
