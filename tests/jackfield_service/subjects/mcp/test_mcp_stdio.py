@@ -274,7 +274,7 @@ def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pyt
     ],
 )
 def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool) -> None:
-    """SIGTERM and Ctrl-C let what was sent end, and cancel what was not, whether stdin stays open or is closed meanwhile."""
+    """SIGTERM and Ctrl-C let what was sent end, and cancel what was not; both are answered, whether stdin stays open or is closed."""
     with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines:
         lines.greet()
         lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
@@ -288,6 +288,8 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
             lines.close()
         gate.open()
         early.open()
+        answers = {answer["id"]: answer["result"]["structuredContent"]["status"] for answer in (lines.hear(), lines.hear())}
+        assert answers == {1: "succeeded", 2: "failed"}
         assert lines.process.wait(30) == 0
         assert lines.process.stderr.read() == b""
     assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]

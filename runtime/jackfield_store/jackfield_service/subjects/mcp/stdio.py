@@ -52,12 +52,13 @@ _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
 
 
 class Wire:
-    """Streams between one client and the protocol's server."""
+    """Streams between one client and the protocol's server. ``stopping`` ends the input as the end of stdin does."""
 
-    def __init__(self, source: BinaryIO, write: Any, grace: float) -> None:
+    def __init__(self, source: BinaryIO, write: Any, grace: float, stopping: asyncio.Event) -> None:
         self._source = source
         self._write = write
         self._grace = grace
+        self._stopping = stopping
         self._open: set[str | int] = set()
         self.sent = asyncio.Event()
         """Set once all output of the server has been forwarded."""
@@ -70,7 +71,7 @@ class Wire:
         """Forward messages from stdin. At its end, wait up to ``grace`` seconds until every request is answered."""
         async with self._inbox:
             with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the server has ended
-                while (line := await asyncio.to_thread(self._line)) is not None:
+                while (line := await self._next_line()) is not None:
                     if line.strip():
                         await self._received(line.removeprefix(codecs.BOM_UTF8))
                 with contextlib.suppress(TimeoutError):
@@ -129,6 +130,16 @@ class Wire:
         if not self._open:
             self._idle.set()
 
+    async def _next_line(self) -> bytes | None:
+        """Return the next line; None at the end, or once the process is to stop."""
+        line, stop = asyncio.ensure_future(asyncio.to_thread(self._line)), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({line, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return line.result() if line.done() and not stop.done() else None
+        finally:
+            stop.cancel()
+            line.cancel()
+
     def _line(self) -> bytes | None:
         """Return the next line; None at the end. For a line over the limit, return its first and last piece, together longer than the
         limit.
@@ -147,12 +158,12 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wired(grace: float) -> AsyncIterator[Wire]:
+async def wired(grace: float, stopping: asyncio.Event) -> AsyncIterator[Wire]:
     """Serve on this process's stdin and stdout; meanwhile actions and their child processes read an empty stdin and print to stderr."""
     with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: ASYNC230 (the SDK uses stdout only)
         async with stdio_server(stdin=anyio.wrap_file(empty)) as (unused, write):
             await unused.aclose()
-            wire = Wire(source, write, grace)
+            wire = Wire(source, write, grace, stopping)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wire.receive)
                 tasks.start_soon(wire.send)
@@ -203,8 +214,8 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
-    """Serve until stdin ends, or SIGTERM or SIGINT arrives. At the end of stdin, running requests are answered, and sent ones finish,
-    within ``grace`` seconds.
+    """Serve until stdin ends, or SIGTERM or SIGINT arrives. Running requests are then answered, and sent ones finish, within ``grace``
+    seconds.
     """
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
@@ -276,9 +287,10 @@ class _Calls:
 
 async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
     server = build_server(lambda _context: call, instructions(call), has_tasks=call.queue is not None)
+    stopping = asyncio.Event()
 
     async def talk() -> None:
-        async with wired(grace) as wire:
+        async with wired(grace, stopping) as wire:
             await server.run(wire.read, wire.write, server.create_initialization_options())
 
     talking = asyncio.ensure_future(talk())
@@ -287,6 +299,7 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
     def leave() -> None:
         calls.leave()
         _LOG.info("stopping: requests already sent have %g seconds to finish", grace)
+        stopping.set()
         if not leaving:
             leaving.append(asyncio.ensure_future(_left(call.runtime, talking, grace)))
 
@@ -305,9 +318,11 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
-    """End the service although stdin is open and a thread waits for its next line."""
+    """End the service although stdin is open and a thread waits for its next line. Running requests are answered within the grace."""
+    ends = asyncio.get_running_loop().time() + grace
+    await asyncio.wait({talking}, timeout=grace)
     talking.cancel()
-    await runtime.drained(grace)
+    await runtime.drained(max(0.0, ends - asyncio.get_running_loop().time()))
     await _exit(runtime)
 
 
