@@ -25,8 +25,8 @@ class Event:
 
 
 class EventReader:
-    """Reader of one stream. ``last_id`` is the ID of the last event, ``retry`` the server's reconnection time in seconds. Both are None if
-    the server sends neither.
+    """Reader of one stream. ``last_id`` is the ID of the last whole event, ``retry`` the server's reconnection time in seconds. Both are
+    None if the server sends neither. An ID of more than 1,024 characters counts as empty: the stream cannot be resumed after it.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class EventReader:
         self._data: list[bytes] = []
         self._name: str | None = None
         self._id: str | None = None
+        self._next_id: str | None = None
         self._ended_by_return = False
         self._is_first = True
 
@@ -69,6 +70,7 @@ class EventReader:
 
     def _take(self, line: bytes) -> Event | None:
         if not line:
+            self.last_id = self._next_id
             found = Event(b"\n".join(self._data), self.last_id, self._name, self._id) if self._data else None
             self._data, self._name, self._id = [], None, None
             return found
@@ -79,7 +81,8 @@ class EventReader:
         elif name == b"event":
             self._name = value[:_LONGEST_ID].decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
-            self._id = self.last_id = value[:_LONGEST_ID].decode("utf-8", "replace")
+            identifier = value.decode("utf-8", "replace")
+            self._id = self._next_id = identifier if len(identifier) <= _LONGEST_ID else ""
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self.retry = int(value) / 1000
         return None

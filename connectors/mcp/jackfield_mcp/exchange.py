@@ -329,7 +329,7 @@ class Exchanges:
         Only legacy servers with event IDs support it.
         """
         reader, pause, after, times, in_vain = cut.reader, 0.0, 0.0, 0, 0
-        while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
+        while not session.is_modern and reader.last_id and in_vain < _MOST_RESUMED:
             pause, times = pause if reader.retry is None else reader.retry, times + 1
             self._wait(min(max(pause, after, _LEAST_RETRY if times > _MOST_RESUMED else 0.0), _MOST_RETRY))
             headers = {
@@ -347,7 +347,7 @@ class Exchanges:
                     return self._streamed(answer, session, message)
             except _Cut as again:
                 last, reader = reader.last_id, again.reader
-                reader.last_id = reader.last_id or last
+                reader.last_id = last if reader.last_id is None else reader.last_id
                 in_vain = in_vain + 1 if reader.last_id == last and reader.retry is None else 0
             except TimedOut as late:  # whether or not the rest was asked for, the message was sent
                 raise self._call().deadline.passed(Sent.UNKNOWN, cut.error) from late
@@ -355,7 +355,8 @@ class Exchanges:
                 break
             except (Unavailable, RateLimited) as busy:
                 after, in_vain = max(_LEAST_RETRY, busy.retry_after or 0.0), in_vain + 1
-            except JackfieldError:
+            except JackfieldError as refused:
+                cut.error.message += f"; the rest of the answer cannot be read: {refused.message}"
                 break
         raise cut.error from None
 

@@ -140,7 +140,7 @@ def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, behind: bytes) -> N
     [(503, 1, "succeeded"), (429, 2, "succeeded"), (502, 3, "in_doubt"), (401, 1, "in_doubt"), (404, 1, "in_doubt")],
 )
 def test_a_rest_that_is_refused(tmp_path: Path, status: int, times: int, outcome: str) -> None:
-    """Where the server is busy, it is asked for again after a wait, three times in all. The tool was called once."""
+    """Where the server is busy, it is asked for again after a wait, three times in all. The tool was called once. A refusal is told."""
     server, clock = ToolServer(legacy=True), FakeClock()
     server.sessions = set()
     kept: list[bytes] = []
@@ -158,9 +158,53 @@ def test_a_rest_that_is_refused(tmp_path: Path, status: int, times: int, outcome
     server.on_call, server.before = answer, before
     begun = clock.monotonic()
     with stage(tmp_path, server, clock=clock) as jackfield:
-        assert (call(jackfield).status, server.count("tools/call")) == (outcome, 1)
+        found = call(jackfield)
+    assert (found.status, server.count("tools/call")) == (outcome, 1)
+    if status in (401, 404):
+        assert f"status {status}" in found.error.message
     assert server.count("GET") == (times + 1 if outcome == "succeeded" else times)
     assert clock.monotonic() - begun >= (times if outcome == "succeeded" else 0)
+
+
+CUTS: dict[str, tuple[bytes, str | None]] = {
+    "in the next event": (b'id: e2\ndata: {"jsonrpc":', "e1"),
+    "behind its lines": (b'id: e2\ndata: {"jsonrpc": "2.0"}\n', "e1"),
+    "behind its ID": (b"id: e2\n", "e1"),
+    "in its ID": (b"id: e", "e1"),
+    "in a character": (b'id: e2\ndata: "\xc3', "e1"),
+    "behind an ID alone": (b"id: e2\n\n", "e2"),
+    "behind an event of another kind": (b"event: ping\nid: e2\ndata: x\n\n", "e2"),
+    "behind an event without an ID": (b"data: x\n\n", "e1"),
+    "behind an empty ID": (b"id:\ndata: x\n\n", None),
+    "behind an ID that is too long": (b"id: " + b"a" * 1025 + b"\ndata: x\n\n", None),
+    "behind the longest ID": (b"id: " + b"a" * 1024 + b"\ndata: x\n\n", "a" * 1024),
+}
+"""Pieces of a stream behind the event e1, and the ID after which the stream is resumed: None if it is not."""
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("name", CUTS)
+def test_where_a_stream_is_resumed(tmp_path: Path, name: str, ends: bool) -> None:
+    """An ID counts with its whole event, and not at all if it is too long or empty: nothing is left out of the rest."""
+    server, kept, (piece, last) = ToolServer(legacy=True), list[bytes](), CUTS[name]
+    server.sessions = set()
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(b"retry: 10\nid: e1\ndata:\n\n", piece, ends=ends)
+
+    def before(talk: Talk) -> bool:
+        is_asked = talk.message["method"] == "GET"
+        if is_asked:
+            talk.stream(*kept)
+        return bool(is_asked)
+
+    server.on_call, server.before = answer, before
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        found = call(jackfield)
+    asked = [headers["Last-Event-ID"] for message, headers in server.requests if message["method"] == "GET"]
+    assert (found.status, server.count("tools/call")) == ("in_doubt" if last is None else "succeeded", 1)
+    assert asked == ([] if last is None else [last])
 
 
 @pytest.mark.parametrize(("retry", "seconds"), [(1, 30), (4000, 2), (5000, 9)])
