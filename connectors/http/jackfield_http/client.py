@@ -36,7 +36,7 @@ from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, m
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable
 from jackfield_http.errors import Failed, HttpErrors, Refusal
-from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
+from jackfield_http.exchange import MOST_HOPS, SAFE, TO_OTHER_PLACES, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
 from jackfield_http.outcomes import Refused
@@ -439,8 +439,12 @@ class HttpClient(SecretHolder):
             Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"", is_read=content is not None)
         )
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
-        if isinstance(error, Rejected) and (moved := exchange.moved(reply.status, headers)) is not None:
-            error.hint = f"Check the server's URL: it redirects to {str(moved)[:_LONGEST_URL]}."
+        if isinstance(error, Rejected) and reply.status in TO_OTHER_PLACES and "location" in headers:
+            moved = exchange.moved(reply.status, headers)
+            where = "another address" if moved is None else str(moved)[:_LONGEST_URL]
+            error.hint = error.hint if moved is None else f"Check the server's URL: it redirects to {where}."
+            if error.sent is Sent.UNKNOWN:  # the hint of a doubt is another one
+                error.message += f"; the server redirects to {where}"
         if isinstance(error, NotFound) and (elsewhere or (exchange.safe and _is_foreign(body, content))):
             error.sent = Sent.NOTHING
         return error

@@ -111,8 +111,7 @@ _THROTTLE = Row(RateLimited, "Send fewer requests, or ask the provider for a hig
 _QUOTA = Row(QuotaExceeded, "Wait until the quota is renewed, or ask the provider for a higher one.")
 ROWS: Mapping[Key, Row] = {
     301: _MOVED,
-    302: replace(_MOVED, sent=Sent.UNKNOWN),  # many servers answer an accepted form so
-    303: replace(_MOVED, sent=Sent.UNKNOWN),
+    **dict.fromkeys((300, 302, 303, 305), replace(_MOVED, sent=Sent.UNKNOWN)),  # many servers answer an accepted form so
     307: _MOVED,
     308: _MOVED,
     401: _CREDENTIALS,

@@ -16,6 +16,8 @@ from jackfield_http.urls import Url, UrlError
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+TO_OTHER_PLACES = _REDIRECTS | {300, 305}
+"""Statuses whose field ``Location`` names another address."""
 _NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
 """Header fields that a redirect to another server carries. None of them can hold a credential."""
 
@@ -61,7 +63,7 @@ class Exchange:
 
     def moved(self, status: int, headers: Headers) -> Url | None:
         """Return the address, without its query, to which a response redirects within the same origin; None for any other response."""
-        if status not in _REDIRECTS or "location" not in headers:
+        if status not in TO_OTHER_PLACES or "location" not in headers:
             return None
         try:
             url = self.url.joined(octets_encoded(headers["location"].partition("#")[0]))

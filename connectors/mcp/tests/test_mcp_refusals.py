@@ -139,3 +139,19 @@ def test_another_tool_that_is_not_found(tmp_path: Path, words: str) -> None:
     server.on_call = lambda talk: talk.result(said(words, isError=True))
     with stage(tmp_path, server) as jackfield:
         assert "List the server's tools again" not in call(jackfield).error.hint
+
+
+@pytest.mark.parametrize(("location", "words"), [
+    ("/mcp/?key=k-4711", "redirects to http://127.0.0.1:{port}/mcp/"),
+    ("https://sign-in.example.com/?next=/mcp", "redirects to another address"),
+])  # fmt: skip
+@pytest.mark.parametrize("status", [300, 302, 303, 305])
+def test_a_redirect_that_leaves_a_doubt(tmp_path: Path, status: int, location: str, words: str) -> None:
+    """Its address is told as other redirects' are: within the server, and without its query."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.json(b"", status, Location=location)
+    with stage(tmp_path, server) as jackfield:
+        error = call(jackfield).error
+    assert (error.code, server.count("tools/call")) == ("in_doubt", 1)
+    assert words.format(port=server.place.server_port) in error.message
+    assert ("k-4711" in error.message, "sign-in" in error.message) == (False, False)
