@@ -76,6 +76,8 @@ _NO_TOOL = re.compile(
     re.IGNORECASE,
 )
 """Regular expression of the beginnings of messages in which servers do not know the called tool."""
+_IS_NARROW = re.compile(r'\berror="?insufficient_scope\b', re.IGNORECASE)
+"""Regular expression of the error of a challenge for more scopes, which a new token of the same sign-in does not mend."""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
@@ -149,9 +151,8 @@ class McpErrors(HttpErrors):
             return explained(error, status)
         found = HttpErrors.explain(self, refusal)
         found.provider = _shortened(found.provider, refusal)
-        if status == 403:
-            return _forbidden(found, refusal)
-        return found
+        is_forbidden = status == 403 or (status == 401 and _IS_NARROW.search(refusal.headers.get("www-authenticate", "")) is not None)
+        return _forbidden(found, refusal) if is_forbidden else found
 
 
 MCP_ERRORS = McpErrors(

@@ -41,7 +41,10 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
     :raises JobFailed: if the task has ended without success.
     :raises JackfieldError: if the poll fails, which does not end the task.
     """
-    found = client.task(handle[_IDENTIFIER])
+    try:
+        found = client.task(handle[_IDENTIFIER])
+    except Rejected as error:  # it may have forgotten the task, whose effect stays unknown
+        return polled(Progress(None, plain(f"The state of the task cannot be read: {error.message}", _LONGEST_TEXT)))
     status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
     if status == "working":
         return polled(Progress(None, text, _pause(found)))
@@ -54,10 +57,10 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
     if status == "cancelled":
         raise JobFailed(f"the server has cancelled its task{_behind(text)}", sent=Sent.REFUSED)
     if status == "failed":
-        error = found.get("error")
-        if isinstance(error, str):
-            error = {"message": error}
-        raise _ended(explained(error) if isinstance(error, Mapping) else None, text)
+        reason = found.get("error")
+        if isinstance(reason, str):
+            reason = {"message": reason}
+        raise _ended(explained(reason) if isinstance(reason, Mapping) else None, text)
     raise garbled(f"has a task of the unknown status '{plain(status, 80)}', or without its result")
 
 

@@ -186,15 +186,19 @@ def test_the_document_of_the_client(tmp_path: Path) -> None:
             assert "client-metadata" not in asked(found.jackfield.connections.authorizing().begin("main", callback))["client_id"]
 
 
-def test_step_up(tmp_path: Path) -> None:
-    """A server that asks for more scopes gets them with the next approval, beside those that were granted; asking twice changes nothing."""
+@pytest.mark.parametrize("status", [403, 401])
+def test_step_up(tmp_path: Path, status: int) -> None:
+    """A server that asks for more scopes gets them with the next approval, beside those that were granted; asking twice changes nothing.
+    A new token of the same approval would not have them.
+    """
     with stage(tmp_path) as found:
         found.complete(found.begin())
         wide = 'Bearer error="insufficient_scope", scope="notes:write notes:read"'
-        found.server.on_call = lambda talk: talk.json({}, 403, WWW_Authenticate=wide)
+        found.server.on_call = lambda talk: talk.json({}, status, WWW_Authenticate=wide)
         for _ in range(2):
             refused = call(found.jackfield).error
             assert (refused.code, refused.details[0].path) == ("forbidden", "/scopes")
+        assert (found.server.count("tools/call"), len(found.provider.forms())) == (2, 1)
         begun = found.jackfield.connections.authorizing().begin("main", REDIRECT)
         assert asked(begun)["scope"] == "notes:read offline_access notes:write"
         found.complete(begun)

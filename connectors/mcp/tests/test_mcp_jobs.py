@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,24 @@ def test_an_answer_that_makes_no_sense_ends_nothing(tmp_path: Path) -> None:
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield, timeoutSeconds=60).status == "succeeded"
     assert server.count("tasks/get") == 3
+
+
+@pytest.mark.parametrize(("answer", "words"), [
+    (lambda talk: talk.error(-32602, "Unknown task"), "Unknown task"),
+    (lambda talk: talk.json(b"", 404), "status 404"),
+    (lambda talk: talk.json(b"", 410), "status 410"),
+])  # fmt: skip
+def test_a_task_that_the_server_has_lost(tmp_path: Path, answer: Callable[[Talk], object], words: str) -> None:
+    """The job goes on, and its status says why nothing is known of it; once the server knows the task again, it ends."""
+    server, is_lost = TaskServer(working()), [True]
+    server.on_other = lambda talk: answer(talk) if is_lost else server.task(talk)
+    with stage(tmp_path, server) as jackfield:
+        begun = call(jackfield, timeoutSeconds=2)
+        assert (begun.status, words in jackfield.wait(begun.meta.invocation_id, 0.5).progress["text"]) == ("running", True)
+        is_lost.clear()
+        server.states = [done()]
+        assert jackfield.wait(begun.meta.invocation_id, 30).status == "succeeded"
+    assert server.count("tools/call") == 1
 
 
 def test_a_task_is_cancelled(tmp_path: Path) -> None:

@@ -93,10 +93,12 @@ def test_nothing_sent(tmp_path: Path) -> None:
     assert (result.error.code, result.error.retryable, len(server.requests), len(clock.slept)) == ("unavailable", True, listed, 5)
 
 
-def test_scopes_that_are_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [403, 401])
+@pytest.mark.parametrize("name", ['error="insufficient_scope"', "Error=insufficient_scope"])
+def test_scopes_that_are_missing(tmp_path: Path, status: int, name: str) -> None:
     """A challenge for more scopes is told with the scopes, and the way to get them."""
     server = ToolServer()
-    server.on_call = _status(403, WWW_Authenticate='Bearer error="insufficient_scope", scope="notes:write"')
+    server.on_call = _status(status, WWW_Authenticate=f'Bearer {name}, scope="notes:write"')
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield).error
     assert (error.code, "notes:write" in error.details[0].message, server.count("tools/call")) == ("forbidden", True, 1)
