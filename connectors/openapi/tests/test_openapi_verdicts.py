@@ -147,6 +147,23 @@ def test_a_status_may_say_that_there_was_nothing_to_do(tmp_path: Path) -> None:
     assert (found["status"], ["nothing to do" in one["message"] for one in found["meta"]["warnings"]]) == ("succeeded", [True])
 
 
+@pytest.mark.parametrize(
+    ("answer", "ends"),
+    [
+        (Answer(None, 202, content=b""), ("timeout", "succeeded")),
+        (Answer({"id": "1"}, 202), (None, "succeeded")),
+        (Answer(None, 204, content=b""), (None, "succeeded")),
+    ],
+)
+def test_an_empty_202_that_nobody_declared_is_no_result(tmp_path: Path, answer: Answer, ends: tuple[str | None, str]) -> None:
+    """ServiceNow answers so from a full queue: a read is asked again, and a change has a warning that it goes on."""
+    read = _called(tmp_path / "read", [], *[answer] * 20, read=True, errors={"failed": {"member": "/fault"}})
+    assert read.get("error", {}).get("code") == ends[0]
+    change = _called(tmp_path / "change", [], answer)
+    goes_on = [one for one in change["meta"].get("warnings", ()) if "goes on" in one["message"]]
+    assert (change["status"], bool(goes_on)) == (ends[1], ends[0] is not None)
+
+
 @pytest.mark.parametrize("more", [{}, {"code": "/why"}])
 def test_a_member_of_the_item_is_no_message_of_a_refusal(tmp_path: Path, more: Json) -> None:
     """What is refused has its code as its reason, and none that some other member looks like."""

@@ -36,6 +36,7 @@ from jackfield_http.bindings.responses import (
     ended,
     is_declared,
     is_listing,
+    is_only_accepted,
     page_output,
     position,
     refuse_empty,
@@ -309,6 +310,8 @@ class BoundCall:
         for outcomes in self._outcomes:
             refuse_whole(answer, outcomes, given, errors)
         rules = [one for one in self._of_status if one["status"] == answer.status]
+        if not rules and self.job is None and is_only_accepted(self._binding["response"], answer):
+            rules = [{"pending": True}]
         if rules and answer.status >= 300:
             warn_beside(answer, rules, self._key, errors)
             return True

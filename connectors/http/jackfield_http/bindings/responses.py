@@ -116,6 +116,14 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 
 
+def is_only_accepted(response: Json, answer: Answer) -> bool:
+    """Return whether a response without a body says by a status that its binding does not declare that the work goes on (RFC 9110
+    §15.3.3).
+    """
+    is_known = not response.get("types", {}).keys().isdisjoint(("202", "2XX", "default"))
+    return answer.status == 202 and not answer.content and not is_known
+
+
 def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpErrors) -> None:
     """Refuse an answer whose status may refuse only some items, unless the answer says that other items were carried out.
 
