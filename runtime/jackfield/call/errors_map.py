@@ -143,8 +143,8 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         error.sent = Sent.NOTHING
     elif not error.tells_sent:
         error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
-    is_of_job = isinstance(error, JobFailed)  # tells of the whole job, and not of its poll's requests
-    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN and not is_of_job:
+    is_whole = isinstance(error, JobFailed)  # not about the requests of its poll
+    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN and not is_whole:
         error.sent = Sent.NOTHING
     if call.unproven:
         error.sent = Sent.UNKNOWN
