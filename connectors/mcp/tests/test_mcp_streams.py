@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,30 @@ class ReadClock(StillClock):
         """Return seconds that never go back."""
         self.advance(_TICK)
         return super().monotonic()
+
+
+def _cutting(first: Sequence[bytes], rest: Callable[[ToolServer, Talk, list[bytes]], Any], **options: Any) -> ToolServer:
+    """Return a server that hangs up behind ``first`` in place of an answer. ``rest`` answers whoever asks for the rest, and gets what was
+    kept back.
+    """
+    server, kept = ToolServer(legacy=True), list[bytes]()
+    server.sessions = set()
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(*first, **options)
+
+    def before(talk: Talk) -> bool:
+        is_asked: bool = talk.message["method"] == "GET"
+        if is_asked:
+            rest(server, talk, kept)
+        return is_asked
+
+    server.on_call, server.before = answer, before
+    return server
+
+
+_BEGINS = b"id: 1\nretry: 1\ndata: \n\n"
 
 
 def test_streams(tmp_path: Path) -> None:
@@ -78,21 +102,12 @@ def test_stream_that_is_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("identifier", ["größe-1", "\u2603", "x" * 900])
 def test_a_stream_with_an_id_of_any_characters(tmp_path: Path, identifier: str) -> None:
     """It goes back as it came, in UTF-8."""
-    server, kept = ToolServer(legacy=True), list[bytes]()
-    server.sessions = set()
 
-    def answer(talk: Talk) -> None:
-        kept.append(talk.answered(said("done")))
-        talk.stream(f"id: {identifier}\nretry: 1\ndata: \n\n".encode())
+    def rest(_server: ToolServer, talk: Talk, kept: list[bytes]) -> None:
+        assert talk.headers["Last-Event-ID"].encode("latin-1").decode() == identifier
+        talk.stream(*kept)
 
-    def before(talk: Talk) -> bool:
-        is_asked: bool = talk.message["method"] == "GET"
-        if is_asked:
-            assert talk.headers["Last-Event-ID"].encode("latin-1").decode() == identifier
-            talk.stream(*kept)
-        return is_asked
-
-    server.on_call, server.before = answer, before
+    server = _cutting([f"id: {identifier}\nretry: 1\ndata: \n\n".encode()], rest)
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield).status == "succeeded"
     assert server.count("tools/call") == 1
@@ -109,22 +124,12 @@ _NEITHER = b": hello\n\n"
 def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, behind: bytes) -> None:
     """Servers of 2025-11-25 hang up behind events on purpose: the stream is resumed until the answer comes, while there is a new event or
     the server says when to ask again. Else it is resumed three times, and then the write is in doubt. The tool was called once."""
-    server, clock = ToolServer(legacy=True), FakeClock()
-    server.sessions = set()
-    kept: list[bytes] = []
 
-    def answer(talk: Talk) -> None:
-        kept.append(talk.answered(said("done")))
-        talk.stream(b"id: 1\nretry: 1\ndata: \n\n")
+    def rest(server: ToolServer, talk: Talk, kept: list[bytes]) -> None:
+        gone = server.count("GET")
+        talk.stream(*([behind % (gone + 1) if behind == _MOVES else behind] if gone < cuts else kept))
 
-    def before(talk: Talk) -> bool:
-        is_asked = talk.message["method"] == "GET"
-        if is_asked:
-            gone = server.count("GET")
-            talk.stream(*([behind % (gone + 1) if behind == _MOVES else behind] if gone < cuts else kept))
-        return bool(is_asked)
-
-    server.on_call, server.before = answer, before
+    server, clock = _cutting([_BEGINS], rest), FakeClock()
     begun = clock.monotonic()
     with stage(tmp_path, server, clock=clock) as jackfield:
         result = call(jackfield)
@@ -141,21 +146,11 @@ def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, behind: bytes) -> N
 )
 def test_a_rest_that_is_refused(tmp_path: Path, status: int, times: int, outcome: str) -> None:
     """Where the server is busy, it is asked for again after a wait, three times in all. The tool was called once. A refusal is told."""
-    server, clock = ToolServer(legacy=True), FakeClock()
-    server.sessions = set()
-    kept: list[bytes] = []
 
-    def answer(talk: Talk) -> None:
-        kept.append(talk.answered(said("done")))
-        talk.stream(b"id: 1\nretry: 1\ndata: \n\n")
+    def rest(server: ToolServer, talk: Talk, kept: list[bytes]) -> None:
+        talk.stream(*kept) if server.count("GET") > times else talk.json(b"", status, Retry_After="1")
 
-    def before(talk: Talk) -> bool:
-        is_asked = talk.message["method"] == "GET"
-        if is_asked:
-            talk.stream(*kept) if server.count("GET") > times else talk.json(b"", status, Retry_After="1")
-        return bool(is_asked)
-
-    server.on_call, server.before = answer, before
+    server, clock = _cutting([_BEGINS], rest), FakeClock()
     begun = clock.monotonic()
     with stage(tmp_path, server, clock=clock) as jackfield:
         found = call(jackfield)
@@ -186,20 +181,8 @@ CUTS: dict[str, tuple[bytes, str | None]] = {
 @pytest.mark.parametrize("name", CUTS)
 def test_where_a_stream_is_resumed(tmp_path: Path, name: str, ends: bool) -> None:
     """An ID counts with its whole event, and not at all if it is too long or empty: nothing is left out of the rest."""
-    server, kept, (piece, last) = ToolServer(legacy=True), list[bytes](), CUTS[name]
-    server.sessions = set()
-
-    def answer(talk: Talk) -> None:
-        kept.append(talk.answered(said("done")))
-        talk.stream(b"retry: 10\nid: e1\ndata:\n\n", piece, ends=ends)
-
-    def before(talk: Talk) -> bool:
-        is_asked = talk.message["method"] == "GET"
-        if is_asked:
-            talk.stream(*kept)
-        return bool(is_asked)
-
-    server.on_call, server.before = answer, before
+    piece, last = CUTS[name]
+    server = _cutting([b"retry: 10\nid: e1\ndata:\n\n", piece], lambda _server, talk, kept: talk.stream(*kept), ends=ends)
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
         found = call(jackfield)
     asked = [headers["Last-Event-ID"] for message, headers in server.requests if message["method"] == "GET"]
