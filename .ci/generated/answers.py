@@ -140,7 +140,7 @@ def paging() -> Json:
             "step": {**_POINTER, "description": "Number by which offsets grow, if pages may have fewer items; with 'totalEnds'."},
             "lastHeader": {**_FIELD, "description": "Header field with the number of the last page, or with true on it; of kind 'page'."},
             "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
-            "absentEnds": {"const": True, "description": "A page without its list is empty; of kind 'page' or 'offset'."},
+            "absentEnds": {"const": True, "description": "A page without its list is empty; of kind 'page', 'offset' or 'url'."},
             "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
             "total": {**_POINTER, "description": "Number of items of the whole list."},
             "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},

@@ -11,7 +11,7 @@ import pytest
 
 from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
-from jackfield_http.bindings.error_rows import listed
+from jackfield_http.conditions import listed
 from jackfield_openapi.shelf.services import read_service
 from shelved import manifest_of, put, running, services
 

@@ -34,7 +34,7 @@ class Condition:
     @classmethod
     def from_json(cls, given: Json) -> Condition:
         """Return the condition that a manifest declares."""
-        values, unless = (_listed(given[name]) if name in given else () for name in ("equals", "unless"))
+        values, unless = (tuple(listed(given.get(name, []))) for name in ("equals", "unless"))
         return cls(given["member"], values, unless, given.get("contains", ""), given.get("without"))
 
     def holds(self, value: Any) -> bool:
@@ -60,5 +60,6 @@ def is_same(found: Any, value: Any) -> bool:
     return isinstance(found, bool) is isinstance(value, bool) and bool(found == value)
 
 
-def _listed(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
+def listed(given: Any) -> list[Any]:
+    """Return a member that is one value or a list of them as a list."""
+    return given if isinstance(given, list) else [given]

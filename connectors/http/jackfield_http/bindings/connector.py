@@ -24,7 +24,7 @@ from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
-from jackfield_http.bindings.error_rows import errors_of, listed
+from jackfield_http.bindings.error_rows import errors_of
 from jackfield_http.bindings.fixed_query import FixedQuery
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
@@ -46,6 +46,7 @@ from jackfield_http.bindings.responses import (
 from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
+from jackfield_http.conditions import listed
 from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors
 from jackfield_http.graphql import effect_of as graphql_effect

@@ -17,7 +17,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield_http.conditions import Condition
+from jackfield_http.conditions import Condition, listed
 from jackfield_http.errors import HTTP_ERRORS, Case, DoneBefore, Failed, HttpErrors, Key, Row
 from jackfield_http.verdicts import Rule, strongest
 
@@ -90,8 +90,3 @@ def failing(given: Json | list[Json]) -> Failed:
     """Return the function that judges the JSON of a successful response by the rules of a member ``failed``."""
     judges = [Rule.from_json(one).judged for one in listed(given)]
     return judges[0] if len(judges) == 1 else lambda body: strongest(judge(body) for judge in judges)
-
-
-def listed(given: Any) -> list[Any]:
-    """Return a member that is one value or a list of them as a list."""
-    return given if isinstance(given, list) else [given]

@@ -17,7 +17,7 @@ from jackfield.connector import InvalidInput
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import names as steps_of
 from jackfield.kernel.walk import may_hold
-from jackfield_http.bindings.error_rows import listed
+from jackfield_http.conditions import listed
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.shelf.answers import REASONS, answer_faults, evidence_faults, told
 
