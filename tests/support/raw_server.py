@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from jackfield.wire.tls import ConnectedSocket
+
 RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 """SO_LINGER with a wait of 0: closing sends RST."""
 
@@ -74,6 +76,7 @@ def make_certificate(folder: Path) -> Path:
 def with_tls(certificate: Path, connection: socket.socket) -> ssl.SSLSocket:
     """Take the server's side of a TLS handshake; the socket for what comes after it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(certificate)
     return context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
 

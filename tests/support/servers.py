@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from jackfield.wire.tls import ConnectedSocket
+
 
 class Accepted:
     """Counts the connections that a server took."""
@@ -47,6 +49,7 @@ def self_signed(folder: Path) -> Iterator[Accepted]:
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(path)
 
     def answer(connection: socket.socket) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jackfield import Jackfield, Result
+from jackfield.wire.tls import ConnectedSocket
 from raw_server import RESET, make_certificate, read_request, serving
 
 Talk = Callable[[socket.socket], object]
@@ -38,6 +39,7 @@ def _ask(jackfield: Jackfield, url: str, pem: Path, method: str = "POST") -> Res
 
 def _tls(pem: Path, change: Callable[[ssl.SSLContext], object]) -> Talk:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(pem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is wanted

@@ -19,6 +19,7 @@ import pytest
 
 from http_rig import Acme, Cache, attempt, talk_http2
 from jackfield.connector import Connector, Inputs, InvalidConnection, JackfieldError, Output, Sent
+from jackfield.wire.tls import ConnectedSocket
 from jackfield_http import HttpClient, MutualTls
 from raw_server import make_certificate, read_request, serving
 from scripted import runtime
@@ -70,6 +71,7 @@ def over_tls(
 ) -> Callable[[socket.socket], None]:
     """A server's side of TLS, which asks for a client's certificate of that authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(pem)
     if asks is not None:
         context.verify_mode = ssl.CERT_REQUIRED
@@ -128,6 +130,7 @@ def test_a_server_refuses_the_certificate(pem: Path, client: tuple[str, str]) ->
 
     def refuse(connection: socket.socket) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslsocket_class = ConnectedSocket
         context.load_cert_chain(pem)
         context.verify_mode = ssl.CERT_REQUIRED
         try:

@@ -139,7 +139,6 @@ class TimedSocket(Intake, SecretHolder):
         """
         try:
             self._sock.settimeout(self._left())
-            self._sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made: no handshake
             self._sock = context.wrap_socket(self._sock, server_hostname=hostname, suppress_ragged_eofs=False)
         except OSError as error:
             self.failure = error

@@ -363,7 +363,6 @@ def _tls(sock: socket.socket, host: str, context: Callable[[], ssl.SSLContext], 
     with OnFailure(sock.close):
         try:
             sock.settimeout(min(settings.connect_timeout, _seconds_left(limit)))
-            sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
             return context().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
         except (OSError, ValueError, MemoryError) as error:
             raise no_handshake(error) from error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import ssl
 import time
+from typing import Any
 
 _FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 _DATES = frozenset({9, 10, 11, 12, 13, 14})
@@ -17,6 +20,27 @@ _MOST_NAMES, _LONGEST_NAME = 2, 60
 """Maximum number of quoted names of a refused certificate, and maximum length of each."""
 
 
+class ConnectedSocket(ssl.SSLSocket):
+    """Socket that begins TLS over a connection, and closes where that connection was reset before.
+
+    ``ssl.SSLSocket`` asks for its peer first. Without one it does no handshake, or fails and stays open. The contexts of this module have
+    it as their ``sslsocket_class``.
+    """
+
+    def getpeername(self) -> Any:
+        """Return the peer's address.
+
+        :raises ConnectionResetError: if there is no peer; the socket is closed then.
+        """
+        try:
+            return super().getpeername()
+        except OSError as error:
+            if self.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):  # a listener has no peer
+                raise
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
+
+
 def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
     """Return a context that verifies the server's name and certificate, by the machine's authorities unless others are given.
 
@@ -26,6 +50,7 @@ def client_context(cafile: str | None = None, capath: str | None = None, cadata:
     """
     context = ssl.create_default_context(cafile=cafile, capath=capath, cadata=cadata)
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    context.sslsocket_class = ConnectedSocket
     return context
 
 
@@ -52,6 +77,7 @@ def unverified_context() -> ssl.SSLContext:
     """Return a context that accepts any certificate, for reading a certificate without sending anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.sslsocket_class = ConnectedSocket
     return context
 
 

@@ -22,6 +22,7 @@ import pytest
 from doc_pages import ROOT
 from http_rig import talk_http2
 from jackfield import Jackfield
+from jackfield.wire.tls import ConnectedSocket
 from raw_server import make_certificate, read_request
 from waiting import until
 
@@ -112,6 +113,7 @@ def _serving(pem: Path | None) -> Iterator[_Provider]:
     context = None
     if pem is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslsocket_class = ConnectedSocket
         context.load_cert_chain(pem)
         context.set_alpn_protocols(["h2"])
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
+import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -213,6 +216,29 @@ def test_responses_over_tls(keys: Keys, version: ssl.TLSVersion, drip: bool) -> 
     context = keys.trusted.serving("localhost")
     context.minimum_version = context.maximum_version = version
     assert faults(CUT_TLS, drip=drip, tls=context, settings=keys.settings()) == ""
+
+
+def test_a_connection_that_was_reset_before_tls_is_closed(keys: Keys) -> None:
+    """No socket stays open, and none is taken for an encrypted one, on either side of the connection."""
+    for context, name in ((client_context(), "localhost"), (keys.trusted.serving("localhost"), None)):
+        for unread in (b"", b"early"):
+            with pytest.raises(ConnectionResetError):
+                context.wrap_socket(_reset(unread), server_side=name is None, server_hostname=name)
+    gc.collect()  # an open socket would warn, which fails the test
+
+
+def _reset(unread: bytes) -> socket.socket:
+    """A connection that its peer has reset, after the bytes that nobody has read."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+    with peer:
+        peer.sendall(unread)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    watched = select.poll()
+    watched.register(connection, 0)
+    watched.poll(60_000)
+    return connection
 
 
 def test_a_body_up_to_the_end_of_tls(keys: Keys) -> None:

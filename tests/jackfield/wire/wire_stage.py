@@ -177,7 +177,6 @@ def staged(stage: Stage) -> Iterator[Stage]:
     def wrapped(connection: socket.socket) -> socket.socket:
         if stage.tls is None:
             return connection
-        connection.getpeername()  # 'wrap_socket' leaves a socket open whose client has gone already
         return stage.tls.wrap_socket(connection, server_side=True)
 
     def talk(number: int, connection: socket.socket) -> None:

@@ -13,6 +13,7 @@ from tests.jackfield_service.subjects.connect.connect_site import Asking, Place,
 
 from http_stand import SETTINGS, standing
 from jackfield.testing import Provider
+from jackfield.wire.tls import ConnectedSocket
 from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_site import make_people
@@ -31,6 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     origin = f"https://localhost:{port}"
     settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(certificate)
     with (
         plugged(folder / "packages"), Provider(authority) as provider, Provider(Platform.answer) as site,

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from jackfield.wire.tls import ConnectedSocket
+
 _DAY = timedelta(days=1)
 _BUNDLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "HTTPLIB2_CA_CERTS",
@@ -50,6 +52,7 @@ class Authority:
     def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
         """Return the TLS context of a server with a certificate for ``names`` (host names or addresses), valid for ``days`` from now."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslsocket_class = ConnectedSocket
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:
             file.write(self.pem(*names, days=days))
             file.flush()
