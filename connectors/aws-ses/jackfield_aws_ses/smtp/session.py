@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
+from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.addresses import first_connected
 from jackfield_aws_ses.smtp.replies import Reply, refused
@@ -195,9 +196,10 @@ class Session(smtplib.SMTP):
         return self._encrypted(sock) if self.server.tls else sock
 
     def _encrypted(self, sock: socket.socket) -> ssl.SSLSocket:
-        self._begin_step()
-        sock.settimeout(self._patience())
-        return self._trust.wrap_socket(sock, server_hostname=self.server.name)
+        with OnFailure(sock.close):
+            self._begin_step()
+            sock.settimeout(self._patience())
+            return self._trust.wrap_socket(sock, server_hostname=self.server.name)
 
     def _introduce(self) -> None:
         self.ehlo_resp = None
