@@ -185,6 +185,21 @@ def test_an_approval_that_has_ended_says_what_to_do(place: Place, provider: Auth
     assert "Connect again" in page
 
 
+def test_a_refused_token_asks_for_a_new_approval_until_a_call_succeeds(place: Place, provider: AuthorizationServer) -> None:
+    """A provider may have revoked a token, also one that is never refreshed: its refusal is no proof, so a success takes it back."""
+    client, connections = place.signed_in(), place.host.runtime("default").connections
+    client.get(handed_over(place, approved(client, provider)))
+    found = connections.find("ada")
+    assert found.id is not None
+    connections.known.note_expired(found.id, found.version)
+    place.host.storage.database.settle(5.0)
+    page = client.get("/connections/ada").words
+    assert "must be reconnected The provider refused the token of this approval. What to do: connect it again." in page
+    assert place.host.runtime("default").invoke(ASK).status == "succeeded"
+    place.host.storage.database.settle(5.0)
+    assert "must be reconnected" not in client.get("/connections/ada").words
+
+
 def test_who_may_connect(place: Place) -> None:
     """The scope ``invoke`` sees the state and no button; its requests are refused, as in the HTTP API."""
     client = place.signed_in(token(place, "invoke"))

@@ -33,12 +33,12 @@ def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str
     state: Mapping[str, Any] | None = row.get("authorization")
     if state is None:
         return None
-    status = str(state["status"])
-    word = {"none": "not connected", "granted": "connected", "ended": "must be reconnected"}[status]
+    status, is_refused = str(state["status"]), row.get("status") == "expired"
+    word = {"none": "not connected", "granted": "must be reconnected" if is_refused else "connected", "ended": "must be reconnected"}[status]
     top = h.div(h.h2("Approval"), badge(word), class_="row")
     return h.section(
         top,
-        _state_text(state),
+        _state_text(state, is_refused=is_refused),
         _facts(request, state),
         _forms(request, row, flows, again=status != "none"),
         class_="card stack",
@@ -46,11 +46,16 @@ def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str
     )
 
 
-def _state_text(state: Mapping[str, Any]) -> Node:
+def _state_text(state: Mapping[str, Any], *, is_refused: bool) -> Node:
+    """Return the text for an approval that cannot be used; ``is_refused`` means that the provider last refused its token, which it may have
+    revoked.
+    """
     if state["status"] == "none":
         return h.p("Nobody has approved this connection at the provider yet. Until then, its invocations fail.")
     if state["status"] == "ended":
         return notice(h.p(f"The approval has ended: {state['reason']}."), h.p("What to do: connect it again."), tone="bad")
+    if is_refused:
+        return notice(h.p("The provider refused the token of this approval."), h.p("What to do: connect it again."), tone="bad")
     return None
 
 
