@@ -183,7 +183,7 @@ def error_body(content: bytes, content_type: str) -> Any:
         text = text_of(content, content_type).strip()
     if text.startswith("<"):
         return None if "html" in media or text[:14].lower().startswith(("<!doctype html", "<html")) else _xml_words(content)
-    if media in {"", "text/plain"}:
+    if media in {"", "text/plain"} or (media == "text/html" and "<" not in text):  # a text of Google Cloud Storage
         return "".join(one if one.isprintable() else " " for one in text[: 4 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None
     return None
 

@@ -355,6 +355,8 @@ _SOAP = (
         (b"the id\x00 is\r\nnot known", "text/plain", None, "the id  is  not known"),
         (b"x" * 5000, "text/plain; charset=utf-8", None, "x" * 300),
         (b"<html><body>Bad gateway</body></html>", "text/html", None, None),
+        (b"No such object: acme/a.txt", "text/html; charset=UTF-8", None, "No such object: acme/a.txt"),
+        (b"Oops <br> no", "text/html", None, None),
         (b"\x00\x01\x02", "application/octet-stream", None, None),
         (b'{"errorMessages": ["No such issue"], "errors": {}}', JSON, None, "No such issue"),
         (b'{"statusCode": 400, "message": ["a must be", "b"], "error": "Bad Request"}', JSON, "Bad Request", "a must be"),

@@ -164,6 +164,27 @@ def test_an_empty_202_that_nobody_declared_is_no_result(tmp_path: Path, answer: 
     assert (change["status"], bool(goes_on)) == (ends[1], ends[0] is not None)
 
 
+_EMPTY = Answer(None, 200, content=b"")
+
+
+@pytest.mark.parametrize(
+    ("read", "answers", "ends"),
+    [
+        (True, [_EMPTY] * 20, ("failed", "unavailable", 0)),
+        (True, [_EMPTY, Answer({"id": "1"})], ("succeeded", None, 0)),
+        (True, [Answer(None, 204, content=b"")], ("succeeded", None, 0)),
+        (False, [_EMPTY], ("in_doubt", "in_doubt", 0)),
+        (False, [Answer(None, 201, content=b"")], ("succeeded", None, 1)),
+        (False, [Answer(None, 204, content=b"")], ("succeeded", None, 0)),
+    ],
+)
+def test_a_success_without_its_body_is_no_silent_one(tmp_path: Path, read: bool, answers: list[Answer], ends: Any) -> None:
+    """Nothing is read from an empty body: a read asks again, and what changed something says at least that its output is missing."""
+    found = _called(tmp_path, [], *answers, read=read)
+    told = [one for one in found["meta"].get("warnings", ()) if "has no body" in one["message"]]
+    assert (found["status"], found.get("error", {}).get("code"), len(told)) == ends
+
+
 @pytest.mark.parametrize("more", [{}, {"code": "/why"}])
 def test_a_member_of_the_item_is_no_message_of_a_refusal(tmp_path: Path, more: Json) -> None:
     """What is refused has its code as its reason, and none that some other member looks like."""

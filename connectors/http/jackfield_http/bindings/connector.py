@@ -234,7 +234,7 @@ class BoundCall:
         if pages is not None and later and pages.is_over(answer, client.errors):
             return BoundOutput.of(ended(pages))
         if token is None:  # an empty page after the first is the list's open end, and no failure
-            refuse_empty(binding["response"], answer, self._key)
+            refuse_empty(binding["response"], answer, self._key, safe=effect == "read")
         try:
             query, read = self._query, binding["response"]["read"]
             output = body_of(answer, read, lists=self._is_listing) if query is None else query.output(answer, client.errors)

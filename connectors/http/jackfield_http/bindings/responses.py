@@ -93,7 +93,11 @@ def declared_for(response: Json, status: int) -> Sequence[str] | None:
     types: Mapping[str, Sequence[str]] | None = response.get("types")
     if types is None:
         return None
-    return next((types[key] for key in (str(status), f"{status // 100}XX", "default") if key in types), ())
+    return next((types[key] for key in _keys(status) if key in types), ())
+
+
+def _keys(status: int) -> tuple[str, str, str]:
+    return str(status), f"{status // 100}XX", "default"
 
 
 def is_declared(response: Json, status: int, media: str) -> bool:
@@ -104,24 +108,31 @@ def is_declared(response: Json, status: int, media: str) -> bool:
     return any(fnmatchcase(media, one) for one in types)
 
 
-def refuse_empty(response: Json, answer: Answer, step: str) -> None:
-    """Refuse a success without a body where the binding declares a body. Only the statuses 204 and 205 allow its absence.
+def refuse_empty(response: Json, answer: Answer, step: str, *, safe: bool) -> None:
+    """Refuse a success without a body where the binding declares a body. Only the statuses 204 and 205 allow its absence. A change whose
+    status the binding does not declare was made, and its caller gets a warning. ``safe`` means a read.
 
     :raises Unavailable: if the body is empty.
     """
-    if not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
+    if response["read"] != "json" or not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
         return
-    if response["read"] == "json" and declared_for(response, answer.status):
-        text = f"the response to '{step}' has no body (status {answer.status})"
+    text = f"the response to '{step}' has no body (status {answer.status})"
+    if safe or declared_for(response, answer.status):
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
+    is_told = answer.status == 202 or _is_known(response, answer.status)
+    if not is_told and (call := current_call()) is not None:
+        call.warn(f"{text}, so the output is missing")
 
 
 def is_only_accepted(response: Json, answer: Answer) -> bool:
     """Return whether a response without a body says by a status that its binding does not declare that the work goes on (RFC 9110
     §15.3.3).
     """
-    is_known = not response.get("types", {}).keys().isdisjoint(("202", "2XX", "default"))
-    return answer.status == 202 and not answer.content and not is_known
+    return answer.status == 202 and not answer.content and not _is_known(response, 202)
+
+
+def _is_known(response: Json, status: int) -> bool:
+    return not response.get("types", {}).keys().isdisjoint(_keys(status))
 
 
 def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpErrors) -> None:

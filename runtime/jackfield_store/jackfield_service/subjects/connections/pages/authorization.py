@@ -34,7 +34,8 @@ def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str
     if state is None:
         return None
     status, is_refused = str(state["status"]), row.get("status") == "expired"
-    word = {"none": "not connected", "granted": "must be reconnected" if is_refused else "connected", "ended": "must be reconnected"}[status]
+    is_over = status == "ended" or (status == "granted" and is_refused)
+    word = "must be reconnected" if is_over else {"none": "not connected", "granted": "connected"}[status]
     top = h.div(h.h2("Approval"), badge(word), class_="row")
     return h.section(
         top,
