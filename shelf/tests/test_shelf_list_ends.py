@@ -90,3 +90,15 @@ def test_a_search_whose_cache_is_cold_is_sent_after_an_empty_one(tmp_path: Path)
     with Provider(google) as provider, running(tmp_path, "google-contacts", provider.url) as jackfield:
         output = jackfield.invoke(call).to_json()["output"]
     assert [one["person"]["resourceName"] for one in output["results"]] == ["people/c1"]
+
+
+@pytest.mark.parametrize("action", ["listRows", "listColumns"])
+def test_a_page_of_excel_that_names_no_next_one_is_not_the_end(tmp_path: Path, action: str) -> None:
+    """A table is read by ``$top`` and ``$skip``: no answer has a link, and a page ends where the caller's size cuts it."""
+    row = next(one for one in manifest_of("excel")["actions"] if one["key"] == action)
+    asked = {**row["examples"][0]["invocation"]["inputs"], "fetchAll": True, "top": 1}
+    pages = [Answer({"value": [{"index": number}]}) for number in range(2)]
+    call = {"connector": "excel", "action": action, "connection": "main", "inputs": asked}
+    with Provider([*pages, Answer({"value": []})]) as provider, running(tmp_path, "excel", provider.url) as jackfield:
+        result = jackfield.invoke(call)
+    assert (result.meta.complete, [one["index"] for one in (result.output or {})["value"]]) == (True, [0, 1])

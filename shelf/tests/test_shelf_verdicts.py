@@ -90,6 +90,16 @@ def test_the_rules_of_an_action_and_of_its_file_both_count(tmp_path: Path) -> No
         assert jackfield.invoke(call).status == "failed"
 
 
+@pytest.mark.parametrize("code", ["internalServerError", "serviceUnavailable", "gatewayTimeout"])
+def test_a_failure_of_the_server_within_a_success_is_no_refusal(tmp_path: Path, code: str) -> None:
+    """Excel failed on its way, which may be after the change: it is sent once, and nobody is told that nothing was done."""
+    row = next(one for one in manifest_of("excel")["actions"] if one["key"] == "addRows")
+    call = {"connector": "excel", "action": "addRows", "connection": "main", "inputs": row["examples"][0]["invocation"]["inputs"]}
+    body = {"status": "failed", "error": {"code": code, "message": "It failed."}}
+    with Provider(lambda _number, _request: Answer(body)) as provider, running(tmp_path, "excel", provider.url) as jackfield:
+        assert (jackfield.invoke(call).status, len(provider.requests)) == ("in_doubt", 1)
+
+
 def test_a_file_that_was_shared_without_a_word_is_shared(tmp_path: Path) -> None:
     """Drive refuses with 400 where only the e-mail was not sent, and says so in the first of its errors alone."""
     one = {"reason": "invalidSharingRequest", "message": "The items were successfully shared but e-mails could not be sent."}
