@@ -6,7 +6,8 @@ import binascii
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
@@ -27,8 +28,12 @@ _WORDS = 1_000
 _OWN_NAMES = {"is_error": "isError", "structured_content": "structuredContent"}
 _OLD_NAME = "toolResult"
 """Member with a tool's whole result in the first revision, of 2024."""
+_CONTENT = frozenset({"content", "structuredContent"})
 _ABOUT = frozenset({"_meta", "resultType", "isError", "error"})
 """Members of a result that are no content."""
+_FAILED = frozenset({"error", "failed", "failure"})
+"""Values of a member ``status`` beside a result's content which say that the call has failed."""
+_LEAST_FAILURE = 400
 _FALSE = frozenset({"", "false", "no", "0", "none", "null"})
 _TRUE = frozenset({"true", "yes", "1"})
 
@@ -79,13 +84,18 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
         raise asks_person(result)
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
-    result = _completed(_named(result))
+    named = _named(result)
+    result = _completed(named)
     content, structured = _content(result), result.get("structuredContent")
     if _is_error(flag := result.get("isError")):
         said = [flag] if isinstance(flag, str) and flag.lower() not in _TRUE else []
         raise _failed([*content, *({"type": "text", "text": one} for one in said)], structured, is_unclear=is_unclear)
-    if result.get("error"):  # no member of a result: what it says of the call is anybody's guess
-        raise _failed([], result["error"], is_unclear=True)
+    if error := result.get("error"):  # no member of a result: what it says of the call is anybody's guess
+        raise _failed([], error, is_unclear=True)
+    if told := _failure_beside(named):
+        raise _failed(content, told, is_unclear=True)
+    if (inner := next(_errors_within(content, structured), None)) is not None:
+        raise _failed(_content(inner), inner.get("structuredContent"), is_unclear=True)
     files = list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]
     body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
@@ -104,7 +114,7 @@ def _completed(result: Json) -> Json:
     :raises Garbled: if the result is a task that no request allowed.
     """
     others = {name: value for name, value in result.items() if name not in _ABOUT}
-    if not others or not result.keys().isdisjoint({"content", "structuredContent"}):
+    if not others or not result.keys().isdisjoint(_CONTENT):
         return result
     task = others.get("task")
     if isinstance(task, Mapping) and "taskId" in task:
@@ -117,6 +127,39 @@ def _completed(result: Json) -> Json:
 def _is_error(flag: object) -> bool:
     """Return whether a value of ``isError`` means an error; some servers write a string, or the error itself."""
     return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
+
+
+def _failure_beside(result: Json) -> Json:
+    """Return the members beside the content that say that the call has failed, although the protocol has none of them; empty without one.
+
+    Without content, the members are the tool's data.
+    """
+    if result.keys().isdisjoint(_CONTENT):
+        return {}
+    others = {name: value for name, value in result.items() if name not in _CONTENT | _ABOUT}
+    return others if any(_says_failure(name, value) for name, value in others.items()) else {}
+
+
+def _says_failure(name: str, value: Any) -> bool:
+    if name in ("success", "ok"):
+        return value is False
+    if name == "status":
+        return isinstance(value, str) and value.strip().lower() in _FAILED
+    if name == "statusCode":
+        return isinstance(value, int) and value >= _LEAST_FAILURE
+    return name in ("errors", "failed") and bool(value)
+
+
+def _errors_within(content: list[Json], structured: Any) -> Iterator[Json]:
+    """Yield the results within a result that report an error: servers that forward a call may wrap the other server's result once more."""
+    inner = structured["result"] if isinstance(structured, Mapping) and structured.keys() == {"result"} else structured
+    text = content[0].get("text") if len(content) == 1 else None
+    whole = [inner]
+    if isinstance(text, str) and text.lstrip()[:1] == "{" and '"isError"' in text:
+        with suppress(ValueError, RecursionError):
+            whole.append(json.loads(text))
+    yield from (one for one in whole if isinstance(one, Mapping) and isinstance(one.get("content"), list) and _is_error(one.get("isError")))
+    yield from (one if "content" in one else {"content": [one]} for one in content if _is_error(one.get("isError")))
 
 
 def resource_of(result: Json) -> ToolOutput:

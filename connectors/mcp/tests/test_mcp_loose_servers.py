@@ -141,11 +141,23 @@ def test_a_session_of_the_tool_itself(tmp_path: Path, code: int) -> None:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
 
 
+WRAPPED: dict[str, Any] = {"content": [{"type": "text", "text": WORDS}], "isError": True}
+_BESIDE: tuple[tuple[str, Any], ...] = (
+    ("success", False), ("ok", False), ("status", "Error"), ("status", "failed"), ("statusCode", 502), ("errors", ["x"]), ("failed", True),
+)  # fmt: skip
 FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "an error instead of content": ({"error": {"code": 5, "message": WORDS}}, "in_doubt"),
     "words instead of content": ({"error": WORDS}, "in_doubt"),
     "an error beside content": ({"content": [{"type": "text", "text": "x"}], "error": WORDS}, "in_doubt"),
     "an error beside structured content": ({"structuredContent": {}, "error": [WORDS]}, "in_doubt"),
+    **{f"{name} {value!r} beside content": ({"content": WRAPPED["content"], name: value}, "in_doubt") for name, value in _BESIDE},
+    "success beside structured content": ({"structuredContent": {}, "success": False, "reason": WORDS}, "in_doubt"),
+    "a result in structured content": ({"content": [], "structuredContent": WRAPPED}, "in_doubt"),
+    "a result in a member of it": ({"content": [], "structuredContent": {"result": WRAPPED}}, "in_doubt"),
+    "a result in a member alone": ({"result": WRAPPED}, "in_doubt"),
+    "a result as a part": ({"content": [WRAPPED]}, "in_doubt"),
+    "a result as text": ({"content": [{"type": "text", "text": json.dumps(WRAPPED)}]}, "in_doubt"),
+    "the flag in a part": ({"content": [{"type": "text", "text": WORDS, "isError": True}]}, "in_doubt"),
     "a task that nobody has asked for": ({"task": {"taskId": "t-1", "status": "working", "statusMessage": WORDS}}, "in_doubt"),
     "words as the flag": ({"content": [], "isError": WORDS}, "failed"),
     "an object as the flag": ({"content": [{"type": "text", "text": WORDS}], "isError": {"code": 5}}, "failed"),
@@ -170,9 +182,18 @@ _FALSY: tuple[Any, ...] = (False, "", 0, [], {})
 _FALSY_FLAGS: tuple[Any, ...] = ("False", "no", "", 0, [], {}, "NULL ")
 OWN = {"rows": [1], "text": "done"}
 ITEMS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+DATA = {"success": False, "status": "failed", "errors": [1], "content": [], "isError": False}
+"""What a tool tells of something else than its call."""
+FLAGGED = [{"type": "text", "text": '{"isError": true}'}]
+_FINE: tuple[tuple[str, Any], ...] = (
+    ("success", True), ("status", "ok"), ("statusCode", 200), ("errors", []), ("failed", False), ("ok", None),
+)  # fmt: skip
 SUCCESSES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     **{f"the flag {flag!r}": ({"content": ITEMS, "isError": flag}, {"content": ITEMS}) for flag in _FALSY_FLAGS},
     **{f"the error {error!r}": ({"content": ITEMS, "error": error}, {"content": ITEMS}) for error in _FALSY},
+    **{f"{name} {value!r} beside content": ({"content": ITEMS, name: value}, {"content": ITEMS}) for name, value in _FINE},
+    "data of a failure": ({"content": ITEMS, "structuredContent": DATA}, {"content": ITEMS, "structuredContent": DATA}),
+    "words of a failure": ({"content": FLAGGED}, {"content": FLAGGED}),
     "a list with holes": ({"content": {"1": ITEMS[0], "4": ITEMS[1]}}, {"content": ITEMS}),
     "members of its own": ({**OWN, "_meta": {}, "isError": False}, {"structuredContent": OWN, "content": []}),
     "the first revision's result": ({"toolResult": {"n": 5}}, {"structuredContent": {"n": 5}, "content": []}),
