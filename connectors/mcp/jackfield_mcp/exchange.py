@@ -288,15 +288,20 @@ class Exchanges:
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
         content = whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json")
-        if answer.status == _ACCEPTED and not content.strip() and session is not None and not session.is_modern:
+        is_put_off = answer.status == _ACCEPTED and session is not None and not session.is_modern
+        if is_put_off and not content.strip():
             raise _PutOff
         try:
             found = _parsed(content, message, charset)
         except Garbled:
+            if is_put_off:  # words such as "Accepted"
+                raise _PutOff from None
             if media and "json" not in media:  # some servers send JSON as text: what is an answer says so itself
                 raise garbled(f"is neither JSON nor a stream of events ({media[:80]})") from None
             raise
         rows = messages_in(found)
+        if is_put_off and all({"result", "error"}.isdisjoint(row) for row in rows):
+            raise _PutOff
         if session is not None and len(rows) > 1 and any(map(shows_work, rows)):
             session.mailbox.note_work(message)
         return found

@@ -51,6 +51,10 @@ _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
 """Codes with which servers refuse an unknown session; the codes have other meanings, too."""
 _OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
 """Codes that concern a message, not its session."""
+_UNREADABLE = "Invalid request parameters"
+"""Whole message in which the Python SDK refuses a request before its session has begun, which an arguments' fault does not get."""
+_NO_ID = (None, "", "server-error")
+"""IDs of errors that answer no particular request; the last one is the Python SDK's."""
 _NO_SESSION = re.compile(
     r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:"
     r"(?:no|unknown|invalid|missing|expired|stale)(?: (?:or )?(?:valid|invalid|unknown|missing|expired|active))*[ -](?:mcp[ -])?session\b"
@@ -323,7 +327,7 @@ def result_of(found: object, message: Message) -> Json:
     if isinstance(error, str):  # in words alone, which say nothing of what was done
         error = {"message": error}
     is_ours = message.has_id(one.get("id"))
-    if isinstance(error, Mapping) and (is_ours or one.get("id") is None):
+    if isinstance(error, Mapping) and (is_ours or one.get("id") in _NO_ID):
         raise explained(error, method=message.method)
     if not is_ours:
         raise garbled("belongs to another request")
@@ -403,4 +407,6 @@ def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> Jac
 
 
 def _is_suspect(said: Provider) -> bool:
+    if said.code == _INVALID:
+        return said.message == _UNREADABLE
     return said.code in _SUSPECT or (said.http_status in _GONE and said.code not in _OF_MESSAGE)

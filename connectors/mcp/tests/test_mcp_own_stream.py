@@ -17,8 +17,8 @@ DONE = "done"
 class Apart:
     """Server that accepts some methods with 202, and answers them on its newest stream; ``keeps`` the answers until there is one."""
 
-    def __init__(self, server: ToolServer, *methods: str, keeps: bool = False, opens: bool = True) -> None:
-        self._server, self._methods, self._keeps, self._opens = server, methods, keeps, opens
+    def __init__(self, server: ToolServer, *methods: str, keeps: bool = False, opens: bool = True, body: bytes = b"") -> None:
+        self._server, self._methods, self._keeps, self._opens, self._body = server, methods, keeps, opens, body
         self._streams: list[queue.Queue[bytes]] = []
         self._kept: list[bytes] = []
         self.ends = False
@@ -38,7 +38,7 @@ class Apart:
             self._streams[-1].put(answer)
         elif self._keeps:
             self._kept.append(answer)
-        talk.json(b"", 202)
+        talk.json(self._body, 202)
         return True
 
     def _stream(self, talk: Talk) -> None:
@@ -102,6 +102,30 @@ def test_a_write_that_was_put_off_first(tmp_path: Path) -> None:
             result = call(jackfield, timeoutSeconds=4)
             apart.ends = True
         assert (result.status, server.count("tools/call")) == (status, 1)
+
+
+@pytest.mark.parametrize("body", [b"Accepted", b"{}", b'{"status": "accepted"}', b"null", b" ", b"<p>Accepted</p>", b"[]"])
+def test_an_acceptance_in_words(tmp_path: Path, body: bytes) -> None:
+    """A 202 whose body answers nothing puts the answer off like an empty one."""
+    server = ToolServer(legacy=True)
+    apart = Apart(server, "tools/call", keeps=True, body=body)
+    with stage(tmp_path, server) as jackfield:
+        found = [call(jackfield, inputs={"text": str(number)}, timeoutSeconds=9) for number in range(2)]
+        apart.ends = True
+    assert ([one.output["content"][0]["text"] for one in found], server.count("tools/call")) == (["0", "1"], 2)
+
+
+@pytest.mark.parametrize(("answer", "status"), [
+    ({"result": said(DONE)}, "succeeded"),
+    ({"error": {"code": -32602, "message": "no"}}, "failed"),
+])  # fmt: skip
+def test_an_answer_with_202(tmp_path: Path, answer: dict[str, object], status: str) -> None:
+    """It is the answer: nothing else is waited for."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.json({"jsonrpc": "2.0", "id": talk.message["id"], **answer}, 202)
+    with stage(tmp_path, server) as jackfield:
+        before = server.count("GET")
+        assert (call(jackfield).status, server.count("GET") - before) == (status, 0)
 
 
 def test_no_stream(tmp_path: Path) -> None:

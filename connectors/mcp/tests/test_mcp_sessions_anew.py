@@ -29,6 +29,10 @@ def _unnamed(code: int, words: str, status: int = 200) -> Answer:
     return lambda talk: talk.json({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": words, "data": None}}, status)
 
 
+def _sent(talk: Talk, identifier: str, code: int, words: str) -> None:
+    talk.json({"jsonrpc": "2.0", "id": identifier, "error": {"code": code, "message": words}})
+
+
 def _on_stream(code: int, words: str, *, named: bool = True) -> Answer:
     def answer(talk: Talk) -> None:
         error = {"jsonrpc": "2.0", "id": talk.message["id"] if named else None, "error": {"code": code, "message": words}}
@@ -72,6 +76,9 @@ BY_CODE: dict[str, tuple[Answer, str]] = {
     "-32600 by its words": (_error(-32600, "Invalid session"), "failed"),
     "-32600 on a stream": (_on_stream(-32600, "Invalid Request"), "failed"),
     "-32002, not initialized": (_error(-32002, "Server not initialized"), "in_doubt"),
+    "-32600, to no request": (lambda talk: _sent(talk, "server-error", -32600, "Session not found"), "failed"),
+    "-32001, to no request": (lambda talk: _sent(talk, "", -32001, "Session not found"), "in_doubt"),
+    "-32602, of the Python SDK": (_error(-32602, "Invalid request parameters"), "failed"),
     "-32602, before initialization": (_error(-32602, "Received request before initialization was complete"), "failed"),
 }
 """Answers by whose words or code the session may have ended, which does not prove that a write may be sent again; its status."""
@@ -86,6 +93,7 @@ DOUBTFUL: dict[str, Answer] = {
 """Answers by which nobody knows what was done."""
 KEPT: dict[str, tuple[Answer, str]] = {
     "-32602": (_error(-32602, "text is too long"), "failed"),
+    "-32602 of the arguments": (_error(-32602, "Invalid request parameters: text is too long"), "failed"),
     "-32602 with 400": (_error(-32602, "sessionId is missing", 400), "failed"),
     "-32601 with 404": (_error(-32601, "no such method", 404), "failed"),
     "-32603": (_error(-32603, "internal"), "in_doubt"),
