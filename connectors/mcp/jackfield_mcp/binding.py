@@ -91,7 +91,9 @@ class ToolCall:
         given, call = self._arguments(inputs), current_call()
         if self._keyed_by is not None and call is not None and self._keyed_by not in given:
             given = {**given, self._keyed_by: call.idempotency_key}
-        into = tasks.started_or_output if self._takes_tasks else partial(output_of, is_unclear=self._is_unclear)
+        into: Callable[[Mapping[str, Any]], ToolOutput | Started] = partial(output_of, is_unclear=self._is_unclear)
+        if self._takes_tasks:
+            into = partial(tasks.started_or_output, now=client.context.clock.time())
         found = client.call(self._tool, given, into, safe=self._is_safe, takes_tasks=self._takes_tasks)
         if (
             self._items is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,13 +18,18 @@ from jackfield_mcp.texts import one_line, plain
 _SOONEST, _LATEST = 1.0, 60.0
 """Minimum and maximum seconds between two polls, whatever the server requests."""
 _LONGEST_TEXT = 200
+_LOOK = "Look at the server what the task has done."
 _IDENTIFIER = "taskId"
+_UNTIL = "keptUntil"
+_UNKNOWN, _GONE = "-32602", (404, 410)
+"""Code and statuses with which servers refuse a task that they do not know."""
 
 Json = Mapping[str, Any]
 
 
-def started_or_output(result: Json) -> Started | ToolOutput:
-    """Return the handle of the task that a call has started, or the output if the result is complete.
+def started_or_output(result: Json, now: float) -> Started | ToolOutput:
+    """Return the handle of the task that a call has started, or the output if the result is complete. The handle has the time until which
+    the server keeps the task, if it says so; ``now`` is the present time.
 
     :raises JackfieldError: as ``output_of`` does.
     """
@@ -32,7 +38,8 @@ def started_or_output(result: Json) -> Started | ToolOutput:
     identifier = result.get(_IDENTIFIER)
     if not isinstance(identifier, str) or not 0 < len(identifier) <= LONGEST_ID or not identifier.isprintable():
         raise garbled("names no task, though it says that there is one")
-    return Started({_IDENTIFIER: identifier})
+    kept = amount(result.get("ttlMs"))
+    return Started({_IDENTIFIER: identifier} if kept is None else {_IDENTIFIER: identifier, _UNTIL: now + kept / 1000})
 
 
 def poll(handle: Json, client: McpClient) -> PolledJob:
@@ -44,6 +51,9 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
     try:
         found = client.task(handle[_IDENTIFIER])
     except Rejected as error:  # it may have forgotten the task, whose effect stays unknown
+        if _is_unknown(error) and client.context.clock.time() >= handle.get(_UNTIL, math.inf):
+            text = f"the server knows its task no more, whose time is over: {error.message}"
+            raise JobFailed(text, hint=_LOOK, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False) from None
         return polled(Progress(None, plain(f"The state of the task cannot be read: {error.message}", _LONGEST_TEXT)))
     status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
     if status == "working":
@@ -87,6 +97,11 @@ def _output(result: Json) -> ToolOutput:
         raise _ended(error, "") from None
     except Unavailable as error:
         raise (error if isinstance(error, Garbled) else _unclear(error)) from None
+
+
+def _is_unknown(error: JackfieldError) -> bool:
+    said = error.provider
+    return said is not None and (said.code == _UNKNOWN or (said.code is None and said.http_status in _GONE))
 
 
 def _ended(error: JackfieldError | None, text: str) -> JobFailed:

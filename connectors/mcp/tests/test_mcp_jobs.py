@@ -136,11 +136,15 @@ def test_an_answer_that_makes_no_sense_ends_nothing(tmp_path: Path) -> None:
     assert server.count("tasks/get") == 3
 
 
-@pytest.mark.parametrize(("answer", "words"), [
+LOST: list[tuple[Callable[[Talk], object], str]] = [
     (lambda talk: talk.error(-32602, "Unknown task"), "Unknown task"),
+    (lambda talk: talk.error(-32602, "Unknown task", 404), "Unknown task"),
     (lambda talk: talk.json(b"", 404), "status 404"),
     (lambda talk: talk.json(b"", 410), "status 410"),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), LOST)
 def test_a_task_that_the_server_has_lost(tmp_path: Path, answer: Callable[[Talk], object], words: str) -> None:
     """The job goes on, and its status says why nothing is known of it; once the server knows the task again, it ends."""
     server, is_lost = TaskServer(working()), [True]
@@ -152,6 +156,32 @@ def test_a_task_that_the_server_has_lost(tmp_path: Path, answer: Callable[[Talk]
         server.states = [done()]
         assert jackfield.wait(begun.meta.invocation_id, 30).status == "succeeded"
     assert server.count("tools/call") == 1
+
+
+@pytest.mark.parametrize(("answer", "words"), LOST)
+def test_a_task_that_the_server_has_kept_as_long_as_it_said(tmp_path: Path, answer: Callable[[Talk], object], words: str) -> None:
+    """Once that time is over, nobody will learn the outcome of a task that the server does not know: the write is in doubt at once."""
+    server = TaskServer(working())
+    server.on_call = lambda talk: talk.result({"resultType": "task", "taskId": "t-1", "status": "working", "ttlMs": 1})
+    server.on_other = answer
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield, timeoutSeconds=60)
+    assert (found.status, words in found.error.message, server.count("tasks/get")) == ("in_doubt", True, 1)
+
+
+@pytest.mark.parametrize("answer", [
+    lambda talk: talk.json(b"", 403),
+    lambda talk: talk.json(b"", 302, Location="/login"),
+    lambda talk: talk.error(-32601, "Method not found"),
+    lambda talk: talk.json(b"", 500),
+])  # fmt: skip
+def test_a_task_that_cannot_be_read_after_its_time(tmp_path: Path, answer: Callable[[Talk], object]) -> None:
+    """What says nothing of the task ends nothing: the outcome may still be told."""
+    server = TaskServer(done())
+    server.on_call = lambda talk: talk.result({"resultType": "task", "taskId": "t-1", "status": "working", "ttlMs": 0})
+    server.on_other = lambda talk: server.task(talk) if server.count("tasks/get") > 1 else answer(talk)
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield, timeoutSeconds=60).status == "succeeded"
 
 
 def test_a_task_is_cancelled(tmp_path: Path) -> None:
