@@ -42,7 +42,7 @@ def _refusal(errors: Json, row: Json) -> Answer:
         value = row["when"].get("equals", row["when"].get("contains", True))
         value = value[0] if isinstance(value, list) else value
         if "header" in row["when"]:
-            headers = {**headers, row["when"]["header"]: str(value)}
+            headers = {row["when"]["header"]: str(value), **headers}
         else:
             put(body, row["when"]["member"], value)
     status = row.get("status", int(code) if code.isdigit() and 400 <= int(code) < 600 else 400)
