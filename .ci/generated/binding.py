@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from generated.answers import failed, failed_here, paging
-from generated.error_rows import errors
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.signatures import SCHEMES
+from jackfield_http.bindings.error_rows import ERRORS, FAILED, FAILED_HERE
 from jackfield_http.challenges import SCHEMA as CHALLENGE
+from jackfield_http.list_declarations import PAGING
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
@@ -117,7 +117,7 @@ def _probe() -> Json:
             "body": {"description": "Its JSON body."},
             "server": {"type": "integer", "minimum": 0, "description": "Place in 'servers', from 0.", "default": 0},
             "connection": _of_connection(),
-            "failed": failed(),
+            "failed": FAILED,
         },
         ["path"],
         "A request that changes nothing.",
@@ -136,7 +136,7 @@ def _of_connection() -> Json:
 def requests() -> Json:
     """The member ``http`` of a manifest."""
     headers = {"type": "object", "additionalProperties": _TEXT, "description": "Header fields of every request."}
-    return closed({"headers": headers, "errors": errors(failed())}, [], "What all bound actions share.")
+    return closed({"headers": headers, "errors": ERRORS}, [], "What all bound actions share.")
 
 
 def _step() -> Json:
@@ -221,7 +221,7 @@ def action() -> Json:
                 "additionalProperties": {"type": "string"},
                 "description": "Header fields of the action's requests, beside those of the connector; they are no inputs.",
             },
-            "failed": failed_here(),
+            "failed": FAILED_HERE,
             "graphql": _graphql(),
             "file": closed(
                 {"input": _KEY, "length": _KEY, "name": _KEY},
@@ -230,7 +230,7 @@ def action() -> Json:
             ),
             "before": {"type": "array", "items": _step(), "description": "Requests before the action's own, which change nothing."},
             "job": _job(),
-            "paging": paging(),
+            "paging": PAGING,
         },
         ["method", "path", "response"],
         "The request that the action is, instead of code.",

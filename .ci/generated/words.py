@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-Json = dict[str, Any]
+from jackfield_http.words import Json, closed
+
+__all__ = ["ACTION_KEY", "CONNECTOR_KEY", "Json", "closed", "document"]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _HOME = "https://jackfield.dev/schemas"
@@ -19,11 +21,3 @@ ACTION_KEY = "^[a-z][A-Za-z0-9]*$"
 def document(name: str, title: str, description: str, body: Mapping[str, Any]) -> Json:
     """A schema document; its ``$id`` is a name that stays the same within major version 1, not an address to fetch."""
     return {"$schema": _DRAFT, "$id": f"{_HOME}/{name}/1", "title": title, "description": description, **body}
-
-
-def closed(properties: Mapping[str, Any], required: Iterable[str] = (), description: str | None = None, **more: Any) -> Json:
-    """An object with these members and no others."""
-    about = {"description": description} if description else {}
-    needs = list(required)
-    needed = {"required": needs} if needs else {}
-    return {"type": "object", **about, **needed, "properties": dict(properties), "additionalProperties": False, **more}

@@ -8,42 +8,48 @@ from typing import Any
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
+from jackfield_http.words import PLACE, TEXT, Json, read, some, word
 
 _LONGEST = 200
 """Maximum number of characters of a value in a text."""
-
-Json = Mapping[str, Any]
+VALUES: Json = {"anyOf": [{"type": ["string", "number", "boolean", "null"]}, some({})]}
+CONDITION: Json = {
+    "member": word(PLACE, "The member that says it."),
+    "equals": word(VALUES, "Its value, or one of several."),
+    "unless": word(VALUES, "It is there and not empty, and has none of these values."),
+    "contains": word(TEXT, "Text that it has, in whatever case."),
+    "without": word(PLACE, "Member that is missing or empty."),
+}
+"""Words of a condition."""
+TESTS = ("equals", "unless", "contains")
+"""Words of which a condition of a row has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Condition on a member of a value.
-
-    - ``member``: JSON Pointer of the member.
-    - ``values``: the member has one of these values. ``unless``: it is present and not empty, and has none of these. ``contains``: it is a
-      text with this part, ignoring case. Without all of them, it is present and not empty, false or 0.
-    - ``without``: JSON Pointer of a member that must be missing or empty.
+    """Condition on a member of a value, as ``CONDITION`` declares its words. Without a test, the member is present and not empty, false
+    or 0.
     """
 
     member: str
-    values: tuple[Any, ...] = ()
+    equals: tuple[Any, ...] = ()
     unless: tuple[Any, ...] = ()
     contains: str = ""
     without: str | None = None
 
     @classmethod
-    def from_json(cls, given: Json) -> Condition:
+    def from_json(cls, given: Mapping[str, Any]) -> Condition:
         """Return the condition that a manifest declares."""
-        values, unless = (tuple(listed(given.get(name, []))) for name in ("equals", "unless"))
-        return cls(given["member"], values, unless, given.get("contains", ""), given.get("without"))
+        several = {name: listed(given[name]) for name in ("equals", "unless") if name in given}
+        return cls(**read(CONDITION, {**given, **several}))
 
     def holds(self, value: Any) -> bool:
         """Return whether a value meets the condition."""
         if self.without is not None and find(value, self.without):
             return False
         found = find(value, self.member)
-        if self.values:
-            return any(is_same(found, one) for one in self.values)
+        if self.equals:
+            return any(is_same(found, one) for one in self.equals)
         if self.unless:
             return found not in (None, "", [], {}) and not any(is_same(found, one) for one in self.unless)
         if self.contains:

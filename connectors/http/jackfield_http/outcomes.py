@@ -7,15 +7,31 @@ from typing import Any
 
 from jackfield.connector import FailedEntry, JackfieldError, pointer
 from jackfield.kernel.dataclass import dataclass
-from jackfield_http.conditions import Condition
+from jackfield_http.conditions import CONDITION, Condition
 from jackfield_http.pointers import find
+from jackfield_http.words import FLAG, PLACE, POINTER, REFUSAL, closed, read, word
 
 _LONGEST = 200
 """Maximum number of characters of an entry's message."""
 _MOST_KINDS = 20
 """Maximum number of items whose errors are built to find the error of the whole answer."""
 
-_NAMED = {"items", "code", "message", "field", "input", "beside", "index"}
+_ITEMS = {"items": word(PLACE, "List or object of outcomes; of refusals if there is no 'member'.")}
+_OWN = {
+    "code": word(POINTER, "The provider's code within an item."),
+    "message": word(POINTER, "Its message."),
+    "field": word(POINTER, "The name of the field at fault."),
+    "input": word(POINTER, "The list among the inputs that the items answer to."),
+    "beside": word(POINTER, "What was carried out, beside a list of refusals: if that is empty, nothing was."),
+    "index": word(POINTER, "The place of an item in the list among the inputs."),
+    "mixed": word({"type": "array", "items": REFUSAL}, "Statuses of refusals that may have been carried out in part."),
+    "onlyWarns": word(FLAG, "An item with an error took effect: something beside it failed."),
+}
+OUTCOMES = closed(
+    {**_ITEMS, **CONDITION, **_OWN},
+    ["items"],
+    "Each item of a list has an outcome: if all are refused, the call is; if some are, it succeeds with a warning for each.",
+)
 
 Json = Mapping[str, Any]
 
@@ -47,15 +63,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Places of each item's outcome in an answer, from the member ``failed`` of a manifest.
+    """Places of each item's outcome in an answer, from the member ``failed`` of a manifest; ``OUTCOMES`` declares its words.
 
-    - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``refused`` is the condition that a refused
-      item meets. Without it, each item was refused.
-    - ``beside``: JSON Pointer of the list of carried-out items. ``index``: place of an item's position in the inputs. From either, a list
-      of only refusals shows whether all items were refused.
-    - ``mixed``: statuses of refusals that also have such a list, if only some items were refused.
-    - ``input``: JSON Pointer of the list in the inputs that the items answer. ``field``: name of the field at fault within an item.
-    - ``only_warns``: an item with an error took effect, and only a side effect of it failed.
+    ``refused`` is the condition that a refused item meets; without it, each item was refused.
     """
 
     items: str
@@ -72,9 +82,8 @@ class Outcomes:
     @classmethod
     def from_json(cls, given: Json) -> Outcomes:
         """Return the outcomes that a manifest declares."""
-        named = {name: given[name] for name in _NAMED & given.keys()}
         refused = Condition.from_json(given) if "member" in given else None
-        return cls(**named, refused=refused, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
+        return cls(refused=refused, **read({**_ITEMS, **_OWN}, given))
 
     def judged(self, body: Any, inputs: Json) -> Refused | bool:
         """Return the refused items; False if no item was refused, or the answer has no list or object of items."""

@@ -8,7 +8,7 @@ declared. Any other end is open: its reason is reported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from jackfield.connector import Sent, Unavailable
 from jackfield.kernel.dataclass import dataclass
@@ -16,80 +16,13 @@ from jackfield.kernel.pointers import unescaped
 from jackfield.manifest.pagination import yes_or_no
 from jackfield_http.answers import NO_CONTENT, Answer
 from jackfield_http.links import is_malformed, link_target
+from jackfield_http.list_declarations import Declared
 from jackfield_http.pointers import find
 from jackfield_http.urls import UrlError, plain
 
 _ERRORS = ("error", "errors", "fault")
 _LONGEST = 16
 """Maximum number of digits in a number of items or pages: a hostile response could send thousands."""
-
-
-class Declared(Protocol):
-    """Declaration of a list, such as ``jackfield_http.Pages``: its kind, and the places of the items, the next page and the flags."""
-
-    @property
-    def kind(self) -> str:
-        """Kind of the pages."""
-
-    @property
-    def items(self) -> str:
-        """JSON Pointer of the items in a response."""
-
-    @property
-    def next(self) -> str:
-        """JSON Pointer of the next page's name."""
-
-    @property
-    def more(self) -> str | None:
-        """JSON Pointer of the member that is true if there are further pages; None if no such member is declared."""
-
-    @property
-    def last(self) -> str | None:
-        """JSON Pointer of the member that is true on the last page only; None if no such member is declared."""
-
-    @property
-    def header(self) -> str:
-        """Header field of a response that names the next page; empty if the body does."""
-
-    @property
-    def empty_ends(self) -> bool:
-        """True if an empty page is the last, even if it names a next page."""
-
-    @property
-    def absent_ends(self) -> bool:
-        """True if a page without its list is empty, for pages that are counted or named by their URL."""
-
-    @property
-    def partial(self) -> str | None:
-        """JSON Pointer of a member that is true if a page lacks items of its list; None if no such member is declared."""
-
-    @property
-    def total(self) -> str | None:
-        """JSON Pointer of the number of items of the whole list; None if it is not declared."""
-
-    @property
-    def total_ends(self) -> bool:
-        """True if a list by offset ends once ``total`` items were read."""
-
-    @property
-    def step(self) -> str | None:
-        """JSON Pointer of the number by which offsets grow; None if they grow by the number of items."""
-
-    @property
-    def last_header(self) -> str:
-        """Name of the response header field with the number of the last page, or with "true" on the last page; empty without one."""
-
-    @property
-    def most(self) -> int | None:
-        """Maximum number of a list's items that the provider returns; None if it is not declared."""
-
-    @property
-    def first(self) -> int:
-        """Number or offset of the first page."""
-
-    @property
-    def is_assumed(self) -> bool:
-        """True if the list is assumed, not declared, to be paged by ``Link``."""
 
 
 @dataclass(frozen=True, slots=True)

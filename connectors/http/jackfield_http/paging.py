@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from jackfield.connector import Field, Inputs, Pagination, Sent, Unavailable, current_call, pointer
 from jackfield.kernel.dataclass import dataclass
@@ -12,8 +12,8 @@ from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HttpErrors
-from jackfield_http.headers import is_token
-from jackfield_http.list_ends import NEEDS_CODE, End, ends_of, is_named, is_vague, refusal_of, statuses
+from jackfield_http.list_declarations import Declared
+from jackfield_http.list_ends import is_named, refusal_of, statuses
 from jackfield_http.page_ends import following, lacking
 from jackfield_http.pointers import find
 from jackfield_http.urls import Url, fill
@@ -22,8 +22,6 @@ _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
 _LONGEST_PLACE = 200
 """Maximum number of characters of a list's place in an error."""
-Kind = Literal["token", "page", "offset", "linkHeader", "url", "lastId"]
-"""Kinds of pages, as manifests and overlays name them, too."""
 
 
 class PageInputs(Inputs):
@@ -56,7 +54,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Declared):
     """Division of a list into pages. Use one of the class methods.
 
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the page
@@ -71,65 +69,6 @@ class Pages:
     is the path that contains pages, if it differs from the list's own. With ``is_assumed``, paging by ``Link`` is assumed, so a response
     without ``Link`` may not be the last.
     """
-
-    kind: Kind
-    items: str
-    parameter: str = ""
-    next: str = ""
-    more: str | None = None
-    size: str | None = None
-    largest: int | None = None
-    first: int = 0
-    under: str | None = None
-    ends: tuple[End, ...] = ()
-    is_assumed: bool = False
-    last: str | None = None
-    header: str = ""
-    cuts: tuple[End, ...] = ()
-    empty_ends: bool = False
-    absent_ends: bool = False
-    partial: str | None = None
-    total: str | None = None
-    most: int | None = None
-    total_ends: bool = False
-    step: str | None = None
-    last_header: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse options that would end a list after its first page, or never."""
-        for name in ("items", "next", "more", "last", "partial", "total", "step"):
-            at: str | None = getattr(self, name)
-            if at and not at.startswith("/"):
-                raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
-        if self.kind not in {"linkHeader", "url"} and not self.parameter:
-            raise ValueError(f"pages of the kind '{self.kind}' need a 'parameter'")
-        if self.kind in {"token", "url"} and not (self.next or self.header):
-            raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
-        if self.header and (self.kind != "token" or not is_token(self.header)):
-            raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
-        if self.last_header and (self.kind != "page" or not is_token(self.last_header)):
-            raise ValueError("'last_header' is the name of a header field about the last page: it needs the kind 'page'")
-        if self.step is not None and not (self.kind == "offset" and (self.total_ends or self.more)):
-            raise ValueError("'step' needs the kind 'offset', and 'total_ends' or 'more': an empty page does not end such a list")
-        if any(map(is_vague, self.ends)):
-            raise ValueError(f"'ends' has a status alone: {NEEDS_CODE}")
-        if self.more is not None and self.last is not None:
-            raise ValueError("'more' and 'last' say the same thing: declare one of them")
-
-    @classmethod
-    def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:
-        """Return the pages of a bound action from its manifest's declaration."""
-        kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
-        usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
-        parameter = row.get("input", pagination.token_input)
-        ends: dict[str, Any] = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ()))}
-        ends |= {"empty_ends": row.get("emptyEnds", False), "absent_ends": row.get("absentEnds", False)}
-        following = "" if "header" in row else row.get("response", usual)
-        told = {name: row.get(name) for name in ("last", "partial", "total", "most", "step")}
-        told |= {"header": row.get("header", ""), "last_header": row.get("lastHeader", "")}
-        ends["total_ends"] = row.get("totalEnds", False)
-        options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
-        return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:
@@ -285,11 +224,6 @@ class Pages:
         if not (token.isascii() and token.isdigit() and len(token) < 16):
             page_urls.refuse("is not a token of this list")
         return int(token)
-
-
-def _pointer(path: str) -> str:
-    """Return a manifest's path, which is a name or a JSON Pointer, as a JSON Pointer."""
-    return path if path.startswith("/") else pointer(path)
 
 
 def _root(api: HttpClient) -> str:

@@ -7,15 +7,51 @@ from typing import Any
 
 from jackfield.connector import FailedEntry, NotFound, NotYet, Sent, current_call
 from jackfield.kernel.dataclass import dataclass
-from jackfield_http.conditions import Condition
+from jackfield_http.conditions import CONDITION, VALUES, Condition
 from jackfield_http.outcomes import Refused
 from jackfield_http.pointers import find
+from jackfield_http.words import FLAG, POINTER, REFUSAL, TEXT, closed, needs_one, read, word
 
 _LONGEST = 200
 """Maximum number of characters of a warning's text."""
 
 _PAUSE, _WITHIN = 2.0, 3600.0
 """Seconds between two reads of a result that is not ready, and for which a queued call reads it again."""
+
+_OWN = {
+    "code": word(POINTER, "Place of the provider's code, if it is not that of other errors."),
+    "message": word(POINTER, "Place of its message, if it is not that of other errors."),
+    "onlyWarns": word(FLAG, "It was carried out: something beside it failed."),
+    "pending": word(FLAG, "The work has not ended: a read waits, and is 'timeout' in the end; a change succeeds with a warning."),
+    "absent": word(FLAG, "What was asked for does not exist: 'not_found'."),
+}
+RULE = closed(
+    {**CONDITION, **_OWN},
+    ["member"],
+    "The response reports a failure if this member has this value or text; without one, if it is there and not empty, false or 0.",
+)
+IN_HEADER = closed(
+    {"header": word(TEXT, "Header field that says it."), "equals": VALUES, "contains": TEXT},
+    ["header"],
+    "The response reports a failure if this header field has this value or text. A row says which, by the same field.",
+    **needs_one("equals", "contains"),
+)
+BY_STATUS = closed(
+    {
+        "status": {"type": "integer", "minimum": 200, "maximum": 299},
+        "pending": word(FLAG, "The work has not ended."),
+        "absent": word(FLAG, "What was asked for does not exist."),
+    },
+    ["status"],
+    "What this status of success says.",
+    **needs_one("pending", "absent"),
+)
+BESIDE = closed(
+    {"status": REFUSAL, **CONDITION, "message": word(POINTER, "Place of its message."), "onlyWarns": FLAG},
+    ["status", "onlyWarns"],
+    "A refusal with this status and member says that the request was carried out: something beside it failed. Without a member, its "
+    "status says that there was nothing to do.",
+)
 
 Json = Mapping[str, Any]
 
@@ -73,12 +109,7 @@ def strongest(verdicts: Iterator[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Rule about a response as a whole, from the member ``failed`` of a manifest.
-
-    - ``code``, ``message``: JSON Pointers of the provider's words, if they differ from those of other errors.
-    - ``only_warns``: the request was carried out, and only something beside it failed.
-    - ``pending``, ``absent``: as in a remark.
-    """
+    """Rule about a response as a whole, from the member ``failed`` of a manifest; ``RULE`` declares its words."""
 
     condition: Condition
     code: str | None = None
@@ -90,8 +121,7 @@ class Rule:
     @classmethod
     def from_json(cls, given: Json) -> Rule:
         """Return the rule that a manifest declares."""
-        flags = {"only_warns": given.get("onlyWarns", False), "pending": given.get("pending", False), "absent": given.get("absent", False)}
-        return cls(Condition.from_json(given), given.get("code"), given.get("message"), **flags)
+        return cls(Condition.from_json(given), **read(_OWN, given))
 
     def judged(self, body: Any) -> Verdict:
         """Return the failure or the remark that a response means; False if it means none."""
@@ -101,6 +131,6 @@ class Rule:
         words = (None if self.code is None else find(body, self.code), None if self.message is None else find(body, self.message))
         if self.pending or self.absent or self.only_warns:
             told = next((one for one in (words[1], find(body, place)) if isinstance(one, str)), text)
-            until = {place: True} if self.condition.values == (False,) else None
+            until = {place: True} if self.condition.equals == (False,) else None
             return Remark(text, self.pending, self.absent, place, told, until)
         return Refused((), ((body, words),), is_whole=True, verdict=text)

@@ -14,6 +14,8 @@ from http_rig import Acme, attempt
 from jackfield.connector import Field, InvalidInput, NotYet, Rejected, Unavailable
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import ApiKey, Job, PageInputs, Pages
+from jackfield_http.list_ends import ends_of
+from jackfield_http.words import argument
 
 ITEMS = [{"id": f"i{number}"} for number in range(7)]
 
@@ -146,6 +148,22 @@ def test_declarations_that_lose_pages(declaration: Any) -> None:
     """A declaration by which a list would end after its first page, or never, is refused at once."""
     with pytest.raises(ValueError, match=r"JSON Pointer|need|declare one"):
         Pages(*declaration)
+
+
+@pytest.mark.parametrize(("pages", "word"), [
+    ({"kind": "token", "response": "/n", "absentEnds": True}, "absentEnds"),
+    ({"kind": "token", "response": "/n", "emptyEnds": True}, "emptyEnds"),
+    ({"kind": "page", "totalEnds": True, "total": "/n"}, "totalEnds"), ({"kind": "offset", "lastHeader": "X-Last"}, "lastHeader"),
+    ({"kind": "page", "step": "/limit", "more": "/m"}, "step"), ({"kind": "page", "most": 5}, "most"), ({"kind": "token"}, "response"),
+    ({"kind": "token", "response": "/n", "header": "X-Next"}, "header"), ({"kind": "page", "ends": [400]}, "ends"),
+])  # fmt: skip
+def test_words_that_pages_of_a_kind_do_not_have(pages: Any, word: str) -> None:
+    """Manifests, overlays and code are judged by one rule; the message has the manifest's word."""
+    with pytest.raises(ValueError, match=f"'{word}'"):
+        Pages.bound({"items": "/data", "input": "at", **pages})
+    options = {argument(name): value for name, value in pages.items() if name not in ("kind", "response")}
+    with pytest.raises(ValueError, match=argument(word) if word != "response" else "next"):
+        Pages(pages["kind"], "/data", "at", pages.get("response", ""), **{**options, "ends": ends_of(options.get("ends", ()))})
 
 
 JOB = Job("/state", done=("done",), failed=("failed",))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from jackfield.connector import InvalidInput
 from jackfield.kernel.markup import markdown
+from jackfield_http.bindings.error_rows import FAILED_HERE
 from jackfield_http.headers import is_token
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
@@ -19,6 +20,7 @@ from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.evidence import evidence_of
 from jackfield_openapi.examples import Shown
 from jackfield_openapi.fixed_queries import body_without_variables, fixed_query, place_variables
+from jackfield_openapi.judging import Judge, refused
 from jackfield_openapi.naming import Keys, action_key, input_name, title_of, words
 from jackfield_openapi.operations import Operation, find_operation
 from jackfield_openapi.paging import NEXT_PAGE, Pages, Paging
@@ -28,13 +30,13 @@ from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.security import Alternative, Security, used_alternatives
 from jackfield_openapi.servers import Servers
-from jackfield_openapi.triggers import refused
 
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 _UNFIT = re.compile(r"(\{[^{}/]+\})|[^A-Za-z0-9._~!$&'()*+,;=:@%/?-]")
 _AGED = " (deprecated)"
 _ALL = {"type": "boolean", "default": False, "title": "Fetch all", "description": "Fetch every page and return all items together."}
+_FAILED = Judge(FAILED_HERE)
 _NEXT = {"type": "string", "minLength": 1, "title": "Next page", "description": "Address of the page, as 'nextPage' of the page before it."}
 
 Json = dict[str, Any]
@@ -217,6 +219,8 @@ class Actions:
         if alternatives != [()]:
             binding["security"] = [list(one) for one in alternatives]
         binding |= _keyed(operation, parameters, body)
+        if operation.extension.get("failed") and (fault := _FAILED.fault(operation.extension["failed"], "failed")):
+            raise refused(f"'x-jackfield' of {operation.name} is not valid: {fault}")
         for name in ("failed", "graphql", "file", "before", "job"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]

@@ -6,17 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jsonschema_rs
-
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.parts import PROOFS, example
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
-from jackfield_http.bindings.error_rows import KINDS, SENT
+from jackfield_http.bindings.error_rows import ERRORS
 from jackfield_http.bindings.responses import as_output
 from jackfield_openapi.contents import Response
+from jackfield_openapi.judging import Judge, refused
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.sign_ins import ACCOUNTS
-from jackfield_openapi.triggers import Triggers, refused
+from jackfield_openapi.triggers import Triggers
 
 Json = dict[str, Any]
 
@@ -26,48 +25,6 @@ _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
-_CONDITION: Json = {"member": _POINTER, "equals": {}, "unless": {}, "contains": {**_TEXT, "minLength": 1}, "without": _POINTER}
-_ROW: Json = {
-    "status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT, "message": {**_TEXT, "minLength": 1},
-    "when": {
-        "type": "object", "properties": {**_CONDITION, "header": {**_TEXT, "minLength": 1}}, "additionalProperties": False,
-        "allOf": [
-            {"anyOf": [{"required": [name]} for name in names]} for names in (("member", "header"), ("equals", "unless", "contains"))
-        ],
-    },
-    "wait": {
-        "type": "object", "minProperties": 1, "additionalProperties": False,
-        "properties": {"header": {**_TEXT, "minLength": 1}, "member": _POINTER, "seconds": {"type": "number", "exclusiveMinimum": 0}},
-    },
-}  # fmt: skip
-_FAILED: Json = {
-    "type": "object",
-    "properties": {
-        **_CONDITION, "code": _POINTER, "message": _POINTER,
-        "onlyWarns": {"const": True}, "pending": {"const": True}, "absent": {"const": True},
-    },
-    "required": ["member"], "additionalProperties": False,
-}  # fmt: skip
-_FAILED_BY: Json = {
-    "type": "object", "properties": {"header": {**_TEXT, "minLength": 1}, "equals": {}, "contains": {**_TEXT, "minLength": 1}},
-    "required": ["header"], "anyOf": [{"required": ["equals"]}, {"required": ["contains"]}], "additionalProperties": False,
-}  # fmt: skip
-_SEVERAL: Json = {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}
-ERRORS: Json = {
-    "code": _SEVERAL, "message": _SEVERAL, "messageHeader": {**_TEXT, "minLength": 1}, "requestId": _TEXTS,
-    "failed": {"anyOf": [_FAILED, _FAILED_BY, {"type": "array", "items": {"anyOf": [_FAILED, _FAILED_BY]}, "minItems": 1}]},
-    "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
-    "doneBefore": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "status": {"type": "integer"}, "codes": {**_TEXTS, "minItems": 1}, "message": {**_TEXT, "minLength": 1}, "actions": _TEXTS,
-            },
-            "anyOf": [{"required": ["status"]}, {"required": ["codes"]}, {"required": ["message"]}], "additionalProperties": False,
-        },
-    },
-}  # fmt: skip
 _TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
 _PLACES: Json = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}}
 _AFTER: Json = {
@@ -135,14 +92,14 @@ SOURCE: Json = {
     "additionalProperties": False,
 }  # fmt: skip
 _OF_SOURCE = ("action", "inputs", "items", "value", "label", "where")
-_JUDGE = jsonschema_rs.Draft202012Validator(
+_JUDGE = Judge(
     {
         "properties": {
             **dict.fromkeys(_PLAIN, _TEXT),
             "categories": _TEXTS,
             "listing": _LISTING,
             "headers": {"type": "object", "additionalProperties": _TEXT},
-            "errors": {"type": "object", "properties": ERRORS, "additionalProperties": False},
+            "errors": ERRORS,
             "optionSources": {"type": "object", "additionalProperties": SOURCE},
             "recipients": _TEXTS,
             "sendsDefaults": {"type": "boolean"},
@@ -222,10 +179,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     for name in _PLAIN:
         if name in given:
             manifest[name] = given[name]
-    fault = next(_JUDGE.iter_errors(given), None)
-    if fault is not None:
-        place = "/".join(map(str, fault.instance_path))
-        raise refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
+    _JUDGE.check(given)
     if missing := set(given.get("listing", {}).get("tasks", {}).values()) - {action["key"] for action in manifest["actions"]}:
         raise refused(f"'tasks' of 'listing' names an action '{min(missing)}' that there is not")
     requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
@@ -285,9 +239,6 @@ def _judge(errors: Json, effects: Mapping[str, str]) -> None:
                 raise refused(
                     f"a row of 'doneBefore' names '{key}', which is no action that changes something{did_you_mean(key, {*effects} - {key})}"
                 )
-    for row in _rows(errors.get("rows")):
-        if row.get("error") not in KINDS or row.get("sent", "refused") not in SENT:
-            raise refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")
 
 
 def _curate_types(rows: list[Json], given: Mapping[str, Any], account: Json | None) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from jackfield.connector.evidence import EvidenceFault
 from jackfield.connector.evidence_rows import read_evidence, unfit_looks
+from jackfield_openapi.judging import refused
 from jackfield_openapi.operations import Operation
-from jackfield_openapi.triggers import refused
 
 Json = dict[str, Any]
 

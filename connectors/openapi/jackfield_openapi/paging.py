@@ -15,7 +15,7 @@ from typing import Any
 
 from jackfield.connector import pointer
 from jackfield.kernel.pointers import names
-from jackfield_http.paging import Kind
+from jackfield_http.list_declarations import Kind
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import Response
 from jackfield_openapi.declared_pages import declared_pages

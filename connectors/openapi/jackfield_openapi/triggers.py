@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema_rs
-
-from jackfield.connector import DeclarationError, Inputs, InvalidInput, pointer
+from jackfield.connector import DeclarationError, Inputs, pointer
 from jackfield.connector.schemas import schema_fault
 from jackfield.kernel.definitions import references
 from jackfield.kernel.pointers import names
@@ -20,6 +18,7 @@ from jackfield.manifest.triggers import CHANGES
 from jackfield_http.bindings.polls import FORMS
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_openapi.contents import is_json
+from jackfield_openapi.judging import Judge, refused
 from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import closure
 from jackfield_openapi.schemas import Schemas
@@ -53,7 +52,7 @@ TRIGGER = _closed(
     interval=_closed([], defaultSeconds=_SECONDS, minSeconds=_SECONDS),
     **{"from": _POINTERS},
 )  # fmt: skip
-_JUDGE = jsonschema_rs.Draft202012Validator({"type": "object", "additionalProperties": TRIGGER})
+_JUDGE = Judge({"type": "object", "additionalProperties": TRIGGER})
 _METHODS = ("post", "put")
 _OTHERS = re.compile("[^A-Za-z0-9]")
 _COMBINING = ("allOf", "anyOf", "oneOf")
@@ -68,10 +67,7 @@ class Triggers:
     def __init__(self, extension: Any, pointing: Pointing, schemas: Schemas) -> None:
         self._given: Json = extension.get("triggers", {}) if isinstance(extension, dict) else {}
         self._schemas = schemas
-        fault = next(_JUDGE.iter_errors(self._given), None)
-        if fault is not None:
-            place = "/".join(map(str, ["triggers", *fault.instance_path]))
-            raise refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
+        _JUDGE.check(self._given, "triggers")
         self._events = {key: [*_events(key, given.get("from", ()), pointing, schemas)] for key, given in self._given.items()}
 
     @property
@@ -252,8 +248,3 @@ def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> I
         yield from _branches(definitions.get(reference.removeprefix("#/$defs/")), definitions, seen)
     for part in (one for name in _COMBINING for one in schema.get(name, ())):
         yield from _branches(part, definitions, seen)
-
-
-def refused(reason: str) -> InvalidInput:
-    """Return the error for an invalid overlay."""
-    return InvalidInput(reason, hint="Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md list the members.")

@@ -385,7 +385,7 @@ def test_an_absent_list_may_be_an_empty_page(tmp_path: Path, answers: list[Json]
 
 @pytest.mark.parametrize("wrong", [
     {"cuts": [200]}, {"ends": 404}, {"ends": [400]}, {"ends": [404, 422]}, {"ends": [{"status": 400, "codes": []}]},
-    {"emptyEnds": True}, {"absentEnds": False}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
+    {"emptyEnds": True}, {"absentEnds": False}, {"most": 5}, {"total": "/n"}, {"most": 0, "total": "/n"}, {"partial": "n"},
 ])  # fmt: skip
 def test_declared_ends_are_checked(tmp_path: Path, wrong: Json) -> None:
     """Statuses of success end no list, an empty page of a counted list ends it anyway, and a limit is one of a number."""

@@ -10,7 +10,9 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.catalog import Catalog
+from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
+from jackfield_openapi.conversion import Choices, converted
 from jackfield_store.runtime import Jackfield
 from openapi_rig import document, generate, operation
 from plugboard import declare, plugged
@@ -240,3 +242,14 @@ def test_a_wait_may_be_in_words(tmp_path: Path, message: str, seconds: float | N
     refusal = Answer({"message": message}, 429, {"Date": "Tue, 01 Jan 2030 00:00:00 GMT"})
     found = _called(tmp_path, {"member": "/no"}, *[refusal] * 60, read=True)
     assert (found["error"]["code"], found["error"].get("retryAfterSeconds")) == ("rate_limited", seconds)
+
+
+@pytest.mark.parametrize("told", [
+    {"member": "/state", "equal": "failed"}, {"member": "state"}, {"items": "/rows", "mixed": [200]},
+    {"status": 202}, [{"member": "/a"}, {"status": 400, "member": "/b"}], {"member": "/a", "pending": "yes"},
+])  # fmt: skip
+def test_a_rule_with_a_wrong_word_is_refused(told: Any) -> None:
+    """Rules of an action are judged as the file's own are: a misspelt one would count for nothing, or for too much."""
+    about = {"/things": {"post": operation(operationId="doThing", responses=_ANSWERED, **{"x-jackfield": {"failed": told}})}}
+    with pytest.raises(InvalidInput, match="'x-jackfield' of POST /things is not valid: 'failed"):
+        converted(document(about), Choices())

@@ -194,7 +194,7 @@ class BoundCall:
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         paging = Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
-        self._pages = None if paging is None else Pages.bound(self._binding["paging"], paging)
+        self._pages = None if paging is None else Pages.bound(self._binding["paging"], (paging.token_input, paging.token_output))
         taken = {} if self._token is None else row["inputs"]["properties"].get(self._token, {})
         is_counted = self._pages is not None and self._pages.kind in {"page", "offset"} and taken.get("type") != "string"
         self._in_number = is_counted or taken.get("type") in ("integer", "number")

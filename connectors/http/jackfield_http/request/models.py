@@ -18,8 +18,9 @@ from jackfield_http.bindings.error_rows import failing
 from jackfield_http.downloads import Download
 from jackfield_http.errors import Failed
 from jackfield_http.headers import FRAMING, field, folded
+from jackfield_http.list_declarations import Kind
 from jackfield_http.list_ends import End, ends_of
-from jackfield_http.paging import Kind, PageInputs, Pages
+from jackfield_http.paging import PageInputs, Pages
 from jackfield_http.urls import UrlError, parse_url
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]

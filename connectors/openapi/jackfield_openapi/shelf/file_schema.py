@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from jackfield.manifest.manifest import EFFECTS
-from jackfield_http.paging import Kind
-from jackfield_openapi.curation import ACCOUNT, ERRORS, FACT, SOURCE, TYPE
-from jackfield_openapi.declared_pages import NAMES
+from jackfield_http.bindings.error_rows import ERRORS, FAILED_HERE
+from jackfield_openapi.curation import ACCOUNT, FACT, SOURCE, TYPE
+from jackfield_openapi.declared_pages import PAGINATION
 from jackfield_openapi.operations import CURATED
 from jackfield_openapi.shelf.answers import FACTS, NONE, QUESTIONS, REASONS, UNKNOWN
 from jackfield_openapi.shelf.services import KINDS, MEMBERS, METHODS, NEEDED, OF_SIGN_IN, OF_TYPE
@@ -20,10 +20,10 @@ _TEXTS: Json = {"type": "array", "items": _TEXT}
 _OBJECT: Json = {"type": "object"}
 _URL: Json = {"type": "string", "pattern": "^https?://"}
 _PAGING: Json = {
-    "type": "object",
-    "properties": {**dict.fromkeys(("like", "size", *NAMES), True), "kind": {"enum": [*get_args(Kind)]}},
-    "additionalProperties": False,
+    **{name: value for name, value in PAGINATION.items() if name != "required"},
+    "properties": {"like": _TEXT, **PAGINATION["properties"]},
 }
+_OPERATION: Json = {"$ref": "#/$defs/operation"}
 _REASON: Json = {"enum": [*REASONS]}
 _ANSWER: Json = {
     "anyOf": [
@@ -55,13 +55,14 @@ def schema() -> Json:
             "openapi": {"const": "3.1.0"},
             "info": {**_OBJECT, "required": ["title", "version", "description", "license"]},
             "x-shelf": _about(),
-            "paths": {**_OBJECT, "additionalProperties": {**_OBJECT, "properties": dict.fromkeys(METHODS, operation)}},
+            "paths": {**_OBJECT, "additionalProperties": {**_OBJECT, "properties": dict.fromkeys(METHODS, _OPERATION)}},
         },
+        "$defs": {"operation": operation},
     }
 
 
 def _about() -> Json:
-    errors = {**_OBJECT, "properties": {"like": _TEXT, **ERRORS}, "additionalProperties": False}
+    errors = {**ERRORS, "properties": {"like": _TEXT, **ERRORS["properties"]}}
     known: Json = {
         "docs": _URL, **dict.fromkeys(("key", "first", "review", "noAccount", "recorded"), _TEXT),
         **dict.fromkeys(("categories", "known", "changes"), _TEXTS), **dict.fromkeys(("tasks", "headers"), _mapped(_TEXT)),
@@ -93,7 +94,7 @@ def _sign_in() -> Json:
 
 def _operation() -> Json:
     known: Json = {"effect": {"enum": [*EFFECTS]}, "keywords": _TEXTS, "pagination": {"anyOf": [{"type": "boolean"}, _PAGING]}}
-    known["noEvidence"] = _REASON
+    known |= {"noEvidence": _REASON, "failed": FAILED_HERE}
     members = {name: known.get(name, True) for name in sorted(CURATED)}
     return {**_OBJECT, "properties": members, "additionalProperties": False}
 
