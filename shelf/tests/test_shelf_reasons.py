@@ -74,6 +74,10 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": {"message": "Quota", "details": [{"violations": [{"quotaId": "TokensPerMinute"}, {"quotaId": "RequestsPerDay"}]}]}},
         ("quota_exceeded", ["PerDay"]),
     ),
+    "gemini, none in this plan": (
+        "gemini", "generateContent", 429, {"error": {"message": "Quota exceeded for metric: requests, limit: 0, model: x. Retry in 3s."}},
+        ("quota_exceeded", ["limit: 0"]),
+    ),
     "openweather, blocked": (
         "openweather", "findPlaces", 429, {"cod": 429, "message": "Your account is temporary blocked due to exceeding of requests"},
         ("quota_exceeded", ["temporary blocked"]),
@@ -129,6 +133,10 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "woocommerce, before anything was paid": (
         "woocommerce", "refundOrder", 500, {"code": "woocommerce_rest_cannot_create_order_refund", "message": "Invalid refund amount."},
         ("rejected", ["amount"]),
+    ),
+    "wordpress, after a post was made": (
+        "wordpress", "createPost", 500, {"code": "db_insert_error", "message": "Could not insert term relationship into the database."},
+        ("in_doubt", ["term"]),
     ),
     "woocommerce, a status that is none": (
         "woocommerce", "refundOrder", 500, {"code": "woocommerce_rest_invalid_order_id", "message": "Invalid order ID.", "data": 404},

@@ -65,7 +65,8 @@ def test_a_success_counts_as_what_it_says(tmp_path: Path, key: str, row: Json, r
             if row["effect"] == "read"
             else "in part"
         )
-        assert (result["status"], [word in one["message"] for one in result["meta"]["warnings"]]) == ("succeeded", [True])
+        said = [one["message"] for one in result["meta"]["warnings"] if "differs from the schema" not in one["message"]]
+        assert (result["status"], [word in one for one in said]) == ("succeeded", [True])
     else:
         assert result["status"] in ("failed", "in_doubt"), result
         assert not ("message" in rule and not rule["message"].startswith(rule["member"])) or "why" in result["error"]["message"]
