@@ -236,6 +236,8 @@ def test_header_fields_say_what_the_body_does_not(tmp_path: Path, answer: Answer
 @pytest.mark.parametrize(("message", "seconds"), [
     ("Rate limit exceeded. Please try again in 7m12s.", 432), ("Limit exceeded.  Retry after 90s", 90),
     ("User-rate limit exceeded.  Retry after 2030-01-01T00:05:00.000Z", 300), ("Retry after 300", 300), ("Try again in a while", None),
+    ("recipient limit exceeded, try again after: Tue, 01 Jan 2030 00:15:00 UTC", 900),
+    ("Request was throttled. Expected available in 47 seconds.", 47), ("Try again in 2 minutes.", 120),
 ])  # fmt: skip
 def test_a_wait_may_be_in_words(tmp_path: Path, message: str, seconds: float | None) -> None:
     """A message that names a time or a duration with its unit says how long to wait; a bare number has seconds."""
