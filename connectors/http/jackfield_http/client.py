@@ -435,9 +435,9 @@ class HttpClient(SecretHolder):
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
             read = self._settings.errors.read or error_body
             body = read(content, headers.get("content-type", ""))
-        error = self._settings.errors.explain(
-            Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"", is_read=content is not None)
-        )
+        options = {"safe": exchange.safe, "content": content or b"", "is_read": content is not None}
+        refusal = Refusal(exchange.step, reply.status, headers, body, **options)
+        error = self._settings.errors.explain(refusal)
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         if isinstance(error, Rejected) and reply.status in TO_OTHER_PLACES and "location" in headers:
             moved = exchange.moved(reply.status, headers)
@@ -445,7 +445,7 @@ class HttpClient(SecretHolder):
             error.hint = error.hint if moved is None else f"Check the server's URL: it redirects to {where}."
             if error.sent is Sent.UNKNOWN:  # the hint of a doubt is another one
                 error.message += f"; the server redirects to {where}"
-        if isinstance(error, NotFound) and (elsewhere or (exchange.safe and _is_foreign(body, content))):
+        if isinstance(error, NotFound) and (elsewhere or (exchange.safe and refusal.is_foreign)):
             error.sent = Sent.NOTHING
         return error
 
@@ -518,13 +518,6 @@ def _body(
     if multipart is not None:
         return multipart_body(multipart)
     return None if content is None else content_body(content, content_type)
-
-
-def _is_foreign(body: Any, content: bytes | None) -> bool:
-    """Return whether the body of an error cannot come from an API: a page, plain text, or unreadable bytes."""
-    if content is None or not content.strip():
-        return content is None
-    return body is None or (isinstance(body, str) and not content.lstrip().startswith(b'"'))
 
 
 def _abroad(guard: Guard, server: Url | None) -> Guard:

@@ -80,8 +80,9 @@ class Case:
 class DoneBefore:
     """Refusal that means that the request was carried out before, such as "not modified" or "already archived".
 
-    It has this ``status``, one of these ``codes`` and a message that contains ``message``, ignoring case. Omitted members are not checked.
-    ``steps`` names the affected requests, in a bound connector the actions; without ``steps``, all are affected.
+    It has this ``status``, one of these ``codes`` and a message that contains ``message``, ignoring case. Omitted members are not checked;
+    a status alone also needs a body that an API can have sent, since proxies and routers refuse with pages and plain text. ``steps`` names
+    the affected requests, in a bound connector the actions; without ``steps``, all are affected.
     """
 
     status: int | None = None
@@ -96,6 +97,7 @@ class DoneBefore:
             and (not self.codes or code in self.codes)
             and self.message.casefold() in (message or "").casefold()
             and (not self.steps or refusal.step in self.steps)
+            and bool(self.codes or self.message or not refusal.is_foreign)
         )
 
 
@@ -186,6 +188,13 @@ class Refusal:
     verdict: str = ""
     is_read: bool = True
     is_item: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """True if the body cannot come from an API: a page, plain text, or unreadable bytes."""
+        content = self.content.strip()
+        is_text = isinstance(self.body, str) and not content.startswith(b'"')
+        return is_text or self.body is None if content else not self.is_read
 
 
 @dataclass(frozen=True, slots=True)

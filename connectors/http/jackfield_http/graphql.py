@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import FailedEntry, Provider, Rejected, Sent, Unavailable, current_call
+from jackfield.kernel.pointers import names
 from jackfield.manifest.manifest import Effect
 from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
+from jackfield_http.pointers import find
 
 _TOKEN = re.compile(
     r'"""(?:[^"\\]++|\\"""|\\(?!""")|"(?!""))*(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r]++)*"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
@@ -46,8 +48,24 @@ def _definitions(document: str) -> Iterator[tuple[str, str]]:
 
 
 def is_refused(body: Any) -> bool:
-    """Return whether an answer says that nothing was carried out: it has ``errors`` and no data."""
-    return _has_errors(body) and not _has_data(body)
+    """Return whether an answer says that nothing was carried out: it has ``errors``, no data, and no error of an executed field.
+
+    An error below a field of the operation comes after that field was executed: a null there climbs up to it (section 6.4.4).
+    """
+    return _has_errors(body) and not _has_data(body) and not ("data" in body and any(len(path) > 1 for path in _paths(body)))
+
+
+def is_below(body: Any, place: str) -> bool:
+    """Return whether an answer has an object at a JSON Pointer, and all its errors concern members of this object."""
+    found, own = find(body, place), names(place)[1:]
+    return isinstance(found, Mapping) and all(path[: len(own)] == own and len(path) > len(own) for path in _paths(body))
+
+
+def _paths(body: Any) -> list[list[Any]]:
+    """Return the path of each error of an answer; empty for an error without one."""
+    errors = body.get("errors")
+    told = (error.get("path") if isinstance(error, Mapping) else None for error in (errors if isinstance(errors, list) else ()))
+    return [path if isinstance(path, list) else [] for path in told]
 
 
 def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_ERRORS, *, accepts_partial: bool = False) -> Any:
@@ -74,7 +92,7 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     if effect == "read":
         hint = "Correct the query, or accept partial data."
         raise Rejected(known.message, hint=known.hint or hint, provider=said, sent=Sent.REFUSED)
-    text = f"the answer to '{step}' has data and errors, so a part of the mutation was carried out"
+    text = f"the answer to '{step}' has errors after a part of the mutation was carried out"
     hint = "Look what has changed before you send it again."
     raise Unavailable(f"{text}: {said.message}" if said.message else text, hint=hint, provider=said, sent=Sent.UNKNOWN, repeatable=False)
 

@@ -31,6 +31,7 @@ _KEYED = {"effect": "idempotent", "idempotentBy": "key", "idempotencyHeader": "I
 _DONE = [
     {"status": 418, "message": "NOT modified"},
     {"codes": ["already_there"], "actions": ["putThing"]},
+    {"status": 406},
 ]
 _SOURCE = document(
     {
@@ -166,6 +167,10 @@ def test_done_before(tmp_path: Path, call: str, way: str) -> None:
         (_refusal(418, message="another"), False),
         (_refusal(400, message="It is not modified."), False),
         (_refusal(409, code="already_there"), action == "putThing"),
+        (_refusal(406), True),
+        (Answer(None, 406, content=b""), True),
+        (Answer(None, 406, {"Content-Type": "text/html"}, content=b"<html><h1>404 Not Found</h1></html>"), False),  # of a proxy
+        (Answer(None, 406, {"Content-Type": "text/plain"}, content=b"404 page not found\n"), False),  # of a router
     ]
     with _runtime(tmp_path, [step for refusal, _ in steps for step in (CLOSE, refusal)]) as (jackfield, _):
         for number, (_, succeeds) in enumerate(steps):

@@ -77,6 +77,13 @@ def test_a_connection_is_read_whole(tmp_path: Path) -> None:
     assert [one.get("variables") for one in sent] == [None, {"after": "c-1"}]
 
 
+_ISSUE = {"id": "7"}
+
+
+def _error(*path: str | int) -> dict[str, Any]:
+    return {"message": "not allowed", "path": [*path], "extensions": {"code": "FORBIDDEN"}}
+
+
 @pytest.mark.parametrize(
     ("action", "answer", "code", "status"),
     [
@@ -84,6 +91,12 @@ def test_a_connection_is_read_whole(tmp_path: Path) -> None:
         ("createIssue", {"data": {"issueCreate": {"issue": None, "userErrors": []}}}, "in_doubt", "in_doubt"),
         ("createIssue", {"data": {"issueCreate": {"issue": {"id": "7"}}}, "errors": [{"message": "half"}]}, "in_doubt", "in_doubt"),
         ("createIssue", {"data": None, "errors": [{"message": "bad"}]}, "rejected", "failed"),
+        ("createIssue", {"data": {"issueCreate": None}, "errors": [_error("issueCreate")]}, "forbidden", "failed"),
+        ("createIssue", {"data": {"issueCreate": None}, "errors": [_error("issueCreate", "issue", "team")]}, "in_doubt", "in_doubt"),
+        ("createIssue", {"data": None, "errors": [_error("issueCreate", "issue", "team", 0)]}, "in_doubt", "in_doubt"),
+        ("createIssue", {"errors": [_error("mutation", "issueCreate", "title")]}, "forbidden", "failed"),  # before it is executed
+        ("createIssue", {"data": {"issueCreate": {"issue": _ISSUE}}, "errors": [_error("other")]}, "in_doubt", "in_doubt"),
+        ("createIssue", {"data": {"issueCreate": {"issue": _ISSUE}}, "errors": [_error("issueCreate", "issue")]}, "in_doubt", "in_doubt"),
         ("whoAmI", {"data": {"viewer": None}}, "not_found", "failed"),
         ("whoAmI", {"data": {"viewer": {"id": "1"}}, "errors": [{"message": "half"}]}, "rejected", "failed"),
     ],
@@ -92,6 +105,14 @@ def test_what_an_answer_without_a_result_means(tmp_path: Path, action: str, answ
     """Errors that say that nothing was done are refusals; a write without result or with data beside errors is in doubt."""
     result, sent = _call(tmp_path, action, {"title": "x"} if action == "createIssue" else {}, Answer(answer), Answer(answer))
     assert (result.error.code, result.status, len(sent)) == (code, status, 1)
+
+
+def test_errors_of_members_of_what_was_made_are_warnings(tmp_path: Path) -> None:
+    """What a mutation made is there: that the account may not see a member of it is no doubt."""
+    errors = [_error("issueCreate", "issue", "owner"), _error("issueCreate", "issue", "labels", 0, "name")]
+    result, sent = _call(tmp_path, "createIssue", {"title": "x"}, Answer({"data": {"issueCreate": {"issue": _ISSUE}}, "errors": errors}))
+    assert (result.unwrap(), len(sent), len(result.meta.warnings)) == (_ISSUE, 1, 1)
+    assert "not allowed" in str(result.meta.warnings[0])
 
 
 def test_an_error_has_the_provider_s_words_and_meaning(tmp_path: Path) -> None:

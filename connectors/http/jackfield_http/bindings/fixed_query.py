@@ -11,7 +11,7 @@ from jackfield.manifest.manifest import Effect
 from jackfield_http.answers import Answer
 from jackfield_http.bindings.responses import as_output
 from jackfield_http.errors import HttpErrors
-from jackfield_http.graphql import is_refused, judge
+from jackfield_http.graphql import is_below, is_refused, judge
 from jackfield_http.pointers import find
 
 
@@ -36,12 +36,13 @@ class FixedQuery:
         return {"errors": told} if isinstance(told, list) and told else False
 
     def output(self, answer: Answer, errors: HttpErrors) -> dict[str, Any]:
-        """Return the output of an answer.
+        """Return the output of an answer. Errors that concern only members of a change's result become warnings.
 
         :raises NotFound: if the answer to a query has no output.
         :raises Unavailable: if the answer to another document has no output: the outcome is unknown.
         """
-        body: Mapping[str, Any] = judge(answer, self.key, self.effect, errors)
+        is_whole = self.effect != "read" and is_below(answer.json(), self.result)
+        body: Mapping[str, Any] = judge(answer, self.key, self.effect, errors, accepts_partial=is_whole)
         found = find(body, self.result)
         if found is not None:
             return as_output(found)
