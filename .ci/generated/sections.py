@@ -17,10 +17,18 @@ from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 from jackfield.redaction.outputs import PUBLIC_DEFAULTS
 from jackfield_aws_ses.content_checks import KINDS as OF_MESSAGES
 from jackfield_aws_ses.doctor.findings import KINDS
+from jackfield_http.bindings.error_rows import ERRORS
+from jackfield_http.conditions import CONDITION
+from jackfield_http.outcomes import OUTCOMES
+from jackfield_http.verdicts import RULE
+from jackfield_openapi.declared_pages import PAGINATION
 
 _COMMON = ("--help", "--json", "--workspace")
 """Options that are left out: many commands have them."""
 _FINDINGS = {"doctor": KINDS, "message-findings": OF_MESSAGES}
+_OF_ITEMS = {name: about for name, about in OUTCOMES["properties"].items() if name not in CONDITION}
+_OVERLAY = {"properties": {"pagination": PAGINATION, "failed": RULE, "outcomes": {"properties": _OF_ITEMS}, "errors": ERRORS}}
+"""Words of an overlay, by the tables that have them."""
 _TABLE = re.compile(r"(<!-- table of: (?P<name>[a-z-]+)(?:/(?P<place>[A-Za-z/-]+))? -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -41,7 +49,8 @@ def _made(name: str, place: str) -> str:
         return table(("value", "published by"), [(f"`{value}`", source) for value, source in PUBLIC_DEFAULTS.items()])
     if name == "options":
         return table(("option", "meaning"), _options(place))
-    found: Mapping[str, Any] = {"manifest": manifest, "invocation": invocation, "result": result}[name].schema()
+    documents = {"manifest": manifest, "invocation": invocation, "result": result}
+    found: Mapping[str, Any] = _OVERLAY if name == "overlay" else documents[name].schema()
     for step in place.split("/") if place else ():
         found = found["$defs"][step] if step in found.get("$defs", {}) else found["properties"][step]
         found = found.get("items", found)
@@ -73,7 +82,8 @@ def _members(schema: Mapping[str, Any]) -> str:
 
 
 def _said(about: Mapping[str, Any]) -> str:
-    return " ".join(part for part in (str(about.get("description", "")), *_limits(about)) if part)
+    meaning = about.get("description") or about.get("items", {}).get("description", "")
+    return " ".join(part for part in (str(meaning), *_limits(about)) if part)
 
 
 def _limits(about: Mapping[str, Any]) -> Iterator[str]:

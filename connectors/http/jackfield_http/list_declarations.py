@@ -41,7 +41,7 @@ PAGING = closed(
         ),
         "cuts": word(_ENDS, "Statuses of a page after the first by which the provider shows no more of the list."),
         "totalEnds": word(FLAG, "The list ends once so many items were read as 'total' says; by offset."),
-        "step": word(POINTER, "Number by which offsets grow, if pages may have fewer items; with 'totalEnds'."),
+        "step": word(POINTER, "Number by which offsets grow, if pages may have fewer items; with 'totalEnds' or 'more'."),
         "lastHeader": word(_FIELD, "Header field with the number of the last page, or with true on it; of kind 'page'."),
         "emptyEnds": word(FLAG, "An empty page is the last, although it names a next one."),
         "absentEnds": word(FLAG, "A page without its list is empty; of kind 'page', 'offset' or 'url'."),

@@ -61,7 +61,7 @@ _ROW = closed(
 )
 _DONE_BEFORE = closed(
     {
-        "status": STATUS,
+        "status": word(STATUS, "Its status. Alone, it needs a body that an API sends, or none: a page or a text is a proxy's."),
         "codes": word(_CODES, "Codes of the provider."),
         "message": word(TEXT, "Text that its message has, in whatever case."),
         "actions": word(_CODES, "Actions that it is about; left out, all."),
