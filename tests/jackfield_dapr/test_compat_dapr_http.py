@@ -85,6 +85,17 @@ def test_a_property_of_null_is_an_empty_one(folder: Path, aws: FakeAws) -> None:
     assert [(message.to, message.cc) for message in aws.messages] == [(("z@rcpt.test",), ())]
 
 
+@pytest.mark.parametrize("empty", [";", " ; ", ";;"])
+def test_a_list_of_separators_has_no_recipient(folder: Path, aws: FakeAws, empty: str) -> None:
+    """Recipients of which nothing is left are not supplied, so the email does not go to those of the copy alone."""
+    (folder / "a.yaml").write_text(component(emailCc="cc@rcpt.test"))
+    body = {"operation": "create", "data": "x", "metadata": {"emailTo": empty}}
+    with sidecar(folder) as running:
+        reply = running.ask("POST", "/v1.0/bindings/outbox", body)
+    assert (reply.status, "emailTo property not supplied" in reply.message) == (500, True)
+    assert aws.received == 0
+
+
 @pytest.mark.parametrize(("name", "first"), [("emailFrom", "emailFrom"), ("emailTo", "emailTo"), ("subject", "subject")])
 def test_needed_properties_are_asked_for_in_order(dapr: SidecarClient, name: str, first: str) -> None:
     """The first property that nobody gives is named: sender, recipient, subject."""
@@ -165,7 +176,21 @@ def test_d11_what_cannot_be_called_says_so_in_dapr_s_words(dapr: SidecarClient, 
 
 
 @pytest.mark.parametrize(
-    "body", [b"{nope", b"", b"[]", b"5", b'{"operation":5}', b'{"metadata":{"emailTo":5}}', b'{"a":NaN}', b"\xff", b"[" * 5000]
+    "body",
+    [
+        b"{nope",
+        b"",
+        b"[]",
+        b"5",
+        b'{"operation":5}',
+        b'{"operation":false}',
+        b'{"metadata":{"emailTo":5}}',
+        b'{"metadata":[]}',
+        b'{"metadata":""}',
+        b'{"a":NaN}',
+        b"\xff",
+        b"[" * 5000,
+    ],
 )
 def test_d12_a_body_that_is_none_is_malformed(dapr: SidecarClient, body: bytes) -> None:
     """What is not JSON of the right shape is refused as Dapr does it."""

@@ -114,12 +114,13 @@ def _request(body: bytes, traceparent: str | None) -> Request:
     members = {str(name).lower(): value for name, value in content.items()} if isinstance(content, dict) else None
     if members is None:
         raise _Malformed("it must be a JSON object with 'operation', 'data' and 'metadata'")
-    operation, metadata = members.get("operation") or "", members.get("metadata") or {}
+    given = {name: value for name, value in members.items() if value is not None}  # as Go reads null
+    operation, metadata = given.get("operation", ""), given.get("metadata", {})
     if not isinstance(operation, str):
         raise _Malformed("'operation' must be a string")
     if not isinstance(metadata, dict) or not all(value is None or isinstance(value, str) for value in metadata.values()):
         raise _Malformed("'metadata' must be an object of strings")
-    metadata = {name: value or "" for name, value in metadata.items()}  # as Go reads null into a map of strings
+    metadata = {name: value or "" for name, value in metadata.items()}
     data = members.get("data")
     payload = partial(from_json, data)
     return Request(operation, metadata, lambda known, strict: payload(known, strict=strict), traceparent, partial(_octets, data))

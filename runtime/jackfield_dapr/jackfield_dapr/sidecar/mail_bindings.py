@@ -75,10 +75,11 @@ def _request_properties(call: Call) -> dict[str, str]:
 def _inputs(call: Call, given: Mapping[str, str]) -> dict[str, Any]:
     """Merge the request's properties over the configured ones and convert them to inputs; an empty value removes a configured one."""
     merged = {name: value for name, value in {**call.fields, **given}.items() if name in call.alias.inputs}
-    for name in call.alias.raw.get("needed") or ():
-        if is_blank(merged.get(name)):
-            raise BindingError(call.alias.message("absent", "{field} property not supplied", field=str(name)))
-    return inputs_of(call.alias, merged, strict=call.strict)
+    inputs = inputs_of(call.alias, merged, strict=call.strict)
+    for name in map(str, call.alias.raw.get("needed") or ()):
+        if is_blank(merged.get(name)) or inputs[call.alias.inputs[name]] == []:  # only separators
+            raise BindingError(call.alias.message("absent", "{field} property not supplied", field=name))
+    return inputs
 
 
 def _body(call: Call) -> Mapping[str, Any]:
