@@ -293,6 +293,15 @@ def test_001_other_connectors_do_not_read_these_forms(samples: Path, aws: FakeAw
     assert error.code == "invalid_invocation"
 
 
+def test_001_an_empty_list_is_no_list_of_inputs(samples: Path, aws: FakeAws) -> None:
+    """A list without an input has nobody's form: inputs are an object."""
+    invocation = json.loads((samples / "prismatic-invocation.json").read_text())
+    with Jackfield(connections=[str(samples / "prismatic-integration.yaml")]) as runtime:
+        error = runtime.invoke({**invocation, "inputs": []}).error
+    assert error is not None
+    assert (error.code, [detail.path for detail in error.details]) == ("invalid_invocation", ["/inputs"])
+
+
 def test_001_a_flow_is_not_run_and_the_hint_says_what_to_do(shell: Shell, samples: Path) -> None:
     """``jackfield run`` on an integration says that flows are not run, and how to use its connections (001, inputs of a step)."""
     done = shell.run("run", str(samples / "prismatic-integration.yaml"))

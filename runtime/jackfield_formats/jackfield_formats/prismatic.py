@@ -188,7 +188,7 @@ def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
         if isinstance(connection, Mapping) and {"key", "fields"} <= connection.keys() <= _CONNECTION:
             found["connection"] = _connection(connection, alias)
         place = "/inputs"
-        if isinstance(inputs, list) and all(isinstance(item, Mapping) and {"name", "value"} <= item.keys() for item in inputs):
+        if isinstance(inputs, list) and inputs and all(isinstance(item, Mapping) and {"name", "value"} <= item.keys() for item in inputs):
             found["inputs"] = _inputs_by_name(inputs)
     except ForeignError as error:
         fault = Detail(place, str(error))
