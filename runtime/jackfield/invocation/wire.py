@@ -53,7 +53,7 @@ def parse_json(text: str | bytes | bytearray) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError as error:
-        raise InvalidInvocation(f"the invocation is not UTF-8 text (byte {error.start})") from None
+        raise InvalidInvocation(f"the invocation is not UTF-8 text (byte {error.start})", hint="Send it as UTF-8.") from None
     except json.JSONDecodeError as error:
         if not text.strip():
             raise InvalidInvocation("the invocation is not JSON: it is empty", hint="Send an invocation as JSON.") from None
@@ -62,9 +62,10 @@ def parse_json(text: str | bytes | bytearray) -> Any:
             hint="Check the quotes, commas and brackets around that place.",
         ) from None
     except _RefusedJson as error:
-        raise InvalidInvocation(f"the invocation is not JSON: {error}") from None
+        raise InvalidInvocation(f"the invocation is not JSON: {error}", hint=error.hint) from None
     except ValueError:  # an integer with more digits than Python converts
-        raise InvalidInvocation("the invocation contains a number with too many digits") from None
+        hint = "Send it as a string if the action takes one."
+        raise InvalidInvocation("the invocation contains a number with too many digits", hint=hint) from None
     check_depth(value)
     return value
 
@@ -114,9 +115,13 @@ def _octets(text: str | bytes | bytearray) -> int:
 class _RefusedJson(ValueError):
     """Error for JSON that Python would accept and RFC 8259 forbids."""
 
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
 
 def _no_constant(name: str) -> Any:
-    raise _RefusedJson(f"{name} is not a JSON number")
+    raise _RefusedJson(f"{name} is not a JSON number", "Omit it, or put it in quotes if it is meant as text.")
 
 
 def _number(text: str) -> float:
@@ -136,7 +141,7 @@ def repeated_members(pairs: Iterable[tuple[str, Any]]) -> list[str]:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _RefusedJson(f"the member '{repeated_members(pairs)[0][:80]}' occurs twice in one object")
+        raise _RefusedJson(f"the member '{repeated_members(pairs)[0][:80]}' occurs twice in one object", "Keep one of them.")
     return members
 
 
@@ -145,7 +150,7 @@ def _plain(message: str) -> str:
 
 
 def _too_deep() -> InvalidInvocation:
-    return InvalidInvocation(f"the invocation is nested deeper than {MAX_DEPTH} levels")
+    return InvalidInvocation(f"the invocation is nested deeper than {MAX_DEPTH} levels", hint="Send deep values as JSON text.")
 
 
 def check_depth(value: object) -> None:

@@ -124,6 +124,16 @@ def test_what_is_not_json_is_told_with_its_place(text: str, words: str) -> None:
     assert words in refused(text.encode())
 
 
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1,]", '{"a": 1, "a": 2}', '{"a": NaN}', b'{"a": "\xff"}', "9" * 5000, "[" * 101 + "]" * 101, "[" * 100_000]
+)
+def test_every_unreadable_invocation_says_what_to_do(text: str | bytes) -> None:
+    """Whatever keeps an invocation from being read, its refusal has a hint."""
+    with pytest.raises(InvalidInvocation) as caught:
+        decode(text)
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize("text", ["1" * 5000, f'{{"a": [-{"9" * 5000}]}}'])
 def test_a_number_has_fewer_than_5000_digits(text: str) -> None:
     """An integer of 5,000 digits is refused; converting it would take the time of an attack."""
