@@ -303,10 +303,14 @@ def _context_faults(context: object) -> Iterator[Detail]:
     if not isinstance(context.get("notify", False), bool):
         yield Detail("/context/notify", "must be true or false", "type")
     labels = context.get("labels", {})
-    if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
-        yield Detail("/context/labels", "must be an object of strings", "type")
-    elif len(labels) > MAX_LABELS:
+    if not isinstance(labels, Mapping):
+        yield Detail("/context/labels", f"must be an object, not {_json_type(labels)}", "type")
+        return
+    if len(labels) > MAX_LABELS:
         yield Detail("/context/labels", f"must have at most {MAX_LABELS} members", "maxProperties")
+    for name, value in labels.items():
+        if not isinstance(value, str):
+            yield Detail(pointer("context", "labels", str(name)), f"must be a string, not {_json_type(value)}", "type")
 
 
 def patience_of(body: Mapping[str, Any]) -> float:
