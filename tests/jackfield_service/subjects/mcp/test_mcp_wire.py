@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from http_stand import Client, Stand, say, standing
@@ -124,10 +125,38 @@ def test_answers_are_json_and_named(client: Client) -> None:
     assert answer.json == {"jsonrpc": "2.0", "id": "a-1", "result": {}}
 
 
-def test_who_takes_streams_only_is_406(client: Client) -> None:
-    """We have none to give."""
-    assert client.post("/mcp", message("ping"), Accept="text/event-stream").status == 406
+@pytest.mark.parametrize("headers", [{}, {"Mcp_Protocol_Version": "2025-11-25"}])
+def test_who_takes_streams_only_gets_one(client: Client, headers: dict[str, str]) -> None:
+    """Some clients name no other type: the answer is the one event. An error by its status is JSON, and a notification has no answer."""
+    for asked in (message("ping"), call_of("search_actions", query="say"), call_of("nothing")):
+        answer = client.post("/mcp", asked, Accept="Text/event-stream; q=0.9", **headers)
+        assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+        name, data, end = answer.body.split(b"\n", 2)
+        assert (name, json.loads(data.removeprefix(b"data: "))["id"], end) == (b"event: message", 1, b"\n")
+    hello = message("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    assert "mcp-session-id" in client.post("/mcp", hello, Accept="text/event-stream").headers
+    assert client.post("/mcp", message("ping"), Accept="text/html").status == 406
+    assert client.post("/mcp", {"jsonrpc": "1.0"}, Accept="text/event-stream").headers["content-type"] == "application/json"
+    assert client.post("/mcp", message("notifications/initialized", None), Accept="text/event-stream").status == 202
     assert client.post("/mcp", message("ping"), Accept="").status == 200  # as without it
+
+
+@pytest.mark.parametrize("lines", [
+    ("text/event-stream", "application/json"),
+    ("application/json", "text/event-stream"),
+    ("text/html", "application/json"),
+    ("", "text/plain", "*/*"),
+    ("text/event-stream;q=0", "application/json"),
+    ("text/event-stream",) * 2 + ("application/*;q=0.1",),
+])  # fmt: skip
+@pytest.mark.parametrize("asked", [message("ping"), call_of("list_connections")])
+def test_accept_on_several_lines(client: Client, lines: tuple[str, ...], asked: dict[str, Any]) -> None:
+    """They are one list, whatever their order."""
+    given = [("Accept", line) for line in lines]
+    found = httpx.post(
+        f"http://127.0.0.1:{client.port}/mcp", json=asked, headers=[("Authorization", f"Bearer {client.token}"), *given], trust_env=False
+    )
+    assert (found.status_code, found.headers["content-type"], found.json()["id"]) == (200, "application/json", 1)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml"])

@@ -52,6 +52,7 @@ _SILENCE = 15.0
 _COMMENT = b": waiting\n\n"
 _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Header fields that make proxies forward events at once."""
+_EVENTS, _DOCUMENTS = "text/event-stream", frozenset({"application/json", "application/*", "*/*"})
 _CANCEL = "tasks/cancel"
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
 _LINKS = "-url"
@@ -198,7 +199,13 @@ class _Call:
 
     def takes_progress(self) -> bool:
         """Return whether the client accepts a stream of events. The progress of a large request is not reported."""
-        return not self._large and "text/event-stream" in self._request.headers.get("accept", "")
+        return not self._large and _EVENTS in self._accepted
+
+    @property
+    def _accepted(self) -> set[str]:
+        """The media types that the client accepts, from all lines of its header."""
+        lines = self._request.headers.getlist("accept")
+        return {one.partition(";")[0].strip().lower() for line in lines for one in line.split(",")}
 
     async def answered(self, exchange: StatelessExchange, body: bytes, send: Send | None = None) -> StatelessResponse:
         """Let the SDK answer the request. A large request is processed entirely in a thread, so as not to block the event loop."""
@@ -220,11 +227,13 @@ class _Call:
 
     def response(self, found: StatelessResponse) -> Response:
         """Build the HTTP response. A call that a limit of the workspace has refused gets status 429, as on every other route; its tool
-        result tells the model the same.
+        result tells the model the same. A client that accepts streams alone gets a stream of one event.
         """
-        if self.refusal is None:
-            return Response(found.body, found.status, dict(found.headers))
-        return Response(found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"})
+        if self.refusal is not None:
+            return Response(found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"})
+        if found.status == 200 and _EVENTS in (accepted := self._accepted) and accepted.isdisjoint(_DOCUMENTS):
+            return Response(_event(found.body), 200, {**dict(found.headers), **_STREAM, "content-type": _EVENTS})
+        return Response(found.body, found.status, dict(found.headers))
 
     def _current(self) -> Caller:
         """Return the caller, looked up again.
@@ -403,7 +412,7 @@ async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], 
         except TimeoutError:
             first = _COMMENT
         if first is not None:
-            return Streamed(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
+            return Streamed(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, _EVENTS)
     return call.response(await answering)
 
 

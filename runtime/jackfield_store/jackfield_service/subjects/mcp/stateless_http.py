@@ -24,7 +24,8 @@ from jackfield_store.runtime import Jackfield
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")
 """Content type passed to the SDK; the API has already checked the body's type."""
-_ANYTHING = (b"accept", b"*/*")
+_ACCEPT = b"accept"
+_ANYTHING, _STREAM = b"*/*", b"text/event-stream"
 _BAD, _INVALID_PARAMS = 400, -32602
 _NO_MESSAGE = (
     b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is no message of JSON-RPC 2.0: one object with \'jsonrpc\', '
@@ -32,8 +33,8 @@ _NO_MESSAGE = (
 )
 """Response that replaces the SDK's to unreadable input, which would quote the input and perhaps a secret."""
 _VERSION = b"mcp-protocol-version"
-_PASSED = (b"accept", b"mcp-")
-"""Prefixes of the headers passed to the SDK; the token is not among them."""
+_PASSED = b"mcp-"
+"""Prefix of the headers passed to the SDK beside ``Accept``; the token is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,15 @@ def _call_of(context: Any) -> CallContext:
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Select the headers for the SDK, without blanks around the values. A client without ``Accept``, or with an empty one, accepts anything
-    (RFC 9110). A revision that a proxy has repeated counts once, and an empty one is none.
+    (RFC 9110); one that accepts streams gets the answer in a stream. A revision that a proxy has repeated counts once, and an empty one is
+    none.
     """
     found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED) and name != _VERSION]
-    found = [(name, value) for name, value in found if value or name != b"accept"]
+    accepted = b", ".join(filter(None, (value.strip(b" \t") for name, value in headers if name == _ACCEPT)))
     versions = dict.fromkeys(one.strip() for name, value in headers if name == _VERSION for one in value.split(b","))
     found += [(_VERSION, b", ".join(versions))] if any(versions) else []
-    return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
+    is_stream = _STREAM in accepted.lower()
+    return [_JSON, (_ACCEPT, _ANYTHING if is_stream or not accepted else accepted), *found]
 
 
 def _answer(sent: list[dict[str, Any]]) -> StatelessResponse:
