@@ -221,6 +221,17 @@ def test_a_key_beside_the_arguments(client: Client, headers: dict[str, str]) -> 
     assert [called(f"{name}-tool", "echo_post", text="x")["meta"]["replayed"] for _ in range(2)] == [False, True]
 
 
+@pytest.mark.parametrize("key", ["null", "None", "undefined", " NULL ", "nil"])
+def test_a_key_that_is_the_text_of_none(client: Client, key: str) -> None:
+    """Clients write it for what they leave out. With such a key the next equal call would be told as done, and never run."""
+    within, beside = {**say("post", text="x"), "idempotencyKey": key}, message("tools/call", name="echo_post", arguments={"text": "x"})
+    for asked in (call_of("execute_action", **within), call_of("echo_post", text="x", idempotencyKey=key)):
+        error = json.loads(client.post("/mcp", asked).json["result"]["content"][-1]["text"])["error"]
+        assert (error["code"], [row["path"] for row in error["details"]]) == ("invalid_invocation", ["/idempotencyKey"])
+    beside["params"]["idempotencyKey"] = key
+    assert json.loads(client.post("/mcp", beside).json["result"]["content"][-1]["text"])["error"]["code"] == "invalid_invocation"
+
+
 TWICE: dict[str, tuple[str, str]] = {
     "id": ('{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}', "id"),
     "the same id": ('{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}', "id"),

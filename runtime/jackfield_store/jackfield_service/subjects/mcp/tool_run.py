@@ -31,6 +31,8 @@ _LOG = logging.getLogger("jackfield.mcp")
 _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
 _KEY = "idempotencyKey"
+_NO_KEYS = frozenset({"null", "none", "nil", "undefined"})
+"""Texts that clients and models write for a key that they leave out: with the same one, a second call would not run."""
 _NOTHING: Mapping[str, Any] = {}
 _OWN = frozenset(tool.name for tool in DISCOVERY)
 _STRUCTURED_SINCE = "2025-06-18"
@@ -113,6 +115,7 @@ async def _called(
     try:
         if (beside := (context.params or _NOTHING).get(_KEY)) is not None:
             invocation = _keyed(invocation, beside)
+        _check_key(invocation.get(_KEY))
         check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
@@ -252,6 +255,16 @@ def _keyed(invocation: Mapping[str, Any], beside: object) -> Mapping[str, Any]:
         details = [Detail(f"/{_KEY}", "is another one in the call's arguments than beside them")]
         raise InvalidInvocation("the call has two idempotency keys", details=details, hint="Give one, in the arguments.")
     return {**invocation, _KEY: beside}
+
+
+def _check_key(key: object) -> None:
+    """Check that a key is not the text of a value that is left out.
+
+    :raises InvalidInvocation: if it is.
+    """
+    if isinstance(key, str) and key.strip().lower() in _NO_KEYS:
+        details = [Detail(f"/{_KEY}", "must be a key, not the text of a value that is left out")]
+        raise InvalidInvocation("the idempotency key is none", details=details, hint="Leave it out, or give this call a key of its own.")
 
 
 def _unpacked(value: object) -> object:
