@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,6 +239,15 @@ HALVES = {
     "a text": (b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"\\udc00"}}', 2, "half of a character"),
 }
 """Messages with half of a character, the ID of the answer, and what it names."""
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- 2>&-"])
+def test_a_stdin_that_is_closed(tmp_path: Path, closed: str) -> None:
+    """A client that opens none has nothing to ask: the program ends at once, and without a fault."""
+    server: Any = local(tmp_path)()
+    command = ["sh", "-c", f'exec "$0" -u "$@" {closed}', server.command, *server.args]  # -u: a Python of its own, with these streams
+    ended = subprocess.run(command, env=server.env, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_half_a_character_ends_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import io
 import json
 import logging
 import os
@@ -177,6 +178,9 @@ async def wired(grace: float, stopping: asyncio.Event) -> AsyncIterator[Wire]:
 
 @contextlib.contextmanager
 def _stdin() -> Iterator[BinaryIO]:
+    if sys.stdin is None:  # closed by whoever started the process
+        yield io.BytesIO()
+        return
     source = sys.stdin.buffer
     if not _is_first(source):
         yield source
