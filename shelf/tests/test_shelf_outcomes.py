@@ -20,6 +20,7 @@ Json = dict[str, Any]
 _LATER = {"Retry-After": "60"}
 """Longer than the calls may take: what could be repeated ends at once."""
 CODE, MESSAGE = "ITEM_REFUSED", "the item was refused"
+_NAMES = ["a", "b"]
 
 
 def _rule(row: Json) -> Json:
@@ -63,13 +64,17 @@ def _item(failed: Json, *, refused: bool, number: int) -> Json | str | None:
             if name in failed:
                 put(found, failed[name], value)
         return found or MESSAGE
+    if "named" in failed:
+        put(found, failed["named"], _NAMES[number])
+        return found
     return {"id": str(number)}
 
 
 def _body(failed: Json, refused: list[bool]) -> Any:
     """Return the answer to a call with as many items."""
-    alone = "member" not in failed
-    rows = [_item(failed, refused=bad, number=number) for number, bad in enumerate(refused) if bad or not alone]
+    done, alone = "named" in failed, "member" not in failed  # a list of what was done only, or of refusals only
+    shown = [number for number, bad in enumerate(refused) if (not bad if done else bad or not alone)]
+    rows = [_item(failed, refused=refused[number], number=number) for number in shown]
     things: Any = (
         {f"k{number}": row for number, row in enumerate(rows)}
         if failed["items"] in ("/results", "/calendars", "/images", "/nodes")
@@ -89,7 +94,7 @@ def _inputs(row: Json, count: int) -> Json:
     place = _rule(row).get("input")
     if place is not None:
         textual = row["inputs"]["properties"][place[1:]]["items"].get("type") == "string"
-        inputs[place[1:]] = ["a", "b"][:count] if textual else [{"id": str(number)} for number in range(count)]
+        inputs[place[1:]] = _NAMES[:count] if textual else [{"id": str(number)} for number in range(count)]
     return inputs
 
 
@@ -174,7 +179,7 @@ def _fault(code: str, kind: str = "ValidationFault") -> Json:
 
 
 @pytest.mark.parametrize(("key", "action", "body"), [
-    ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 81057, "message": "exists"}], "result": None}),
+    ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 9005, "message": "Content is not valid"}], "result": None}),
     ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "invalid_prompt", "message": "no"}, "output": []}),
     ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
     ("gemini", "generateContent", {"candidates": [{"finishReason": "RECITATION", "index": 0}]}),

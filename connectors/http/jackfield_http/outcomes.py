@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import FailedEntry, JackfieldError, pointer
@@ -13,6 +13,7 @@ from jackfield_http.words import FLAG, PLACE, POINTER, REFUSAL, closed, read, wo
 
 _LONGEST = 200
 """Maximum number of characters of an entry's message."""
+_LEFT_OUT = "the answer leaves it out"
 _MOST_KINDS = 20
 """Maximum number of items whose errors are built to find the error of the whole answer."""
 
@@ -24,6 +25,7 @@ _OWN = {
     "input": word(POINTER, "The list among the inputs that the items answer to."),
     "beside": word(POINTER, "What was carried out, beside a list of refusals: if that is empty, nothing was."),
     "index": word(POINTER, "The place of an item in the list among the inputs."),
+    "named": word(POINTER, "The input that an item answers to, where the answer lists what was done and leaves out the others."),
     "mixed": word({"type": "array", "items": REFUSAL}, "Statuses of refusals that may have been carried out in part."),
     "onlyWarns": word(FLAG, "An item with an error took effect: something beside it failed."),
 }
@@ -31,6 +33,7 @@ OUTCOMES = closed(
     {**_ITEMS, **CONDITION, **_OWN},
     ["items"],
     "Each item of a list has an outcome: if all are refused, the call is; if some are, it succeeds with a warning for each.",
+    dependentRequired={"named": ["input"]},
 )
 
 Json = Mapping[str, Any]
@@ -76,6 +79,7 @@ class Outcomes:
     input: str | None = None
     beside: str | None = None
     index: str | None = None
+    named: str | None = None
     only_warns: bool = False
     mixed: tuple[int, ...] = ()
 
@@ -90,6 +94,8 @@ class Outcomes:
         found = find(body, self.items)
         if not isinstance(found, list | Mapping):
             return False
+        if self.named is not None:
+            return self._left_out(found if isinstance(found, list) else found.values(), inputs)
         keys, listed = (list(found), list(found.values())) if isinstance(found, Mapping) else (range(len(found)), found)
         bad = [number for number, item in enumerate(listed) if self._is_refused(item)]
         if not bad:
@@ -100,6 +106,15 @@ class Outcomes:
         entries = tuple(self._entry(keys[number], listed[number], at) for number, at in zip(bad, places, strict=True))
         faults = tuple((listed[number], self._words(listed[number])) for number in bad)
         return Refused(entries, faults, self._is_whole(body, listed, places, count))
+
+    def _left_out(self, listed: Iterable[Any], inputs: Json) -> Refused | bool:
+        """Return the inputs to which no item answers; False if there are none."""
+        there, asked = [find(item, self.named or "") for item in listed], find(inputs, self.input or "")
+        missing = [number for number, value in enumerate(asked if isinstance(asked, list) else ()) if value not in there]
+        if not missing:
+            return False
+        entries = tuple(FailedEntry(self.items or "/items", _LEFT_OUT, input=f"{self.input}/{number}") for number in missing)
+        return Refused(entries, ((None, (None, _LEFT_OUT)),), not self.only_warns and len(missing) == len(asked))
 
     def _is_refused(self, item: Any) -> bool:
         return item not in (None, "", {}, []) if self.refused is None else self.refused.holds(item)

@@ -20,13 +20,16 @@ from plugboard import declare, plugged
 Json = Mapping[str, Any]
 _ANSWERED = {"200": {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}}
 _START = {"name": "start", "in": "query", "schema": {"type": "integer"}}
+_NAMES = {"name": "names", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}}
 
 
 def _called(folder: Path, told: Json | list[Json], *answers: Any, read: bool = False, errors: Json | None = None, **more: Any) -> Any:
     """Invoke an action with the rules ``told`` against a provider that answers by a script; its waits cost nothing."""
     folder.mkdir(exist_ok=True)
     own = {"x-jackfield": {"failed": told, **more.pop("own", {})}}
-    about = {"/things": {"get" if read else "post": operation(operationId="doThing", parameters=[_START], responses=_ANSWERED, **own)}}
+    about = {
+        "/things": {"get" if read else "post": operation(operationId="doThing", parameters=[_START, _NAMES], responses=_ANSWERED, **own)}
+    }
     table = {
         "code": ["/code", "/errors/0/code"],
         "message": "/message",
@@ -76,6 +79,22 @@ def test_a_success_is_what_its_members_say(tmp_path: Path, rule: Any, body: Json
     found = _called(tmp_path, rule, Answer(body))
     warned = [one for one in found["meta"].get("warnings", ()) if one.get("code") == "partial"]
     assert (found["status"], bool(warned)) == ("succeeded" if status == "warned" else status, status == "warned")
+
+
+_NAMED: Json = {"items": "/done", "input": "/names", "named": "/name"}
+
+
+@pytest.mark.parametrize(("more", "done", "ends"), [
+    ({}, ["a", "b"], ("succeeded", [])), ({}, ["b"], ("succeeded", ["/names/0"])), ({}, [], ("failed", [])),
+    ({"onlyWarns": True}, [], ("succeeded", ["/names/0", "/names/1"])), ({}, ["b", "c", "a"], ("succeeded", [])),
+    ({}, None, ("succeeded", [])),
+])  # fmt: skip
+def test_what_an_answer_leaves_out_was_not_done(tmp_path: Path, more: Json, done: Any, ends: Any) -> None:
+    """Supabase lists the files that it deleted, and says nothing of those that a policy keeps: each has a warning."""
+    body = {} if done is None else {"done": [{"name": name} for name in done]}
+    found = _called(tmp_path, {**_NAMED, **more}, Answer(body), inputs={"names": ["a", "b"]})
+    entries = [entry for one in found["meta"].get("warnings", ()) for entry in one.get("entries", ())]
+    assert (found["status"], [entry["input"] for entry in entries]) == ends
 
 
 @pytest.mark.parametrize(("rule", "answer"), [
