@@ -413,8 +413,7 @@ class HttpClient(SecretHolder):
             found.note(exchange.step, answer.headers.retry_after, safe=exchange.safe)
             return
         if isinstance(found, Refused) and not found.is_whole:
-            if (call := current_call()) is not None:
-                call.failed_in_part(found.entries, path=found.entries[0].path.rpartition("/")[0])
+            found.note(safe=exchange.safe)
             return
         told = Refusal(exchange.step, answer.status, answer.headers, found if isinstance(found, Mapping) else body, safe=exchange.safe)
         explain = self._settings.errors.explain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import FailedEntry, JackfieldError, pointer
+from jackfield.connector import FailedEntry, JackfieldError, current_call, pointer
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.conditions import CONDITION, Condition
 from jackfield_http.pointers import find
@@ -17,6 +17,8 @@ _LEFT_OUT = "the answer leaves it out"
 _MOST_KINDS = 20
 """Maximum number of items whose errors are built to find the error of the whole answer."""
 
+_MOST_NAMED = 5
+"""Maximum number of items that the warning of a read names."""
 _ITEMS = {"items": word(PLACE, "List or object of outcomes; of refusals if there is no 'member'.")}
 _OWN = {
     "code": word(POINTER, "The provider's code within an item."),
@@ -27,7 +29,7 @@ _OWN = {
     "index": word(POINTER, "The place of an item in the list among the inputs."),
     "named": word(POINTER, "The input that an item answers to, where the answer lists what was done and leaves out the others."),
     "mixed": word({"type": "array", "items": REFUSAL}, "Statuses of refusals that may have been carried out in part."),
-    "onlyWarns": word(FLAG, "An item with an error took effect: something beside it failed."),
+    "onlyWarns": word(FLAG, "An item with an error took effect: something beside it failed. Of a read, the answer lacks something."),
 }
 OUTCOMES = closed(
     {**_ITEMS, **CONDITION, **_OWN},
@@ -43,13 +45,25 @@ Json = Mapping[str, Any]
 class Refused:
     """Items that a provider refused: ``entries`` for the caller, and ``faults`` with the provider's code and message.
 
-    ``is_whole`` means that no item was carried out. ``verdict`` says why, for a provider that has no words for it.
+    ``is_whole`` means that no item was carried out. ``verdict`` says why, for a provider that has no words for it. With ``only_warns``, the
+    items were carried out, and what is wrong is beside them.
     """
 
     entries: tuple[FailedEntry, ...]
     faults: tuple[tuple[Any, tuple[Any, Any]], ...]
     is_whole: bool
     verdict: str = ""
+    only_warns: bool = False
+
+    def note(self, *, safe: bool) -> None:
+        """Warn the caller of refused items among others. ``safe`` means that the request is a read."""
+        if (call := current_call()) is None:
+            return
+        if safe and self.only_warns:
+            places = ", ".join(f"'{one.path}'" for one in self.entries[:_MOST_NAMED])
+            call.unfinished(f"the answer lacks something at {places}")
+        else:
+            call.failed_in_part(self.entries, path=self.entries[0].path.rpartition("/")[0])
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
         """Return the error of the whole answer, with a detail for each item; an error that a retry cannot mend is preferred."""
@@ -105,7 +119,7 @@ class Outcomes:
         places = [self._place(listed, number, count) for number in bad]
         entries = tuple(self._entry(keys[number], listed[number], at) for number, at in zip(bad, places, strict=True))
         faults = tuple((listed[number], self._words(listed[number])) for number in bad)
-        return Refused(entries, faults, self._is_whole(body, listed, places, count))
+        return Refused(entries, faults, self._is_whole(body, listed, places, count), only_warns=self.only_warns)
 
     def _left_out(self, listed: Iterable[Any], inputs: Json) -> Refused | bool:
         """Return the inputs to which no item answers; False if there are none."""

@@ -104,7 +104,8 @@ def strongest(verdicts: Iterator[Verdict]) -> Verdict:
     other = [one for one in found if one not in partial]
     if other:
         return next((one for one in other if not isinstance(one, Remark)), other[0])
-    return Refused(tuple(entry for one in partial for entry in one.entries), (), is_whole=False) if partial else False
+    entries = tuple(entry for one in partial for entry in one.entries)
+    return Refused(entries, (), is_whole=False, only_warns=all(one.only_warns for one in partial)) if partial else False
 
 
 @dataclass(frozen=True, slots=True)

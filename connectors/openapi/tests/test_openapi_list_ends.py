@@ -307,6 +307,19 @@ def test_offsets_grow_by_what_the_provider_counts(tmp_path: Path, name: str) -> 
     assert (result.unwrap()["data"], result.meta.complete, asked) == (items, True, offsets)
 
 
+@pytest.mark.parametrize(("kind", "place", "body", "differs"), [
+    ("token", "/next", {"next": None}, False), ("url", "/next", {"next": None}, False), ("token", "/meta/next", {"meta": None}, False),
+    ("token", "/meta/next", {"meta": {"next": None}}, False), ("url", "/meta/next", {"meta": {"next": None}}, False),
+    ("token", "/next", {"next": None, "other": None}, True), ("token", "/next", {"next": []}, True),
+])  # fmt: skip
+def test_null_for_no_next_page_is_no_difference(tmp_path: Path, kind: str, place: str, body: Json, differs: bool) -> None:
+    """A document names the type of a cursor, and the last page has null there."""
+    schema = _object(data=_LIST, next=_TEXT, other=_TEXT, meta=_object(next=_TEXT))
+    pages = {"kind": kind, "response": place, "items": "/data", **({"input": "at"} if kind == "token" else {})}
+    result, _ = _declared(tmp_path, [_parameter("at", type="string")], schema, pages, [Answer({"data": [1], **body})])
+    assert ("differs" in str([one["message"] for one in result.meta.warnings])) is differs
+
+
 @pytest.mark.parametrize(("answers", "items", "offsets", "is_complete"), [
     ([([1], True, 2), ([], True, 2), ([5], False, 2)], [1, 5], ["0", "2", "4"], True),
     ([([], True, 25), ([7], False, 25)], [7], ["0", "25"], True),

@@ -169,6 +169,17 @@ def test_a_status_may_say_that_there_was_nothing_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("read", "more", "lacks"), [(True, {"onlyWarns": True}, True), (False, {"onlyWarns": True}, False), (True, {}, False)]
+)
+def test_items_of_a_read_that_lack_something(tmp_path: Path, *, read: bool, more: Json, lacks: bool) -> None:
+    """Nothing was refused where a list within an item of a read is cut."""
+    rule = {"items": "/rows", "member": "/cut", **more}
+    result = _called(tmp_path, rule, Answer({"rows": {"a": {"cut": True}, "b": {"cut": False}}}), read=read)
+    said = " ".join(one["message"] for one in result["meta"]["warnings"])
+    assert (result["status"], "the answer lacks something at '/rows/a'" in said, "failed" in said) == ("succeeded", lacks, not lacks)
+
+
+@pytest.mark.parametrize(
     ("answer", "ends"),
     [
         (Answer(None, 202, content=b""), ("timeout", "succeeded")),

@@ -18,7 +18,7 @@ from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
-from jackfield.kernel.pointers import shown
+from jackfield.kernel.pointers import find, pointer, shown
 from jackfield.redaction.marks import MASK, Concealed, masked
 from jackfield.redaction.outputs import OutputMask, masked_events
 from jackfield.redaction.redactor import Redactor
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from jackfield.call.attempts import Attempts
     from jackfield.call.plan import Plan
+    from jackfield.manifest.pagination import Pagination
 
 _NO_JSON = "must be JSON: "
 _NUMBER = re.compile(r"/[0-9]+(?=/|$)")
@@ -45,13 +46,21 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
     if not faults:
         return ()
     if plan.action.only_describes:
-        return _differences(faults)
+        return _differences([fault for fault in faults if not _is_no_page(fault, output, plan.action.pagination)])
     noun, done = ("preview", "Nothing was sent") if preview else ("output", "The action was executed")
     places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
     raise InvalidOutput(
         f"the {noun} of '{plan.action.key}' violates its own schema at {places}",
         hint=f"{done}. This is a bug in the connector: report it to its author.",
     )
+
+
+def _is_no_page(fault: Detail, output: Mapping[str, Any], paging: Pagination | None) -> bool:
+    """Return whether a difference is a null in place of the next page's name: the list has ended, whatever the schema promises."""
+    if paging is None or not fault.path or find(output, fault.path) is not None:
+        return False
+    places = (at if at.startswith("/") else pointer(at) for at in (*(path for _, path in paging.tokens), *paging.page_members))
+    return any(f"{at}/".startswith(f"{fault.path}/") for at in places)
 
 
 def _differences(faults: Sequence[Detail]) -> tuple[Mapping[str, Any], ...]:
