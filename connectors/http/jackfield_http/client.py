@@ -434,8 +434,7 @@ class HttpClient(SecretHolder):
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
             read = self._settings.errors.read or error_body
             body = read(content, headers.get("content-type", ""))
-        options = {"safe": exchange.safe, "content": content or b"", "is_read": content is not None}
-        refusal = Refusal(exchange.step, reply.status, headers, body, **options)
+        refusal = Refusal(exchange.step, reply.status, headers, body, exchange.safe, content or b"", is_read=content is not None)
         error = self._settings.errors.explain(refusal)
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         if isinstance(error, Rejected) and reply.status in TO_OTHER_PLACES and "location" in headers:
