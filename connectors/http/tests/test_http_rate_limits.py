@@ -129,10 +129,13 @@ def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
     [
         ("User-rate limit exceeded.  Retry after Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
         ("Domain x is not allowed to send: recipient limit exceeded, try again after Thu, 01 Jan 2026 00:15:00 UTC", 900.0),
+        ("recipient limit exceeded, try again after: Thu, 01 Jan 2026 00:15:00 UTC", 900.0),
+        ("Request was throttled. Expected available in 47 seconds.", 47.0),
         ("Try again at 2026-01-01T00:00:05Z.", 5.0),
         ("User-rate limit exceeded.  Retry after 2026-01-01T00:00:30.500Z (Mail sending)", 30.5),
         ("Rate limit reached. Please try again in 1.5s. Visit the page of limits.", 1.5),
         ("Please try again in 20ms.", 0.02),
+        ("Rate limit exceeded. Please try again in 7m12s.", 432.0),
         ("Too Many Requests: retry after 35", 35.0),
         ("Try again in 2 minutes.", 120.0),
         ("Looks like you've been doing that a lot. Take a break for 9 minutes before trying again.", 540.0),

@@ -225,22 +225,25 @@ def test_requested_lists_say_whether_they_are_complete(pages: Json, answers: lis
     assert (result.unwrap()["items"], result.meta.complete, bool(result.meta.warnings)) == (items, complete, not complete)
 
 
-def _declared(folder: Path, parameters: list[Json], schema: Json, pages: Json, answers: list[Answer]) -> Any:
+def _declared(folder: Path, parameters: list[Json], schema: Json, pages: Json, answers: list[Answer], **more: Any) -> Any:
     about = operation(
         operationId="listIt", parameters=parameters, responses={"200": _answer(schema)}, **{"x-jackfield": {"pagination": pages}}
     )
     with Provider(answers) as provider:
-        with installed(folder, generate(folder, document({"/l": {"get": about}})), {"server": provider.url}) as jackfield:
+        with installed(folder, generate(folder, document({"/l": {"get": about}}, **more)), {"server": provider.url}) as jackfield:
             result = jackfield.invoke({"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}})
         return result, len(provider.requests)
 
 
-def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
-    """Searches of some providers show so many pages, and refuse the next one: what was read is kept, and the caller is told."""
+@pytest.mark.parametrize("body", [{"message": "page must be at most 2"}, {"status": "error", "code": "PAGE_LIMIT"}])
+def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path, body: Json) -> None:
+    """Searches of some providers show so many pages, and refuse the next one, also in the form of a failure beside a success: what was
+    read is kept, and the caller is told.
+    """
     pages = {"kind": "page", "input": "page", "items": "/data", "cuts": [400]}
-    refused = Answer({"message": "page must be at most 2"}, 400)
-    answers = [Answer({"data": [1]}), Answer({"data": [2]}), refused]
-    result, asked = _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, answers)
+    answers, failed = [Answer({"data": [1]}), Answer({"data": [2]}), Answer(body, 400)], {"member": "/status", "equals": "error"}
+    told = {"x-jackfield": {"errors": {"failed": failed}}}
+    result, asked = _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, answers, **told)
     assert (result.unwrap()["data"], result.meta.complete, asked) == ([1, 2], False, 3)
     assert "shows no further pages" in result.meta.warnings[0]["message"]
 
@@ -381,16 +384,24 @@ def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
     assert (result.unwrap()["data"], result.meta.complete, asked) == ([1], True, 2)
 
 
-@pytest.mark.parametrize(("answers", "items", "is_complete"), [
-    ([{}], [], True),
-    ([{"data": [1]}, {"count": 1}], [1], True),
-    ([{"data": None}], [], True),
-    ([{"error": {"code": 7}}], [], False),
-    ([{"data": {"1": 1}}], [], False),
+_ABSENT: Json = {"absentEnds": True}
+
+
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize(("more", "answers", "items", "is_complete"), [
+    (_ABSENT, [{}], [], True),
+    ({}, [{}], [], False),
+    (_ABSENT, [{"data": [1]}, {"count": 1}], [1], True),
+    (_ABSENT, [{"data": None}], [], True),
+    (_ABSENT, [{"error": {"code": 7}}], [], False),
+    (_ABSENT, [{"data": {"1": 1}}], [], False),
+    (_ABSENT, [{"data": "no list"}], [], False),
 ])  # fmt: skip
-def test_an_absent_list_may_be_an_empty_page(tmp_path: Path, answers: list[Json], items: list[int], is_complete: bool) -> None:
-    """JSON made from protocol buffers leaves out an empty list; an error and a value of another type are none."""
-    pages = {"kind": "page", "input": "page", "items": "/data", "absentEnds": True}
+def test_an_absent_list_may_be_an_empty_page(
+    tmp_path: Path, kind: str, more: Json, answers: list[Json], items: list[int], is_complete: bool
+) -> None:
+    """JSON made from protocol buffers leaves out an empty list, if a file says so; an error and a value of another type are none."""
+    pages = {"kind": kind, "input": "page", "items": "/data", **more}
     result, _ = _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, [*map(Answer, answers)])
     found = result.unwrap().get("data") if result.status == "succeeded" and is_complete else items
     assert (found or [], result.status == "succeeded" and result.meta.complete) == (items, is_complete)

@@ -233,49 +233,6 @@ def test_lists_beside_the_items_are_joined(tmp_path: Path) -> None:
     assert (found["output"], found["meta"]["complete"]) == ({"rows": [1, 2], "folders": ["a", "b"]}, True)
 
 
-@pytest.mark.parametrize(("more", "body", "complete"), [
-    ({"absentEnds": True}, {}, True), ({}, {}, False), ({"absentEnds": True}, {"error": "busy"}, False),
-    ({"absentEnds": True}, {"rows": "no list"}, None),
-])  # fmt: skip
-def test_an_empty_page_may_leave_out_its_list(tmp_path: Path, more: Json, body: Json, complete: bool | None) -> None:
-    """Where a file says so, an answer without the list is its end; an answer with an error, or with something else there, is not."""
-    pages = {"pagination": {"kind": "offset", "input": "start", "items": "/rows", **more}}
-    found = _called(tmp_path, {"status": 202, "pending": True}, Answer(body), read=True, own=pages, inputs={"fetchAll": True})
-    assert found["meta"].get("complete") == complete or (complete is None and found["meta"]["complete"] is False)
-
-
-_LIMITS: Json = {"rows": [
-    {"status": 429, "when": {"header": "X-Problem", "equals": "day"}, "error": "quota_exceeded"},
-    {"status": 429, "when": {"header": "X-Left", "equals": ["0", "-1"]}, "error": "quota_exceeded"},
-    {"status": 429, "error": "rate_limited"}, {"codes": ["gone"], "error": "not_found"},
-]}  # fmt: skip
-
-
-@pytest.mark.parametrize(("answer", "code", "message"), [
-    (Answer({}, 429, {"X-Problem": "day"}), "quota_exceeded", ""), (Answer({}, 429, {"X-Problem": "minute"}), "rate_limited", ""),
-    (Answer({}, 429, {"x-left": "-1"}), "quota_exceeded", ""), (Answer({}, 429, {"X-Left": "3"}), "rate_limited", ""),
-    (Answer({"code": "gone"}, 400), "not_found", ""), (Answer({"errors": [{"code": "gone"}]}, 400), "not_found", ""),
-    (Answer(None, 400, {"X-Message": "The name is taken."}, content=b""), "rejected", "The name is taken."),
-])  # fmt: skip
-def test_header_fields_say_what_the_body_does_not(tmp_path: Path, answer: Answer, code: str, message: str) -> None:
-    """Limits, codes and messages may be in header fields; of several places of a code, the first with one counts."""
-    found = _called(tmp_path, {"member": "/no"}, *[answer] * 30, errors=_LIMITS)
-    assert (found["error"]["code"], message in found["error"]["message"]) == (code, True)
-
-
-@pytest.mark.parametrize(("message", "seconds"), [
-    ("Rate limit exceeded. Please try again in 7m12s.", 432), ("Limit exceeded.  Retry after 90s", 90),
-    ("User-rate limit exceeded.  Retry after 2030-01-01T00:05:00.000Z", 300), ("Retry after 300", 300), ("Try again in a while", None),
-    ("recipient limit exceeded, try again after: Tue, 01 Jan 2030 00:15:00 UTC", 900),
-    ("Request was throttled. Expected available in 47 seconds.", 47), ("Try again in 2 minutes.", 120),
-])  # fmt: skip
-def test_a_wait_may_be_in_words(tmp_path: Path, message: str, seconds: float | None) -> None:
-    """A message that names a time or a duration with its unit says how long to wait; a bare number has seconds."""
-    refusal = Answer({"message": message}, 429, {"Date": "Tue, 01 Jan 2030 00:00:00 GMT"})
-    found = _called(tmp_path, {"member": "/no"}, *[refusal] * 60, read=True)
-    assert (found["error"]["code"], found["error"].get("retryAfterSeconds")) == ("rate_limited", seconds)
-
-
 @pytest.mark.parametrize("told", [
     {"member": "/state", "equal": "failed"}, {"member": "state"}, {"items": "/rows", "mixed": [200]},
     {"status": 202}, [{"member": "/a"}, {"status": 400, "member": "/b"}], {"member": "/a", "pending": "yes"},
