@@ -218,6 +218,18 @@ def test_kept_secrets_are_not_sent_elsewhere(
     assert client.call("PUT", path, {"values": {**known, **moved, **anew}}).status == 200
 
 
+def test_a_replacement_may_name_the_type_as_its_creation_did(client: Client) -> None:
+    """A type of a family has several names. Any of them is the stored one, and another type is none of them."""
+    names = ["aws-ses/apiKeySecret", "aws/apiKeySecret", "apiKeySecret"]
+    body = {"name": "either", "type": names[0], "values": KEYS}
+    assert client.post("/v1/connections?test=false", body).json["type"] == names[1]
+    path = "/v1/connections/either?test=false"
+    for name in names:
+        assert client.call("PUT", path, {**body, "type": name}).status == 200, name
+    for name in ("aws-ses/smtp", "aws-ses/awsDefault", "aws-ses/apikeysecret", "nowhere/apiKeySecret"):
+        assert client.call("PUT", path, {**body, "type": name}).status == 409, name
+
+
 def test_an_inline_connection_cannot_choose_an_external_id_for_the_host(stand: Stand, client: Client) -> None:
     """The External ID of somebody else's role must not be used with the platform's own identity, unless the operator lets the workspace
     choose; with keys of their own callers deceive nobody."""

@@ -80,12 +80,18 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
     def step(known: ManagedConnections) -> Any:
         known.require(name)
         found = known.show(name)
-        if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
+        if body.get("name", name) != name or not _names(known, body.get("type", found["type"]), found["type"]):
             raise Problem(409, "a connection's name and type cannot be changed: create another connection")
         version = _matched(request, found)
         return known.replace(name, body["values"], version, provenance=_REMOTE, quotas=body.get("quotas"), **how)
 
     return _with_version(await _done(server, identity, step, stale=412 if "if-match" in request.headers else 409))
+
+
+def _names(known: ManagedConnections, given: str, stored: str) -> bool:
+    """Return whether ``given`` is a name of the stored connection type, of which a family's has several."""
+    kind = known.kinds.known(given)
+    return given == stored or (kind is not None and kind.full_name == stored)
 
 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
