@@ -47,7 +47,7 @@ _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _SAID = re.compile(
-    r"\b(?:(?:retry|try again|available) (?:after|at|in):?|take a break for) "
+    r"\b(?:(?:retry|try again|available|reset) (?:after|at|in):?|take a break for) "
     r"([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})(?: (millisecond|second|minute)s?\b)?",
     re.IGNORECASE,
 )
@@ -85,8 +85,8 @@ def told_in(body: object, now: str | None) -> float | None:
 
 
 def told_by(message: str, now: str | None) -> float | None:
-    """Return the seconds to wait that a message states, as ``retry after``, ``try again in``, ``available in`` or ``take a break for`` and
-    a time, a date, a duration, or a number with its unit; None if it states none.
+    """Return the seconds to wait that a message states, as ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a
+    break for`` and a time, a date, a duration, or a number with its unit; None if it states none.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)

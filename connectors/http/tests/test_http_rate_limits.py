@@ -131,6 +131,7 @@ def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
         ("Domain x is not allowed to send: recipient limit exceeded, try again after Thu, 01 Jan 2026 00:15:00 UTC", 900.0),
         ("recipient limit exceeded, try again after: Thu, 01 Jan 2026 00:15:00 UTC", 900.0),
         ("Request was throttled. Expected available in 47 seconds.", 47.0),
+        ("Complexity budget exhausted, query cost 30001 out of 1000000 reset in 3 seconds", 3.0),
         ("Try again at 2026-01-01T00:00:05Z.", 5.0),
         ("User-rate limit exceeded.  Retry after 2026-01-01T00:00:30.500Z (Mail sending)", 30.5),
         ("Rate limit reached. Please try again in 1.5s. Visit the page of limits.", 1.5),
