@@ -294,7 +294,7 @@ class Attempts(SecretHolder):
             return error
         quotes = not self.conceals
         done = [replace(step, returned=concealed(step.returned, self.plan.secrets) if quotes else None) for step in self.tally.done]
-        doubt = in_doubt(self.plan.code.key, error, done, answered=self.tally.fetched)
+        doubt = in_doubt(self.plan.code.key, self.asked.how.meta.invocation_id, error, done, answered=self.tally.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
         return doubt

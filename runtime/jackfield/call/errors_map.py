@@ -161,13 +161,14 @@ def unproven(call: Call) -> Unavailable:
     )
 
 
-def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:
+def in_doubt(action: str, identifier: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:
     """Build the error for an action that may have taken effect, or that took effect in part because one of its steps succeeded.
+    ``identifier`` is the invocation's ID.
 
     ``answered``: the provider has reported success, and ``error`` says why its answer cannot be used.
     """
     what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
-    hint: str = NextStep("in_doubt")
+    hint: str = NextStep("in_doubt", id=identifier)
     text = f"'{action}' was sent and may have taken effect: {what}"
     if answered:
         text = f"'{action}' was answered with success, but its outcome cannot be told: {what}"

@@ -26,8 +26,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "connections": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",
         "approval": "Call it where it can wait: with a stored connection and a database.",
         "in_doubt": (
-            "Check with the provider whether it took effect before you send it again; 'onDoubt': 'retry' is for callers who would rather "
-            "send it twice than not at all."
+            "Check with the provider whether it took effect before you send it again (invocation {id}); 'onDoubt': 'retry' is for callers "
+            "who would rather send it twice than not at all."
         ),
         "send_again": "It may have taken effect. Its effect is the same however often it is sent: send the same call again.",
         "send_again_keyed": (

@@ -11,7 +11,10 @@ STEPS: Mapping[str, str] = {
     "approvals": "The list of approvals has those that wait.",
     "approver": "The operator makes a token of the scope 'approve'.",
     "twin": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
-    "resolve": "Check with the provider whether it took effect, then resolve the invocation {id}.",
+    "resolve": (
+        "Check with the provider whether it took effect, then resolve the invocation {id}: on the command line by 'invocations resolve', in "
+        "Python by Jackfield.resolve()."
+    ),
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same invocation with "
         "its key and wait=True. Without a key, do not send it again."
@@ -39,9 +42,9 @@ COMMANDS: Mapping[str, str] = {
         "or 'failed'."
     ),
     "in_doubt": (
-        "The same command without a key sends it again: first check with the provider whether it took effect ('jackfield invocations look "
-        "ID' does, where the action has evidence), then record the outcome with 'jackfield invocations resolve'; '--on-doubt retry' "
-        "(onDoubt) is for callers who would rather send it twice than not at all."
+        "The same command without --idempotency-key sends it again. First check with the provider whether it took effect ('jackfield "
+        "invocations look {id}' does, where the action has evidence), then record that: 'jackfield invocations resolve {id} --as "
+        "succeeded', or 'failed'. '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
     ),
     "settling": (
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "

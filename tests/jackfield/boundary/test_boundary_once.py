@@ -195,7 +195,7 @@ def test_without_a_look_a_doubt_waits_for_a_person(jackfield: Jackfield, provide
     charge = charging(jackfield, provider)
     doubt = failure(lambda: charge("a")).result
     assert doubt.error is not None
-    assert "resolve the invocation" in doubt.error.to_json()["hint"]
+    assert f"resolve the invocation {doubt.meta.invocation_id}: on the command line by 'invocations resolve'" in str(doubt.error.hint)
     assert jackfield.resolve(doubt.meta.invocation_id, "failed", by="ada", note="the dashboard has none").status == "failed"
     provider.raises = None
     assert charge("a") == "ch_a"

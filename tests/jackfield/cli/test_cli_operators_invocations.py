@@ -37,6 +37,15 @@ def test_list(operator: Shell) -> None:
     assert _ids(operator, "--connector", "aws-ses") == []
 
 
+def test_the_hint_of_a_doubt_has_the_command_that_settles_it(operator: Shell) -> None:
+    """The command runs as it is printed; the second time there is no doubt any more."""
+    hint = operator.run("invoke", "echo", "post", 'fault:={"kind": "reset"}').json["error"]["hint"]
+    command = re.search(r"'jackfield (invocations resolve [^']+)'", hint)
+    assert command is not None
+    assert operator.run(*command[1].split()).json["status"] == "succeeded"
+    assert operator.run(*command[1].split()).code == 2
+
+
 def test_l40_each_filter_is_a_flag(operator: Shell, tmp_path: Path) -> None:
     """L40: key, correlation id, label, error code, caller, text and time narrow the list as they do over HTTP."""
     context = {"correlationId": "c-1", "labels": {"team": "red"}}

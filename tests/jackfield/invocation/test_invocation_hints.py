@@ -14,7 +14,7 @@ import pytest
 
 from jackfield.invocation import Meta, Result
 from jackfield.kernel.errors import InvalidInput, JackfieldError
-from jackfield.kernel.hints import _WORDS, NextStep, worded
+from jackfield.kernel.hints import _WORDS, NextStep, restored, worded
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|invocations)|schemas/|--wait|wait=True")
@@ -84,6 +84,20 @@ def test_a_step_is_read_where_nobody_has_declared_it() -> None:
     with patch.dict(_WORDS["library"], {"polish": "Polish {what}."}):
         copied = pickle.dumps(NextStep("polish", what="it"))
     assert worded(pickle.loads(copied), "cli") == "Polish it."
+
+
+@pytest.mark.parametrize("surface", ["library", "cli", *SURFACES])
+@pytest.mark.parametrize("kind", ["in_doubt", "resolve", "settling"])
+def test_the_step_of_a_doubt_names_the_doubt(kind: str, surface: str) -> None:
+    """Whoever reads it can send the named request or command as it stands. A page of the console is the invocation's own."""
+    for distribution in ("jackfield_service.subjects", "jackfield_service.shell", "jackfield_store"):
+        importlib.import_module(distribution)
+    words = worded(NextStep(kind, id="4711"), surface) or ""
+    assert ("4711" in words) == (surface != "console")
+    assert "{id}" not in words
+    kept = restored(str(NextStep(kind, id="4711")))
+    assert isinstance(kept, NextStep)
+    assert kept.facts == {"id": "4711"}
 
 
 def test_facts_are_not_read_as_placeholders() -> None:

@@ -222,7 +222,8 @@ def cancelled(how: How, reason: str, hint: str | None = None, details: Iterable[
     before.
     """
     if how.claimed is not None and how.claimed.delivery > 1:
-        return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
+        step = NextStep("in_doubt", id=how.meta.invocation_id)
+        return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=step)
     return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
 

@@ -389,7 +389,7 @@ class _Poll:
 
     def _judged(self, fault: InvalidOutput | JobFailed) -> Result:
         """End a job that has succeeded with an output that cannot be used, or whose effect is unknown."""
-        error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, fault, (), answered=True)
+        error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, self.entry.id, fault, (), answered=True)
         return endings.refused(self.call, error, self.pipeline.workspace)
 
     def _lost(self, fault: JackfieldError | None) -> Result:

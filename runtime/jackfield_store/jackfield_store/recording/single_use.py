@@ -96,5 +96,5 @@ def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) ->
 
 def _error_of_claim(claimed: Claimed) -> Cancelled | InDoubt:
     if claimed.delivery > 1:
-        return InDoubt(f"{_BEGUN_BEFORE}; that may have sent it", hint=NextStep("in_doubt"))
+        return InDoubt(f"{_BEGUN_BEFORE}; that may have sent it", hint=NextStep("in_doubt", id=claimed.id))
     return Cancelled(f"{_BEGUN_BEFORE}; nothing was sent by this one")

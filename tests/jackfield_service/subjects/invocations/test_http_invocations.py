@@ -269,10 +269,10 @@ def test_a_doubt_is_resolved_once(client: Client) -> None:
     call = {**say("post", text="x", fault={"kind": "reset"}), "idempotencyKey": "doubt-1"}
     doubt, again = (client.post("/v1/invocations", call) for _ in range(2))
     assert (doubt.status, doubt.json["status"], again.json["status"]) == (504, "in_doubt", "in_doubt")
-    assert "POST /v1/invocations/{id}/resolve" in doubt.json["error"]["hint"]
+    path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
+    assert f'POST {path} with {{"as": "succeeded"}}, or "failed"' in doubt.json["error"]["hint"]
     assert again.json["error"]["hint"] == doubt.json["error"]["hint"]
     assert again.json["meta"]["replayed"] is True
-    path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
     wrong = [("as", "maybe"), *(("note", note) for note in (7, None, "x" * 1_001)), *(("because", look) for look in (None, True, 1.0, "1"))]
     for name, value in wrong:
         assert client.post(path, {"as": "failed", name: value}).status == 400

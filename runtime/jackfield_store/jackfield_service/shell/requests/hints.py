@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from jackfield.kernel.hints import NextStep
 
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
+_RESOLVE = 'POST /v1/invocations/{id}/resolve with {"as": "succeeded"}, or "failed"'
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _RECONNECT = (
     "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
@@ -30,11 +31,8 @@ WORDS: Mapping[str, str] = {
     "approvals": "GET /v1/approvals lists them.",
     "approver": "The operator of this server makes a token of the scope 'approve' with the command line: 'tokens create --scope approve'.",
     "twin": "Wait for it: GET /v1/invocations/{id}. 'repeat': true is for what is to happen a second time.",
-    "resolve": "Check with the provider whether it took effect, then POST /v1/invocations/{id}/resolve.",
-    "in_doubt": (
-        "Check with the provider whether it took effect before you send it again, then record the outcome with POST "
-        "/v1/invocations/{id}/resolve; 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
-    ),
+    "resolve": f"Check with the provider whether it took effect, then {_RESOLVE}.",
+    "in_doubt": f"{_UNCLEAR}, then {_RESOLVE}. {_RATHER_TWICE}",
     "settling": (
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome. If it has an idempotency key, the "
         "same request with 'Prefer: wait=N' waits for that; without one, do not send it again."

@@ -23,11 +23,12 @@ WORDS: Mapping[str, str] = {
         "happen a second time."
     ),
     "resolve": (
-        "Tell the person that it may have taken effect: only they can check with the provider and resolve it. Do not run it again unasked."
+        "Tell the person that the invocation {id} may have taken effect: only they can check with the provider and resolve it. Do not run "
+        "it again unasked."
     ),
     "in_doubt": (
-        "Tell the person that it may have taken effect: only they can check with the provider, before you send it again, and resolve it. "
-        "Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
+        "Tell the person that the invocation {id} may have taken effect: only they can check with the provider, before you send it again, "
+        "and resolve it. Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
     ),
     "settling": (
         "Tell the person that the provider is being asked whether it took effect in the invocation {id}. If you gave an idempotencyKey, "
