@@ -214,6 +214,13 @@ _SLIPS: dict[str, tuple[str, str, Json, str]] = {
         {"marker": {"at": "/uniqueExternalId", "beside": ["/mail"]}},
         "'/mail', which is no input",
     ),
+    "given": ("gitlab", "createIssue", {"marker": {"at": "/title"}}, "'/title', which the caller always gives"),
+    "a given object": (
+        "pagerduty",
+        "createIncident",
+        {"marker": {"at": "/incident", "value": {"incident_key": {"$marker": {}}}}},
+        "'/incident', which the caller always gives",
+    ),
 }
 _LOOKS: dict[str, tuple[str, str, Json, str]] = {
     "required": ("bigquery", "query", {"projection": "full"}, "does not give 'listJobs' the input 'projectId'"),
@@ -250,6 +257,14 @@ def test_a_look_that_its_read_would_refuse_is_told(name: str) -> None:
     _row(changed, action)["evidence"][0]["inputs"] = inputs
     [fault] = unfit_looks(changed)
     assert told in fault
+
+
+def test_a_marker_within_a_text_is_not_equal_to_that() -> None:
+    """Such a look finds nothing, each time."""
+    changed = json.loads(json.dumps(_MANIFESTS["gitlab"]))
+    _row(changed, "createIssue")["evidence"][0]["match"] = [{"at": "/description", "is": {"$marker": {}}}]
+    [fault] = unfit_looks(changed)
+    assert "compares '/description' with the marker alone, which is appended to a text there: 'contains' finds it" in fault
 
 
 def test_a_canary_that_its_read_would_refuse_is_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.evidence import PREFIX, Marker, is_placeholder, placeholders, put, sent_as, stamped
@@ -33,10 +33,24 @@ def unfit_place(manifest: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator
         yield f"the marker of '{row['key']}' names '{lost}', which is no input of the action"
         return
     marker, given = replace(Marker.from_json(row["marker"]), beside=()), dict[str, Any]()
+    joins = marker.text is not None or marker.query is not None or isinstance(marker.value, list | tuple)
+    if not joins and _is_always_given(row["inputs"], names(at)):
+        yield f"{said}, which the caller always gives: the caller's value wins, and no call has a marker; 'text' appends it to a text"
+        return
     if marker.query is not None:
         given = put({}, names(at), _ADDRESS)
     filled = marker.filled(_inputs, given, {}, _MARKER)
     yield from (f"{said}, where it is not valid: {one.message}" for one in _faults(manifest, row, filled) if one.keyword not in _LACKS)
+
+
+def unfit_match(row: Mapping[str, Any], look: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the end of a sentence for each member that a look compares with the marker alone, although it is appended to a text there."""
+    marker = row.get("marker", {})
+    if marker.get("text", "{marker}") == "{marker}":
+        return
+    for one in look.get("match", ()):
+        if one.get("is") == {"$marker": {}} and names(one["at"])[-1:] == names(marker["at"])[-1:]:
+            yield f"compares '{one['at']}' with the marker alone, which is appended to a text there: 'contains' finds it"
 
 
 def unfit_inputs(manifest: Mapping[str, Any], row: Mapping[str, Any], look: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[str]:
@@ -53,6 +67,14 @@ def unfit_inputs(manifest: Mapping[str, Any], row: Mapping[str, Any], look: Mapp
     for one in _faults(manifest, read, sample):
         if one.keyword not in _LACKS:
             yield f"gives '{read['key']}' an input that is not valid, '{one.path}': {one.message}"
+
+
+def _is_always_given(schema: Mapping[str, Any], path: Iterable[str]) -> bool:
+    for name in path:
+        if name not in schema.get("required", ()):
+            return False
+        schema = schema.get("properties", {}).get(name, {})
+    return True
 
 
 def _inputs(values: dict[str, Any], **_: object) -> dict[str, Any]:

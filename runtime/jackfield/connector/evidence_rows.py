@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector.evidence import EventEvidence, Evidence, EvidenceFault, Look, Marker, declared
-from jackfield.connector.evidence_inputs import unfit_inputs, unfit_place
+from jackfield.connector.evidence_inputs import unfit_inputs, unfit_match, unfit_place
 from jackfield.connector.evidence_places import declares, nodes, within
 from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
 from jackfield.connector.models import check_reason
@@ -51,6 +51,7 @@ def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
             if "trigger" in one and one["trigger"] not in triggers:
                 yield f"{said} names '{one['trigger']}', which is no trigger of this connector"
             elif "action" in one and "given" not in one:
+                yield from (f"{said} {fault}" for fault in unfit_match(row, one))
                 asked = [one, one["canary"]] if "canary" in one else [one]
                 yield from (f"{said} {fault}" for asks in asked for fault in _unfit(manifest, row, asks, reads.get(asks["action"])))
 
