@@ -61,11 +61,14 @@ def _suggestions(row: Json, reads: Sequence[Json], definitions: Json) -> Iterato
             match = pointer(str(sent), _NAMED) if is_map else pointer(str(sent))
             if is_id:
                 if place is not None and _members(read["output"], definitions) & {str(sent)}:
-                    yield _text(sent, {"at": at}, {"key": "object", "action": read["key"], "inputs": {place: {"$marker": {}}}}, match)
+                    look = {"key": "object", "action": read["key"], "inputs": {place: {"$marker": {}}}}
+                    yield _text(sent, {"at": at}, look, match, _same(read["output"], row["output"], definitions))
                 continue
-            each = _list_with(read["output"], str(sent), definitions)
-            if each is not None:
-                yield _text(sent, {"at": at}, {"key": "list", "action": read["key"], "each": each}, match)
+            found = _list_with(read["output"], str(sent), definitions)
+            if found is not None:
+                each, thing = found
+                look = {"key": "list", "action": read["key"], "each": each}
+                yield _text(sent, {"at": at}, look, match, _same(thing, row["output"], definitions))
 
 
 def _item(read: Json, row: Json) -> str | None:
@@ -78,8 +81,14 @@ def _item(read: Json, row: Json) -> str | None:
     return str(rows[0]["input"]) if rows else None
 
 
-def _text(name: object, marker: Json, look: Json, match: str) -> str:
-    evidence = {**look, "match": [{"at": match, "is": {"$marker": {}}}]}
+def _same(thing: Any, output: Any, definitions: Json) -> Json:
+    """Return the look's member ``output`` if what a read returns has the members of the write's output; else an empty object."""
+    members = _properties(output, definitions)
+    return {"output": ""} if members and members == _properties(thing, definitions) else {}
+
+
+def _text(name: object, marker: Json, look: Json, match: str, output: Json) -> str:
+    evidence = {**look, "match": [{"at": match, "is": {"$marker": {}}}], **output}
     shown = json.dumps({"marker": marker, "evidence": [evidence]}, ensure_ascii=False)
     return f"'{str(name)[:80]}', which '{look['action']}' returns: {shown}"
 
@@ -106,11 +115,11 @@ def _members(schema: Any, definitions: Json) -> set[str]:
     return {*_properties(schema, definitions)}
 
 
-def _list_with(schema: Any, name: str, definitions: Json, at: str = "", depth: int = 0) -> str | None:
-    """Return the pointer to the first list in an output whose items have a member ``name``; None without one."""
+def _list_with(schema: Any, name: str, definitions: Json, at: str = "", depth: int = 0) -> tuple[str, Any] | None:
+    """Return the pointer to the first list in an output whose items have a member ``name``, and the items' schema; None without one."""
     for part in _resolved(schema, definitions):
         if "items" in part and name in _members(part["items"], definitions):
-            return at
+            return at, part["items"]
     if depth < _DEEPEST:
         for key, one in _properties(schema, definitions).items():
             found = _list_with(one, name, definitions, at + pointer(key), depth + 1)

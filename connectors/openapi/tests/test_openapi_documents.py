@@ -468,7 +468,9 @@ def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / folder).mkdir()
         monkeypatch.chdir(tmp_path / folder)
         assert main(["new", "acme-crm", "--openapi", "../api.json"]) == 0
-    capsys.readouterr()
+    made = capsys.readouterr()
+    assert [json.loads(line)["actions"] for line in made.out.splitlines()] == [1, 1]
+    assert made.err.count("next 'pip install --editable acme-crm', then 'jackfield check acme-crm --format lines'") == 2
     assert main(["diff", str(tmp_path / "old/acme-crm"), str(tmp_path / "new/acme-crm")]) == 1
     changes = [(change["level"], change["path"]) for change in json.loads(capsys.readouterr().out)["changes"]]
     assert changes == [("breaking", "/actions/0/inputs/properties/name/maxLength")]

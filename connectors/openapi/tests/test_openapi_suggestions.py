@@ -56,10 +56,18 @@ def test_a_member_that_is_written_and_read_is_suggested(name: str, marker: dict[
     row, (text,) = _suggested(_thing("title", name), _thing("title", name))
     given = json.loads(text.partition(": ")[2])
     match: list[Any] = [{"at": marker["at"] if name == "metadata" else f"/{name}", "is": {"$marker": {}}}]
-    assert given == {"marker": marker, "evidence": [{**look, "match": match}]}
+    assert given == {"marker": marker, "evidence": [{**look, "match": match, "output": ""}]}
     assert not row.keys() & {"marker", "evidence"}
     row, texts = _suggested(_thing("title", name), _thing("title", name), **{"x-jackfield": given})
     assert (row["marker"], row["evidence"], texts) == (marker, given["evidence"], [])
+
+
+@pytest.mark.parametrize("answered", [_thing("title"), _thing("title", "external_id", "token"), {"type": "string"}])
+def test_a_thing_that_is_not_the_answer_is_no_output(answered: dict[str, Any]) -> None:
+    """The answer to the write has other members than the things of the list: the suggestion leaves the output unknown."""
+    thing = _thing("title", "external_id")
+    _, (text,) = _suggested(thing, thing, responses=_answer(answered))
+    assert "output" not in json.loads(text.partition(": ")[2])["evidence"][0]
 
 
 def test_what_nobody_reads_or_names_so_is_not_suggested() -> None:

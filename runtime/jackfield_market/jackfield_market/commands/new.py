@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from jackfield.catalog.loading import package_folders
@@ -48,17 +49,21 @@ def _run(arguments: Namespace, output: Output) -> int:
         raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
     words = _words(arguments.name)
     if arguments.openapi:
-        return _generated(arguments, words)
+        return _generated(arguments, words, output)
     files = _write_templates(_templates("aws" if arguments.aws else "python" if arguments.python else "http"), folder, words)
     from jackfield_market.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
     output.value({"folder": str(folder), "files": sorted(files)})
-    sys.stderr.write(f"jackfield new: next 'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
+    _tell_next(folder)
     return 0
 
 
-def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
+def _tell_next(folder: Path) -> None:
+    sys.stderr.write(f"jackfield new: next 'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
+
+
+def _generated(arguments: Namespace, words: Mapping[str, str], output: Output) -> int:
     """Generate the project with the package for OpenAPI documents, and return the exit code.
 
     :raises InvalidInvocation: if no such package is installed.
@@ -69,8 +74,10 @@ def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
         raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-openapi.")
     templates, key = _templates("openapi"), arguments.name
     given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
-    code = command([*given, "--json"] if arguments.json else given) or 0
+    with redirect_stdout(output.stream):
+        code = command([*given, "--json"] if arguments.json else given) or 0
     _write_templates(templates, Path(key), {**words, **_checked(Path(key))})
+    _tell_next(Path(key))
     return code
 
 

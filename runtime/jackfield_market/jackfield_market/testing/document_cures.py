@@ -76,7 +76,8 @@ CURES: Mapping[str, str] = {
         " beside 'absentAfter' a 'canary'."
     ),
     "doubts-have-evidence": (
-        "Write 'marker' and 'evidence' into 'x-jackfield' of the operation, or the reason as 'noEvidence', which at the top is that of all."
+        "Write 'marker' and 'evidence' into 'x-jackfield' of the operation ('suggested' of openapi.report.json may have them), or the"
+        " reason as 'noEvidence', which at the top is that of all."
     ),
     "triggers-are-explained": "Write 'description' of the trigger and of its inputs, and 'setup' where a person enters its URL.",
     "event-samples-fit": "Correct the example of the trigger, or its 'event'.",
