@@ -50,6 +50,18 @@ def test_a_new_http_connector_is_sound(tmp_path: Path, words: tuple[str, ...]) -
     assert _failed(made) == ("bronze", {"placeholders-replaced", "listed-for-people"})
 
 
+def test_a_manifest_of_another_connection_type_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+    """The author renames the type and runs the tests before the manifest is written again: the rule says so, and no thread fails."""
+    _run(tmp_path, "jackfield", "new", "acme-crm")
+    module = tmp_path / "acme-crm" / "jackfield_acme_crm" / "__init__.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text.replace('"acmeCrmKey"', '"acmeKey"'), encoding="utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_rule"]
+    done = subprocess.run(words, cwd=tmp_path / "acme-crm", capture_output=True, text=True, check=False, timeout=300)
+    assert "FAILED tests/test_jackfield_acme_crm.py::TestConformance::test_rule[manifest-matches-code]" in done.stdout
+    assert "KeyError" not in done.stdout
+
+
 _ACCOUNT = {"type": "openIdConnect", "openIdConnectUrl": "https://id.acme.example/.well-known/openid-configuration"}
 _PARTS = {"one": {"type": "apiKey", "in": "query", "name": "one"}, "two": {"type": "mutualTLS"}, "three": _ACCOUNT}
 

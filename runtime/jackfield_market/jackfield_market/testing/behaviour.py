@@ -497,7 +497,7 @@ BEHAVIOUR = (
         "At least three quarters of the actions that take a client are run against the loopback provider.",
         _actions_are_run,
         "gold",
-        "Give each action an example, and leave out few actions in tool.jackfield.check.",
+        "Give each action an example; 'left-out' below [tool.jackfield.check] names at most a quarter of them, with reasons.",
         drives=True,
     ),
 )

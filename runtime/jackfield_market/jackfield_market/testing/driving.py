@@ -131,9 +131,11 @@ def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str |
 
 
 def server_kind(subject: Subject) -> type[ConnectionType] | None:
-    """Return the class of the connection type that ``server_type`` finds; None if there is no such type."""
+    """Return the class of the connection type that ``server_type`` finds; None if there is no such type, or only an outdated manifest
+    declares it.
+    """
     key = server_type(subject.manifest, subject.values, subject.connection)
-    return None if key is None else subject.connector.connections[key]
+    return None if key is None else subject.connector.connections.get(key)
 
 
 def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
