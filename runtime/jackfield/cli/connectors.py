@@ -15,7 +15,8 @@ from jackfield.catalog.loading import BINDINGS, LIVE, Isolated, of_role, part
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom, declare_workspace
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
+from jackfield.kernel.hints import NextStep
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -177,6 +178,9 @@ def _schema(arguments: Namespace, output: Output) -> int:
         if action is None:
             from jackfield.call.call_rules import find_action
 
+            if manifest.connection_type(arguments.action) is not None:
+                text = f"'{manifest.key}' has no action '{arguments.action}': that is a connection type"
+                raise UnknownAction(text, hint=NextStep("connection_schema", connector=manifest.key, type=arguments.action))
             action = find_action(manifest, arguments.action, catalog)
         output.value(action.output if arguments.output else action.inputs)
     return 0

@@ -101,7 +101,11 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, message: str) -> str:
         _, _, words = message.partition("unrecognized arguments: ")
         unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
-        return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""
+        if not unknown:
+            return ""
+        flags = [flag for flag in self.flags if flag.startswith("--")]
+        named = [flag for flag in flags if unknown[2:] in flag[2:].split("-")]
+        return f"; did you mean '{named[0]}'?" if len(named) == 1 else did_you_mean(unknown, flags)
 
 
 def declare_workspace(parser: Parser) -> None:

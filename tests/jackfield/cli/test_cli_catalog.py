@@ -119,6 +119,7 @@ def test_schema(shell: Shell, words: list[str], schema: object) -> None:
         (["ecco", "say"], "unknown_connector", "did you mean 'echo'?"),
         (["echo", "sai"], "unknown_action", "'echo' has no action 'sai'; did you mean 'say'?"),
         (["echo", "--connection", "tokens"], "invalid_invocation", "'echo' has no connection type 'tokens'; did you mean 'token'?"),
+        (["echo", "token"], "unknown_action", "'jackfield schema echo --connection token' shows the schema of its values."),
         (["echo", "say", "--connection", "token"], "invalid_invocation", "give either an ACTION or --connection TYPE"),
         (["echo", "--connection", "token", "--output"], "invalid_invocation", "give either an ACTION or --connection TYPE"),
     ],
@@ -128,7 +129,7 @@ def test_schema_of_nothing(shell: Shell, words: list[str], code: str, said: str)
     answer = shell.run("schema", *words)
     assert answer.code == 2
     assert answer.json["error"]["code"] == code
-    assert said in answer.json["error"]["message"]
+    assert said in f"{answer.json['error']['message']} {answer.json['error'].get('hint')}"
 
 
 def test_search(shell: Shell) -> None:

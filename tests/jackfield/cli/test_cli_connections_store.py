@@ -72,10 +72,13 @@ def test_a_failing_test(shell: Shell) -> None:
 
 
 def test_nobody_to_ask(shell: Shell) -> None:
-    """Without values and without a terminal the usage is told."""
+    """Without values and without a terminal the usage is told, and what the values are; of a wrong type, that it is wrong."""
     answer = shell.run("connections", "add", "room", "--type", "echo/token", stdin="")
     assert answer.code == 2
     assert "--values FILE" in answer.json["error"]["hint"]
+    assert "Required are: 'token'. 'jackfield schema echo --connection token' shows all." in answer.json["error"]["hint"]
+    wrong = shell.run("connections", "add", "room", "--type", "echo/tokne", stdin="")
+    assert (wrong.code, "did you mean 'echo/token'?" in wrong.json["error"]["message"]) == (2, True)
     assert "usage: jackfield connections add" in answer.err
 
 

@@ -54,6 +54,13 @@ def test_b12_a_misspelt_option(shell: Shell) -> None:
     assert (answer.code, "did you mean '--connection'?" in answer.json["error"]["message"]) == (2, True)
 
 
+@pytest.mark.parametrize(("given", "meant"), [("--key", "--idempotency-key"), ("--version", "--connector-version"), ("--on", None)])
+def test_a_word_of_an_option_names_the_option(shell: Shell, given: str, meant: str | None) -> None:
+    """A person remembers one word of it. A word that several options have, or none, names none."""
+    message = shell.run("invoke", "echo", "say", f"{given}=1").json["error"]["message"]
+    assert (f"did you mean '{meant}'?" in message) == (meant is not None)
+
+
 @pytest.mark.parametrize("shape", ["invocation", "result"])
 def test_b12_the_schema_of_an_invocation(shell: Shell, shape: str) -> None:
     """The schemas of invocations and Results are printed, beside no connector."""
