@@ -12,8 +12,8 @@ STEPS: Mapping[str, str] = {
     "approver": "The operator makes a token of the scope 'approve'.",
     "twin": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
     "resolve": (
-        "Check with the provider whether it took effect, then resolve the invocation {id}: on the command line by 'invocations resolve', in "
-        "Python by Jackfield.resolve()."
+        "Check with the provider whether it took effect, then resolve the invocation {id}: on the command line by 'invocations resolve', "
+        "in Python by Jackfield.resolve()."
     ),
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same invocation with "

@@ -187,8 +187,9 @@ def test_where_no_process_declares_it_the_doubt_says_so(shop: Shop, other: Jackf
     assert (entry.status, len(entry.looks)) == ("in_doubt", 0)
     assert entry.to_json()["waitsFor"] == "the next call of 'charge' with a look, a process that declares one, or a person"
     assert "nextLookAt" not in entry.to_json()
-    with pytest.raises(InvalidInvocation, match="declares no look"):
+    with pytest.raises(InvalidInvocation, match="declares no look") as refused:
         look_now(other, result.meta.invocation_id)
+    assert f"'jackfield invocations resolve {result.meta.invocation_id} --as succeeded'" in refused.value.to_json("cli")["hint"]
     other.journal_of().resolve(result.meta.invocation_id, "succeeded", "ada", "the dashboard has it", output={"value": "ch_a"})
     assert charge("a") == "ch_a"
     assert "waitsFor" not in shop.entry(result).to_json()

@@ -38,12 +38,16 @@ def test_list(operator: Shell) -> None:
 
 
 def test_the_hint_of_a_doubt_has_the_command_that_settles_it(operator: Shell) -> None:
-    """The command runs as it is printed; the second time there is no doubt any more."""
+    """The command runs as it is printed, and is what a look without a marker refers to. Then there is no doubt any more."""
     hint = operator.run("invoke", "echo", "post", 'fault:={"kind": "reset"}').json["error"]["hint"]
     command = re.search(r"'jackfield (invocations resolve [^']+)'", hint)
     assert command is not None
+    identifier = command[1].split()[2]
+    unmarked = operator.run("invocations", "look", identifier)
+    assert (unmarked.code, command[0] in unmarked.json["error"]["hint"]) == (2, True)
     assert operator.run(*command[1].split()).json["status"] == "succeeded"
     assert operator.run(*command[1].split()).code == 2
+    assert "is not in doubt: its status is 'succeeded'" in operator.run("invocations", "look", identifier).json["error"]["message"]
 
 
 def test_l40_each_filter_is_a_flag(operator: Shell, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from jackfield.connector.evidence import LOOKS
 from jackfield.kernel.clock import Deadline, iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.hints import NextStep
 from jackfield.manifest.reading import HOST
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.database.part import Part
@@ -112,7 +113,8 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
     name = doubt.function or ""
     function = functions.get((doubt.workspace, name)) or functions.get((ANY, name))
     if function is None:
-        hint = "A process that declares it does, such as 'jackfield worker --import MODULE'. Of a block the next call looks."
+        more = "If it has a look, its next call makes that, as does a worker that imports its module ('worker --import MODULE')."
+        hint = NextStep("resolve", id=doubt.id, more=more)
         raise InvalidInvocation(f"this process declares no look for the function '{doubt.function}'", hint=hint)
     entry, found = journal.find(doubt.id, alone=True), None
     if by_person and entry.status != "in_doubt":

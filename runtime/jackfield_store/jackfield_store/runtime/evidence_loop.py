@@ -10,6 +10,7 @@ from jackfield.boundary.looks import declared
 from jackfield.call.unstored import required
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
+from jackfield.kernel.hints import NextStep
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports
 from jackfield_store.journal.doubts import Doubts, DueDoubts
@@ -66,6 +67,12 @@ class LookWork:
         look_once(self._runtime, self._doubt, by_person=False)
 
 
+_NOT_MARKED = (
+    "A look finds a call by its marker, which it has if its action declares evidence, its connection is stored, and its inputs leave the "
+    "marker's place free."
+)
+
+
 def look_now(runtime: Jackfield, identifier: str) -> None:
     """Look for an invocation at a person's request; the findings are in its entry afterwards.
 
@@ -74,8 +81,11 @@ def look_now(runtime: Jackfield, identifier: str) -> None:
     journal = required(runtime.journal)
     doubt = Doubts(journal.database, journal.vault, journal.workspace, runtime.clock).find(identifier)
     if doubt is None:
-        hint = "Compare with the provider, then resolve it. Actions that declare evidence are looked up, over stored connections."
-        raise InvalidInvocation(f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=hint)
+        if (status := journal.find(identifier, alone=True).status) != "in_doubt":
+            text = f"the invocation '{identifier[:80]}' is not in doubt: its status is '{status}'"
+            raise InvalidInvocation(text, hint="There is nothing to look for.")
+        step = NextStep("resolve", id=identifier, more=_NOT_MARKED)
+        raise InvalidInvocation(f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=step)
     if runtime.access.settle == "off" and doubt.function is None:
         hint = "Set 'settle' to 'show' or 'on', for the installation and for the workspace."
         raise InvalidInvocation("looks for evidence are switched off here", hint=hint)
