@@ -119,7 +119,12 @@ def test_items_that_are_all_refused_are_a_refusal(tmp_path: Path, key: str, row:
         assert [place.rpartition("/aField")[0] or place for place in places] == [f"{failed['input']}/0", f"{failed['input']}/1"]
 
 
-@pytest.mark.parametrize(("key", "row"), _ACTIONS)
+def _shows_less(row: Json) -> bool:
+    """Return whether an action reads, and its items say what of them is not shown."""
+    return row["effect"] == "read" and "onlyWarns" in _rule(row)
+
+
+@pytest.mark.parametrize(("key", "row"), [one for one in _ACTIONS if not _shows_less(one.values[1])])
 def test_items_of_which_some_are_refused_are_warned_of(tmp_path: Path, key: str, row: Json) -> None:
     """What the provider did of a request is a success, with the refused items as a warning; ``partial: fail`` makes it a failure."""
     failed = _rule(row)
@@ -133,6 +138,13 @@ def test_items_of_which_some_are_refused_are_warned_of(tmp_path: Path, key: str,
         assert warned[0]["entries"][0]["input"].startswith(f"{failed['input']}/1")
     strict = _called(tmp_path / "b", key, row, answer, partial="fail")
     assert (strict["status"], strict["error"]["code"]) == ("failed", "rejected")
+
+
+@pytest.mark.parametrize(("key", "row"), [one for one in _ACTIONS if _shows_less(one.values[1])])
+def test_items_that_are_shown_in_part_are_warned_of(tmp_path: Path, key: str, row: Json) -> None:
+    """Nothing was refused: the read succeeds, and a warning says at which of the items something is missing."""
+    found = _called(tmp_path, key, row, Answer(_body(_rule(row), [False, True])))
+    assert (found["status"], found["meta"]["warnings"][0]["message"].startswith("the answer lacks something at")) == ("succeeded", True)
 
 
 @pytest.mark.parametrize(("key", "row"), _ACTIONS)
