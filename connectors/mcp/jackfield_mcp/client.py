@@ -40,6 +40,7 @@ from jackfield_mcp.outcomes import (
     asks_person,
     doubting,
     garbled,
+    is_unanswered,
     misses_tool,
     refuses_token,
 )
@@ -130,17 +131,33 @@ class McpClient(SecretHolder):
         return self._url.host
 
     def session(self) -> Session:
-        """Return the session of the connection; the first call negotiates it for all calls.
+        """Return the session of the connection; the first call negotiates it for all calls. A session in which a request had no answer is
+        begun anew unless it answers now.
 
         :raises JackfieldError: if the server cannot be reached, or supports no known revision.
         """
         found = self._peer.session
-        if found is None:
+        if found is None or found is self._peer.doubted:
             with self._peer.alone(self._wire.seconds_left()):
                 found = self._peer.session
+                if found is not None and found is self._peer.doubted and not self._answers(found):
+                    self._peer.forget(found)
+                    found = None
+                self._peer.doubted = None
                 if found is None:
                     found = self._peer.session = self._negotiated()
         return found
+
+    def _answers(self, session: Session) -> bool:
+        """Return whether the server answers a ping in a session, with whatever it likes."""
+        message = Message.request(session.ids, "ping", {})
+        try:
+            self._wire.exchange(self._wire.brief(self._probe_seconds()), session, message, _whole, safe=True)
+        except (SessionEnded, SessionDoubted):
+            return False
+        except JackfieldError as error:
+            return not is_unanswered(error)
+        return True
 
     def tools(self) -> list[Json]:
         """Read the whole list of tools from the server.
@@ -253,12 +270,12 @@ class McpClient(SecretHolder):
     def _asked(self, http: HttpClient, method: str, params: Json, into: Callable[[Json], T], offers: Json = _NOTHING) -> T:
         session = self.session()
         try:
-            return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+            return self._exchanged(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except (SessionEnded, SessionDoubted, VersionRefused):
             self._peer.forget(session)
         session = self.session()
         try:
-            return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+            return self._exchanged(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except SessionEnded as error:
             raise error.refusal from None
 
@@ -268,10 +285,29 @@ class McpClient(SecretHolder):
         read = into if session.is_modern else _untyped(into)
         try:
             with self._wire.listening(session):
-                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
+                return self._exchanged(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
         except TimedOut:
             if not session.is_modern:  # there, the hang-up is the cancel
                 self._wire.cancel(session, message)
+            raise
+
+    def _exchanged(
+        self,
+        http: HttpClient,
+        session: Session,
+        message: Message,
+        into: Callable[[Json], T],
+        headers: Mapping[str, str] | None = None,
+        *,
+        safe: bool,
+        had_begun: bool = False,
+    ) -> T:
+        """Send a request in a session, which is in doubt itself if the request has no answer."""
+        try:
+            return self._wire.exchange(http, session, message, into, headers, safe=safe, had_begun=had_begun)
+        except JackfieldError as error:
+            if session.id is not None and is_unanswered(error):
+                self._peer.doubted = session
             raise
 
     def _prepared_again(self, session: Session, tool: Tool, error: JackfieldError) -> Session:

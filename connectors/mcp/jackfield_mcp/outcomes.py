@@ -17,6 +17,7 @@ from jackfield.connector import (
     RateLimited,
     Rejected,
     Sent,
+    TimedOut,
     Unauthenticated,
     Unavailable,
 )
@@ -404,6 +405,13 @@ def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> Jac
         ended.is_resent = safe or (session.id is not None and (said.http_status in _RESENT or (names_it and said.http_status != _OK)))
         return ended
     return SessionDoubted(error.message, hint=error.hint, provider=said, sent=error.sent, retry_after=error.retry_after)
+
+
+def is_unanswered(error: JackfieldError) -> bool:
+    """Return whether a request was sent, and the server itself did not answer: by a lost connection, a deadline, a status of a failure."""
+    said = error.provider
+    is_lost = isinstance(error, Unavailable | TimedOut) and error.sent not in (Sent.NOTHING, Sent.REFUSED)
+    return is_lost and (said is None or said.http_status != _OK)
 
 
 def _is_suspect(said: Provider) -> bool:

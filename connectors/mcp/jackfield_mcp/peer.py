@@ -54,6 +54,8 @@ class Peer(ProcessLocal):
 
     def _begin_anew(self) -> None:
         self.session: Session | None = None
+        self.doubted: Session | None = None
+        """Session in which a request had no answer: it may be broken, although the server knows it. It is tried before its next request."""
         self.is_older = False
         """True if the server was found to speak a revision that begins with ``initialize``; that stays when a session ends."""
         self.tools: Tools | None = None

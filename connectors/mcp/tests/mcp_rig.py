@@ -165,6 +165,8 @@ class ToolServer:
             talk.result({"tools": self.tools, **({} if self.ttl is None else {"ttlMs": self.ttl})})
         elif method == "tools/call":
             self.on_call(talk)
+        elif method == "ping":
+            talk.result({})
         elif method == "GET":
             talk.json(b"", 405)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,49 @@ def test_other_failures_keep_the_session(tmp_path: Path, name: str) -> None:
         server.on_call = answer
         sent, begun = server.count("tools/call"), server.count("initialize")
         assert (call(jackfield).status, server.count("tools/call") - sent, server.count("initialize") - begun) == (status, 1, 0)
+
+
+BROKEN: dict[str, Answer] = {
+    "500": _error(-32603, "Error handling POST request", 500),
+    "500 in words": _status(500, b"Internal Server Error", Content_Type="text/plain"),
+    "502": _status(502),
+    "nothing": lambda talk: talk.hang_up(),
+    "a stream without an answer": lambda talk: talk.stream(b": hello\n\n"),
+    "a stream that is cut": lambda talk: talk.stream(b": hello\n\n", ends=False),
+    "an empty body": _status(200),
+    "silence": lambda talk: talk.stream(b": hello\n\n", waits=lambda: time.sleep(1.5)),
+}
+"""Answers of a session that has crashed at a server which still knows its ID."""
+
+
+@pytest.mark.parametrize("action", ["addNote", "look"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_session_that_has_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, action: str) -> None:
+    """A write in it is in doubt, once: the next call tries the session first, and begins another one. A read is repeated there."""
+    monkeypatch.setattr("jackfield_mcp.client.PROBE_WITHIN", 0.5)
+    server = _server()
+    with stage(tmp_path, server, "--trust", "annotations") as jackfield:
+        call(jackfield)
+        crashed = set(server.sessions or ())
+        server.before = lambda talk: talk.headers.get("Mcp-Session-Id") in crashed and (BROKEN[name](talk), True)[1]
+        sent, begun = server.count("tools/call"), server.count("initialize")
+        found = [call(jackfield, action, timeoutSeconds=20 if action == "look" else 1).status for _ in range(3)]
+        assert found == ["succeeded" if action == "look" else "in_doubt", "succeeded", "succeeded"]
+        assert (server.count("tools/call") - sent, server.count("initialize") - begun) == (4 if action == "look" else 3, 1)
+
+
+@pytest.mark.parametrize("ping", [lambda talk: talk.result({}), lambda talk: talk.error(-32601, "Method not found"), _status(405)])
+def test_a_session_that_has_not(tmp_path: Path, ping: Answer) -> None:
+    """One that answers, be it by a refusal, stays, and is tried once."""
+    server, is_down = _server(), [True]
+    server.before = lambda talk: talk.message.get("method") == "ping" and (ping(talk), True)[1]
+    server.on_call = lambda talk: talk.hang_up() if is_down else talk.result(said("done"))
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "in_doubt"
+        is_down.clear()
+        assert [call(jackfield).status for _ in range(3)] == ["succeeded"] * 3
+    assert (server.count("ping"), server.count("tools/call")) == (1, 4)
+    assert len(server.sessions or ()) == 2  # that of the generation, too
 
 
 @pytest.mark.parametrize(
