@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.signatures import SCHEMES
+from jackfield_http.accounts import ACCOUNT
+from jackfield_http.bindings.connection import TOKEN_SETTINGS
 from jackfield_http.bindings.error_rows import ERRORS, FAILED, FAILED_HERE
+from jackfield_http.bindings.polls import POLL
 from jackfield_http.challenges import SCHEMA as CHALLENGE
 from jackfield_http.list_declarations import PAGING
 
@@ -42,36 +45,8 @@ def credentials() -> Json:
             "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
             "revocationUrl": {**_TEXT, "description": "Where an approval is ended."},
-            "refusedGrants": {
-                "type": "array",
-                "items": _TEXT,
-                "minItems": 1,
-                "description": "Codes by which a refresh token is no longer accepted, beside the usual ones: the approval has ended.",
-            },
-            "refreshUrl": {**_TEXT, "description": "Where tokens are renewed, if that is not where they are issued."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
-            "clientAuthentication": {"enum": ["basic", "body", "none"], "description": "How the token endpoint gets the client's secret."},
-            "tokenParameters": {
-                "type": "object",
-                "additionalProperties": {"type": "string"},
-                "description": "Further parameters of each token request.",
-            },
-            "tokenPlace": {**_POINTER, "description": "Place of the object with the token in an answer; left out, it is the answer."},
-            "audience": {**_TEXT, "description": "What the token is for: part of the approval's address and of each token request."},
-            "resource": {**_TEXT, "description": "URI of the resource that the token is for (RFC 8707), sent as the audience is."},
-            "authorize": {**_TABLE, "description": "Further parameters of the address at which a person approves."},
-            "tokenRequest": {"enum": ["form", "json"], "description": "How token requests are written.", "default": "form"},
-            "separator": {**_TEXT, "maxLength": 3, "description": "What scopes are joined by.", "default": " "},
-            "pkce": {"type": "boolean", "description": "False: the provider refuses the parameters of PKCE.", "default": True},
-            "answer": {**_PLACES, "description": "Values of the connection in the answer of the token endpoint, by name."},
-            "callback": {**_TABLE, "description": "Values of the connection among the parameters with which the browser returns, by name."},
-            "after": _after(),
-            "hosts": {**_TEXTS, "description": "Hosts that a 'server' in 'answer' may have, exactly or as '*.example.com'."},
-            "prefix": {
-                "type": "string",
-                "maxLength": 40,
-                "description": "What is before a key or a token; 'Bearer ' before a token if left out.",
-            },
+            **TOKEN_SETTINGS,
             "fixed": {**_TABLE, "description": "Parts of a login that are not values of their own: '{username}' stands for a value."},
             "issuer": {**_TEXT, "description": "Identifier of the OpenID Connect provider."},
             "fields": {"type": "object", "additionalProperties": _TEXT, "description": "Names of the values, where they differ."},
@@ -79,33 +54,8 @@ def credentials() -> Json:
         ["kind", "scheme"],
     )
     listed = {"type": "array", "items": credential, "description": "Credentials that each request has."}
-    account = closed(
-        {
-            "path": {**_POINTER, "description": "Path to GET after the test, if not the test's answer names the account."},
-            "id": _POINTER,
-            "label": {**_POINTERS, "description": "Members that name it for people; the first that is there is shown."},
-            "header": {**_TEXT, "description": "Header field with the account, if its body does not name it."},
-        },
-        [],
-        "Where the answer to a connection test names the account.",
-        anyOf=[{"required": ["id"]}, {"required": ["header"]}],
-    )
-    members = {"credentials": listed, "probe": _probe(), "account": account}
+    members = {"credentials": listed, "probe": _probe(), "account": ACCOUNT}
     return closed(members, ["credentials"], "How requests over such a connection are signed in.")
-
-
-def _after() -> Json:
-    return closed(
-        {
-            "get": {**_TEXT, "pattern": "^https?://", "description": "URL of the request, which carries the new token."},
-            "items": {**_POINTER, "description": "The list of accounts in its answer; left out, the answer is the account, or the list."},
-            "values": {**_PLACES, "description": "Values of the connection in the account, by name."},
-            "by": {**_POINTERS, "description": "Members by which a person names an account."},
-            "choose": {**_KEY, "description": "Value of the connection that says which account is meant."},
-        },
-        ["get", "values"],
-        "One further GET after the approval, for values that the answer lacks.",
-    )
 
 
 def _probe() -> Json:
@@ -274,31 +224,6 @@ def signature() -> Json:
     )
 
 
-def _poll() -> Json:
-    time_forms = ["rfc3339", "date", "unix", "unixMilliseconds"]
-    since = closed({"input": _KEY, "form": {"enum": time_forms}}, ["input"], "Input that takes the time from which items are wanted.")
-    cursor = closed(
-        {"input": _KEY, "output": _POINTER, "more": _POINTER}, ["input", "output"], "Input and output of a cursor that is never used up.",
-    )  # fmt: skip
-    return closed(
-        {
-            "action": {**_KEY, "description": "The action that lists: a read of this manifest."},
-            "inputs": {"type": "object", "description": "Inputs of the action; those of the subscription are added."},
-            "items": {**_POINTER, "description": "The items in the action's output."},
-            "id": {**_POINTER, "description": "The ID in an item of a list that is compared."},
-            "key": {"type": "array", "items": _POINTER, "minItems": 1, "description": "Members that make an event the same."},
-            "at": {**_POINTER, "description": "The time in an item."},
-            "form": {"enum": time_forms, "description": "How numbers are to be read as times."},
-            "since": since,
-            "lookbackSeconds": {"type": "number", "minimum": 0, "description": "How late items may appear in the list."},
-            "ascending": {"const": True, "description": "The list is in the order of 'at': it is read on from the last time of a page."},
-            "cursor": cursor,
-        },
-        ["action", "items"],
-        "How a bound connector polls: 'key' and 'at' or 'cursor', or 'id' if it compares.",
-    )
-
-
 def trigger() -> Json:
     """The member ``http`` of a trigger."""
     proof = closed({"by": _POINTERS, "without": _POINTERS}, ["by"], "Members that a signed body of the type has, and that it has not.")
@@ -368,28 +293,8 @@ def trigger() -> Json:
         ["list", "create", "remove"],
         "How the URL is registered at the provider. Left out, a person does it.",
     )
-    members = {"event": event, "challenge": challenge, "register": register, "poll": _poll()}
+    members = {"event": event, "challenge": challenge, "register": register, "poll": POLL}
     return closed(members, [], "How a connector without code receives it, and polls.")
-
-
-def option_source() -> Json:
-    """The member ``http`` of an option source."""
-    return closed(
-        {
-            "action": {**_KEY, "description": "The action that lists the choices: a read of this manifest. Its first pages are fetched."},
-            "inputs": {"type": "object", "description": "Inputs of the action; those of 'dependsOn' are passed on as the form has them."},
-            "items": {**_POINTER, "description": "The choices in the action's output."},
-            "value": {**_POINTER, "description": "The value in a choice."},
-            "label": {"type": "array", "items": _POINTER, "description": "Members of a choice that make its label; left out, its value."},
-            "where": {
-                "type": "object",
-                "additionalProperties": _KEY,
-                "description": "Members that a choice must have: by JSON Pointers, inputs of the form; one that it lacks excludes nothing.",
-            },
-        },
-        ["action", "items", "value"],
-        "How a bound connector finds the choices.",
-    )
 
 
 def _parameter() -> Json:

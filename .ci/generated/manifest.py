@@ -10,6 +10,7 @@ from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE, PROOFS
 from jackfield.manifest.triggers import KINDS, LARGEST
+from jackfield_http.bindings.options import SOURCE
 
 _VERSION = (
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"
@@ -286,7 +287,7 @@ def _option_source() -> Json:
             "description": _DESCRIPTION,
             "needsConnection": {"type": "boolean", "description": "Whether the choices come from the provider.", "default": False},
             "dependsOn": {"type": "array", "items": _KEY, "uniqueItems": True, "description": "Inputs that change the choices."},
-            "http": binding.option_source(),
+            "http": SOURCE,
         },
         ["key"],
         "Where a form field's choices come from.",

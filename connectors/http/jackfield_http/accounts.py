@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector import Account
 from jackfield_http.pointers import find
 from jackfield_http.unread import Unreadable
+from jackfield_http.words import POINTER, TEXT, closed, needs_one, word
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer
@@ -19,6 +20,17 @@ OWN_PATH = re.compile(
 """Regular expression of paths that answer with the person whose credentials are sent."""
 _IDS = ("/id", "/sub", "/user_id", "/userId", "/account_id", "/accountId", "/uuid", "/email")
 _LABELS = ("/email", "/login", "/username", "/preferred_username", "/name")
+ACCOUNT = closed(
+    {
+        "path": word(POINTER, "Path to GET after the test, if not the test's answer names the account."),
+        "id": POINTER,
+        "label": word({"type": "array", "items": POINTER}, "Members that name it for people; the first that is there is shown."),
+        "header": word(TEXT, "Header field with the account, if its body does not name it."),
+    },
+    [],
+    "Where the answer to a connection test names the account.",
+    **needs_one("id", "header"),
+)
 _LONGEST = 200
 """Maximum number of characters of an account's ID and of its label."""
 

@@ -11,11 +11,10 @@ from jackfield.connector import pointer
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.headers import is_token
 from jackfield_http.list_ends import NEEDS_CODE, End, ends_of, is_vague
-from jackfield_http.words import FLAG, POINTER, REFUSAL, TEXT, Json, argument, closed, read, some, word
+from jackfield_http.words import FLAG, KEY, POINTER, REFUSAL, TEXT, Json, argument, closed, read, some, word
 
 Kind = Literal["token", "page", "offset", "linkHeader", "url", "lastId"]
 """Kinds of pages, as manifests and overlays name them, too."""
-_KEY: Json = {"type": "string", "pattern": "^[a-z][A-Za-z0-9]*$"}
 _FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
 _CODES = word(some(TEXT), "The provider's codes.")
 _NAMED = closed({"status": REFUSAL, "codes": _CODES}, ["status", "codes"], "A status that has other reasons, too.")
@@ -26,10 +25,10 @@ PAGING = closed(
         "kind": {"enum": [*get_args(Kind)]},
         "confidence": {"enum": ["high", "medium", "low"]},
         "enabled": word({"const": False}, "False: a suggestion only."),
-        "input": word(_KEY, "Input that takes the page."),
+        "input": word(KEY, "Input that takes the page."),
         "response": word(POINTER, "Member of the response that names the next page."),
         "items": word(POINTER, "The items in the output."),
-        "size": word(_KEY, "Input that takes the page's size."),
+        "size": word(KEY, "Input that takes the page's size."),
         "more": word(POINTER, "Member that says whether there are more pages."),
         "last": word(POINTER, "Member that says whether this is the last page, where there is no 'more'."),
         "header": word(_FIELD, "Header field of the response that names the next page, in place of 'response'."),

@@ -1,4 +1,4 @@
-"""JSON Schemas of the words by which a manifest or an overlay describes a provider's answers, and the reading of such words.
+"""JSON Schemas of the words by which a manifest or an overlay describes a provider, and the reading of such words.
 
 Each module that reads words declares them beside the class that holds them: name, shape and meaning. The schema of manifests, the check of
 overlays, the schema for editors and the reference are made of these declarations.
@@ -17,6 +17,11 @@ TEXTS: Json = {"type": "array", "items": TEXT}
 POINTER: Json = {"type": "string", "pattern": "^/"}
 PLACE: Json = {"type": "string", "pattern": "^(/|$)"}
 """JSON Pointer that may be empty, for the whole answer."""
+TABLE: Json = {"type": "object", "additionalProperties": TEXT}
+PLACES: Json = {"type": "object", "additionalProperties": POINTER}
+KEY: Json = {"type": "string", "pattern": "^[a-z][A-Za-z0-9]*$"}
+"""Name of an action, an input or a value of a connection."""
+WEB: Json = {"type": "string", "minLength": 1, "pattern": "^https?://"}
 FLAG: Json = {"const": True}
 STATUS: Json = {"type": "integer", "minimum": 100, "maximum": 599}
 REFUSAL: Json = {"type": "integer", "minimum": 300, "maximum": 599}

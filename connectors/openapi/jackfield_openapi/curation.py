@@ -8,9 +8,12 @@ from typing import Any
 
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.parts import PROOFS, example
+from jackfield_http.accounts import ACCOUNT
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
 from jackfield_http.bindings.error_rows import ERRORS
+from jackfield_http.bindings.options import SOURCE as OF_SOURCE
 from jackfield_http.bindings.responses import as_output
+from jackfield_http.words import TABLE, WEB, closed
 from jackfield_openapi.contents import Response
 from jackfield_openapi.judging import Judge, refused
 from jackfield_openapi.operations import Operation
@@ -25,44 +28,12 @@ _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
-_TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
-_PLACES: Json = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}}
-_AFTER: Json = {
-    "type": "object",
-    "properties": {
-        "get": {"type": "string", "pattern": "^https?://"}, "items": _POINTER, "values": _PLACES,
-        "by": {"type": "array", "items": _POINTER}, "choose": _TEXT,
-    },
-    "required": ["get", "values"],
-    "additionalProperties": False,
-}  # fmt: skip
-ACCOUNT: Json = {
-    "type": "object",
-    "properties": {"path": _POINTER, "id": _POINTER, "label": {"type": "array", "items": _POINTER}, "header": _TEXT},
-    "anyOf": [{"required": ["id"]}, {"required": ["header"]}],
-    "additionalProperties": False,
-}
 TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
-    "clientAuthentication": {"enum": ["basic", "body", "none"]},
-    "tokenParameters": {"type": "object", "additionalProperties": _TEXT},
-    "tokenPlace": _POINTER,
-    "audience": _TEXT,
-    "resource": _TEXT,
-    "authorize": _TABLE,
-    "tokenRequest": {"enum": ["form", "json"]},
-    "separator": {"type": "string", "minLength": 1, "maxLength": 3},
-    "pkce": {"type": "boolean"},
-    "answer": _PLACES,
-    "callback": _TABLE,
-    "after": _AFTER,
-    "hosts": _TEXTS,
-    "revocationUrl": {"type": "string", "pattern": "^https?://"},
-    "refreshUrl": {"type": "string", "pattern": "^https?://"},
-    "refusedGrants": {**_TEXTS, "minItems": 1},
-    "prefix": {"type": "string", "maxLength": 40},
-    "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
+    **TOKEN_SETTINGS,
+    **dict.fromkeys(("revocationUrl", "refreshUrl"), WEB),
+    "fixed": closed({"username": _TEXT, "password": _TEXT}),
 }
 FACT: Json = {
     "type": "object", "properties": {"about": _TEXT, "url": {"type": "string", "pattern": "^https?://"}, "on": _TEXT},
@@ -78,20 +49,13 @@ _PROOF: Json = {
 }  # fmt: skip
 _LISTING: Json = {
     "type": "object",
-    "properties": {"tasks": {**_TABLE, "maxProperties": 20}, "review": _TEXT, "noAccount": _TEXT, "proof": _PROOF},
+    "properties": {"tasks": {**TABLE, "maxProperties": 20}, "review": _TEXT, "noAccount": _TEXT, "proof": _PROOF},
     "additionalProperties": False,
 }
-SOURCE: Json = {
-    "type": "object",
-    "properties": {
-        "title": _TEXT, "description": _TEXT, "action": _TEXT, "inputs": {"type": "object"}, "dependsOn": _TEXTS, "items": _POINTER,
-        "value": _POINTER, "label": {"type": "array", "items": _POINTER}, "where": {"type": "object", "additionalProperties": _TEXT},
-        "fields": _TEXTS,
-    },
-    "required": ["title", "description", "action", "items", "value", "fields"],
-    "additionalProperties": False,
-}  # fmt: skip
-_OF_SOURCE = ("action", "inputs", "items", "value", "label", "where")
+SOURCE = closed(
+    {"title": _TEXT, "description": _TEXT, "dependsOn": _TEXTS, "fields": _TEXTS, **OF_SOURCE["properties"]},
+    ["title", "description", "fields", *OF_SOURCE["required"]],
+)
 _JUDGE = Judge(
     {
         "properties": {
@@ -105,7 +69,7 @@ _JUDGE = Judge(
             "sendsDefaults": {"type": "boolean"},
             "connections": {
                 "type": "object",
-                "additionalProperties": {"type": "object", "properties": TYPE, "additionalProperties": False},
+                "additionalProperties": closed(TYPE),
             },
             "account": ACCOUNT,
         }
@@ -201,7 +165,7 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
         raise refused(f"the option source '{key}' needs an 'action' that reads")
     _mark(manifest, given["fields"], {"options": key}, f"the option source '{key}'", given["action"])
     depends_on = {"dependsOn": given["dependsOn"]} if given.get("dependsOn") else {}
-    bound = {name: given[name] for name in _OF_SOURCE if name in given}
+    bound = {name: given[name] for name in OF_SOURCE["properties"] if name in given}
     about = {"title": given["title"], "description": given["description"], "needsConnection": True}
     return {"key": key, **about, **depends_on, "http": bound}
 

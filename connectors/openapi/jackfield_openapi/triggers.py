@@ -15,8 +15,9 @@ from jackfield.connector.schemas import schema_fault
 from jackfield.kernel.definitions import references
 from jackfield.kernel.pointers import names
 from jackfield.manifest.triggers import CHANGES
-from jackfield_http.bindings.polls import FORMS
+from jackfield_http.bindings.polls import POLL
 from jackfield_http.bindings.webhooks import webhook_of
+from jackfield_http.words import POINTER, closed, some
 from jackfield_openapi.contents import is_json
 from jackfield_openapi.judging import Judge, refused
 from jackfield_openapi.pointing import Pointing
@@ -27,30 +28,18 @@ Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
-_POINTER: Json = {"type": "string", "pattern": "^/"}
-_POINTERS: Json = {"type": "array", "items": _POINTER, "minItems": 1}
 _OBJECT: Json = {"type": "object"}
 _SECONDS: Json = {"type": "number", "exclusiveMinimum": 0}
 
 
-def _closed(required: list[str], **properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
-_FORM: Json = {"enum": [*FORMS]}
-_POLL = _closed(
-    ["action", "items"],
-    action=_TEXT, inputs=_OBJECT, items=_POINTER, id=_POINTER, key=_POINTERS, at=_POINTER, form=_FORM,
-    since=_closed(["input"], input=_TEXT, form=_FORM), lookbackSeconds={"type": "number", "minimum": 0},
-    ascending={"const": True},
-    cursor=_closed(["input", "output"], input=_TEXT, output=_POINTER, more=_POINTER),
-)  # fmt: skip
-TRIGGER = _closed(
+TRIGGER = closed(
+    {
+        "title": _TEXT, "description": _TEXT, "inputs": {"type": ["object", "array"], "items": _TEXT}, "event": _OBJECT,
+        "from": some(POINTER), "types": _TEXTS, "signature": _OBJECT, "http": {"type": "object", "properties": {"poll": POLL}},
+        "setup": _TEXT, "permissions": _OBJECT, "examples": {"type": "array", "items": _OBJECT},
+        "interval": closed({"defaultSeconds": _SECONDS, "minSeconds": _SECONDS}),
+    },
     ["title", "description"],
-    title=_TEXT, description=_TEXT, inputs={"type": ["object", "array"], "items": _TEXT}, event=_OBJECT, types=_TEXTS, signature=_OBJECT,
-    http={"type": "object", "properties": {"poll": _POLL}}, setup=_TEXT, permissions=_OBJECT, examples={"type": "array", "items": _OBJECT},
-    interval=_closed([], defaultSeconds=_SECONDS, minSeconds=_SECONDS),
-    **{"from": _POINTERS},
 )  # fmt: skip
 _JUDGE = Judge({"type": "object", "additionalProperties": TRIGGER})
 _METHODS = ("post", "put")

@@ -19,6 +19,7 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, Together, basic, bearer, in_cookie, in_header, in_query
 from jackfield_http.signing import SignedRequests, find_signer
 from jackfield_http.urls import Url, server_url
+from jackfield_http.words import KEY, PLACES, POINTER, TABLE, TEXT, TEXTS, WEB, closed, some, word
 
 Json = Mapping[str, Any]
 
@@ -196,10 +197,37 @@ def value_of(row: Json, values: Json, name: str) -> str:
     return str(values.get(name_of(row, name), ""))
 
 
-TOKEN_SETTINGS = (
-    "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
-    "answer", "callback", "after", "hosts", "prefix", "refreshUrl", "refusedGrants",
-)  # fmt: skip
+_AFTER = closed(
+    {
+        "get": word(WEB, "URL of the request, which carries the new token."),
+        "items": word(POINTER, "The list of accounts in its answer; left out, the answer is the account, or the list."),
+        "values": word(PLACES, "Values of the connection in the account, by name."),
+        "by": word({"type": "array", "items": POINTER}, "Members by which a person names an account."),
+        "choose": word(KEY, "Value of the connection that says which account is meant."),
+    },
+    ["get", "values"],
+    "One further GET after the approval, for values that the answer lacks.",
+)
+TOKEN_SETTINGS = {
+    "clientAuthentication": word({"enum": ["basic", "body", "none"]}, "How the token endpoint gets the client's secret."),
+    "tokenParameters": word({"type": "object", "additionalProperties": {"type": "string"}}, "Further parameters of each token request."),
+    "tokenPlace": word(POINTER, "Place of the object with the token in an answer; left out, it is the answer."),
+    "audience": word(TEXT, "What the token is for: part of the approval's address and of each token request."),
+    "resource": word(TEXT, "URI of the resource that the token is for (RFC 8707), sent as the audience is."),
+    "authorize": word(TABLE, "Further parameters of the address at which a person approves."),
+    "tokenRequest": word({"enum": ["form", "json"]}, "How token requests are written.", default="form"),
+    "separator": word(TEXT, "What scopes are joined by.", maxLength=3, default=" "),
+    "pkce": word({"type": "boolean"}, "False: the provider refuses the parameters of PKCE.", default=True),
+    "answer": word(PLACES, "Values of the connection in the answer of the token endpoint, by name."),
+    "callback": word(TABLE, "Values of the connection among the parameters with which the browser returns, by name."),
+    "after": _AFTER,
+    "hosts": word(TEXTS, "Hosts that a 'server' in 'answer' may have, exactly or as '*.example.com'."),
+    "prefix": word({"type": "string", "maxLength": 40}, "What is before a key or a token; 'Bearer ' before a token if left out."),
+    "refreshUrl": word(TEXT, "Where tokens are renewed, if that is not where they are issued."),
+    "refusedGrants": word(
+        some(TEXT), "Codes by which a refresh token is no longer accepted, beside the usual ones: the approval has ended."
+    ),
+}
 """Members of a credential that concern the token request and its answer."""
 
 

@@ -10,7 +10,23 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.pagination import OPEN_END
 from jackfield_http.bindings.styles import text
 from jackfield_http.pointers import find
+from jackfield_http.words import KEY, POINTER, closed, word
 
+SOURCE = closed(
+    {
+        "action": word(KEY, "The action that lists the choices: a read of this manifest. Its first pages are fetched."),
+        "inputs": word({"type": "object"}, "Inputs of the action; those of 'dependsOn' are passed on as the form has them."),
+        "items": word(POINTER, "The choices in the action's output."),
+        "value": word(POINTER, "The value in a choice."),
+        "label": word({"type": "array", "items": POINTER}, "Members of a choice that make its label; left out, its value."),
+        "where": word(
+            {"type": "object", "additionalProperties": KEY},
+            "Members that a choice must have: by JSON Pointers, inputs of the form; one that it lacks excludes nothing.",
+        ),
+    },
+    ["action", "items", "value"],
+    "How a bound connector finds the choices.",
+)
 MOST_CHOICES = 1000
 """Maximum number of choices of one source. A longer list is cut."""
 _MOST_PAGES = 10

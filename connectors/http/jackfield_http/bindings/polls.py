@@ -18,6 +18,7 @@ from jackfield.manifest.pagination import yes_or_no
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_http.bindings.options import Listing
 from jackfield_http.pointers import find
+from jackfield_http.words import FLAG, KEY, POINTER, closed, some, word
 
 Json = Mapping[str, Any]
 
@@ -34,6 +35,28 @@ FORMS: Mapping[str, Callable[[float], Any]] = {
     "unixMilliseconds": lambda at: int(at * 1000),
 }
 """Formats of a time in requests, by their name in manifests."""
+_FORM = {"enum": [*FORMS]}
+POLL = closed(
+    {
+        "action": word(KEY, "The action that lists: a read of this manifest."),
+        "inputs": word({"type": "object"}, "Inputs of the action; those of the subscription are added."),
+        "items": word(POINTER, "The items in the action's output."),
+        "id": word(POINTER, "The ID in an item of a list that is compared."),
+        "key": word(some(POINTER), "Members that make an event the same."),
+        "at": word(POINTER, "The time in an item."),
+        "form": word(_FORM, "How numbers are to be read as times."),
+        "since": closed({"input": KEY, "form": _FORM}, ["input"], "Input that takes the time from which items are wanted."),
+        "lookbackSeconds": word({"type": "number", "minimum": 0}, "How late items may appear in the list."),
+        "ascending": word(FLAG, "The list is in the order of 'at': it is read on from the last time of a page."),
+        "cursor": closed(
+            {"input": KEY, "output": POINTER, "more": POINTER},
+            ["input", "output"],
+            "Input and output of a cursor that is never used up.",
+        ),
+    },
+    ["action", "items"],
+    "How a bound connector polls: 'key' and 'at' or 'cursor', or 'id' if it compares.",
+)
 
 
 @dataclass(frozen=True, slots=True)

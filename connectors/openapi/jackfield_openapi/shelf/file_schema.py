@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.manifest.manifest import EFFECTS
+from jackfield_http.accounts import ACCOUNT
 from jackfield_http.bindings.error_rows import ERRORS, FAILED_HERE
-from jackfield_openapi.curation import ACCOUNT, FACT, SOURCE, TYPE
+from jackfield_openapi.curation import FACT, SOURCE, TYPE
 from jackfield_openapi.declared_pages import PAGINATION
 from jackfield_openapi.operations import CURATED
 from jackfield_openapi.shelf.answers import FACTS, NONE, QUESTIONS, REASONS, UNKNOWN
