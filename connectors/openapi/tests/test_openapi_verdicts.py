@@ -26,10 +26,8 @@ _NAMES = {"name": "names", "in": "query", "schema": {"type": "array", "items": {
 def _called(folder: Path, told: Json | list[Json], *answers: Any, read: bool = False, errors: Json | None = None, **more: Any) -> Any:
     """Invoke an action with the rules ``told`` against a provider that answers by a script; its waits cost nothing."""
     folder.mkdir(exist_ok=True)
-    own = {"x-jackfield": {"failed": told, **more.pop("own", {})}}
-    about = {
-        "/things": {"get" if read else "post": operation(operationId="doThing", parameters=[_START, _NAMES], responses=_ANSWERED, **own)}
-    }
+    own = {"x-jackfield": {"failed": told, **more.pop("own", {})}, "responses": more.pop("answered", _ANSWERED)}
+    about = {"/things": {"get" if read else "post": operation(operationId="doThing", parameters=[_START, _NAMES], **own)}}
     table = {
         "code": ["/code", "/errors/0/code"],
         "message": "/message",
@@ -215,6 +213,22 @@ def test_a_success_without_its_body_is_no_silent_one(tmp_path: Path, read: bool,
     found = _called(tmp_path, [], *answers, read=read)
     told = [one for one in found["meta"].get("warnings", ()) if "has no body" in one["message"]]
     assert (found["status"], found.get("error", {}).get("code"), len(told)) == ends
+
+
+_PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
+
+
+@pytest.mark.parametrize(("effect", "answer", "ends"), [
+    ("write", Answer(None, 200, {"Content-Type": "text/html; charset=utf-8"}, content=_PAGE), ("in_doubt", "in_doubt")),
+    ("idempotent", Answer(None, 200, {"Content-Type": "text/html"}, content=b"<HTML lang=en>"), ("failed", "unavailable")),
+    ("write", Answer(None, 200, {"Content-Type": "text/html"}, content=b"OK"), ("succeeded", None)),
+    ("write", Answer(None, 200, {"Content-Type": "text/plain"}, content=b"ok"), ("succeeded", None)),
+    ("write", Answer({"id": "1"}), ("succeeded", None)), ("write", Answer(None, 204, content=b""), ("succeeded", None)),
+])  # fmt: skip
+def test_a_page_is_no_success_of_what_has_no_body(tmp_path: Path, effect: str, answer: Answer, ends: tuple[str, str | None]) -> None:
+    """A proxy that asks to sign in, or a firewall that checks its visitor, answers 200 with a page in place of the provider."""
+    found = _called(tmp_path, [], *[answer] * 20, own={"effect": effect}, answered={"204": {"description": ""}})
+    assert (found["status"], found.get("error", {}).get("code")) == ends
 
 
 @pytest.mark.parametrize("more", [{}, {"code": "/why"}])

@@ -40,6 +40,7 @@ from jackfield_http.bindings.responses import (
     page_output,
     position,
     refuse_empty,
+    refuse_page,
     refuse_whole,
     warn_beside,
 )
@@ -233,6 +234,7 @@ class BoundCall:
             return self.job.started(answer, given)
         if pages is not None and later and pages.is_over(answer, client.errors):
             return BoundOutput.of(ended(pages))
+        refuse_page(binding["response"], answer, self._key)
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key, safe=effect == "read")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,6 +20,7 @@ from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.verdicts import Remark, Rule, strongest
 
+_DOCUMENT = re.compile(rb"\s*<(?:!doctype html|html)[\s>]", re.IGNORECASE)
 _LONGEST = 16
 """Maximum number of digits of a page number."""
 
@@ -122,6 +124,17 @@ def refuse_empty(response: Json, answer: Answer, step: str, *, safe: bool) -> No
     is_told = answer.status == 202 or _is_known(response, answer.status)
     if not is_told and (call := current_call()) is not None:
         call.warn(f"{text}, so the output is missing")
+
+
+def refuse_page(response: Json, answer: Answer, step: str) -> None:
+    """Refuse an HTML document as the success of a request whose binding declares no body: a proxy, a firewall or a sign-in page answers so
+    in place of the provider.
+
+    :raises Unavailable: if the body is such a document.
+    """
+    if response["read"] == "none" and answer.is_decoded and "html" in answer.media_type and _DOCUMENT.match(answer.content):
+        text = f"the response to '{step}' is a page (status {answer.status}, {answer.media_type})"
+        raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 
 
 def is_only_accepted(response: Json, answer: Answer) -> bool:
