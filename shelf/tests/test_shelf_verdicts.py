@@ -141,3 +141,19 @@ def test_the_format_asks_what_false_means(tmp_path: Path, name: str, errors: str
         return
     with pytest.raises(InvalidInput, match=reason):
         read_service(file, shared)
+
+
+@pytest.mark.parametrize(("key", "action", "status", "code"), [
+    ("jira", "createIssue", 201, "in_doubt"),
+    ("jira", "updateIssue", 204, "in_doubt"),
+    ("jira", "updateIssue", 404, "unauthenticated"),
+    ("confluence", "createPage", 200, "in_doubt"),
+])  # fmt: skip
+def test_a_change_that_was_made_for_a_stranger_is_not_refused(tmp_path: Path, key: str, action: str, status: int, code: str) -> None:
+    """The token has ended, and the site lets strangers do it: the status says that it was done, the header field for whom."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    call = {"connector": key, "action": action, "connection": "main", "inputs": row["examples"][0]["invocation"]["inputs"]}
+    answer = Answer({"id": "1"} if status != 204 else None, status, {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"})
+    with Provider(answer) as provider, running(tmp_path, key, provider.url) as jackfield:
+        result = jackfield.invoke(call).to_json()
+    assert (result["error"]["code"], len(provider.requests)) == (code, 1)
