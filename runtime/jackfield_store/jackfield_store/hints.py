@@ -19,6 +19,10 @@ STEPS: Mapping[str, str] = {
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same invocation with "
         "its key and wait=True. Without a key, do not send it again."
     ),
+    "looking": (
+        "The provider is being asked whether it took effect: the looks of the invocation {id} show what it says, and a person resolves it. "
+        "Do not send it again before."
+    ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",
     "tokens": "The list of tokens has their IDs.",
@@ -49,6 +53,11 @@ COMMANDS: Mapping[str, str] = {
     "settling": (
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "
         "key, the same command with '--wait' waits for that; without one, do not send it again."
+    ),
+    "looking": (
+        "Ask the provider whether it took effect: 'jackfield invocations look {id}'. Then record that: 'jackfield invocations resolve {id} "
+        "--as succeeded', or 'failed'; with the setting 'settle' on it is recorded by itself. Without --idempotency-key, do not send it "
+        "again before."
     ),
     "may_be_queued": "'jackfield invocations show {id}' tells whether it is there; repeat it only if it is not, or under its key.",
     "invocations": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",

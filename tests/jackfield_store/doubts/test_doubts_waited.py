@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
+import jackfield_service.subjects  # noqa: F401 (which adds the words of its surfaces)
 from jackfield import Result
 from jackfield.kernel.hints import worded
 from jackfield_store.journal.doubts import Doubts
@@ -54,6 +56,31 @@ def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None
     assert ended.error is not None
     assert "resolve" in (worded(ended.error.hint, "http") or "")
     assert "settling" not in (stage.entry(first.meta.invocation_id).result or {})["meta"]
+
+
+def _hint(result: Result, surface: str) -> str:
+    assert result.error is not None
+    return (worded(result.error.hint, surface) or "").lower()
+
+
+@pytest.mark.parametrize("surface", ["library", "cli", "http", "mcp", "console"])
+def test_a_doubt_whose_looks_are_for_a_person_says_so(sqlite: Stages, surface: str) -> None:
+    """Where evidence settles nothing by itself, the Result says that the provider is asked, and that a person resolves; so does a repeat,
+    until no look is left.
+    """
+    stage = sqlite("show")
+    stage.script("lost")
+    first, again = stage.invoke(idempotencyKey="k"), stage.invoke(idempotencyKey="k")
+    for doubt in (first, again):
+        words = _hint(doubt, surface)
+        assert (doubt.status, doubt.meta.settling) == ("in_doubt", None)
+        assert "provider is being asked" in words or "ask the provider" in words
+        assert re.search(r"resolve|record", words)
+        assert "check with the provider" not in words
+    for _ in range(10):
+        stage.look(7_200.0)
+    ended = stage.invoke(idempotencyKey="k")
+    assert "check with the provider" in _hint(ended, surface)
 
 
 @pytest.mark.parametrize("action", ["createTicket", "bothTicket"])

@@ -53,7 +53,9 @@ async def settled(found: Found, result: Result) -> Result:
         return result
     with suppress(JackfieldError):
         if result.meta.replayed or result.meta.twin_of is not None:
-            return await _held(found, result) if settle == "on" else result
+            return await (
+                _held(found, result) if settle == "on" else how.waiter.ask(partial(_result_with_settlement, found.pipe, result, settle))
+            )
         if found.asked.invocation.on_doubt == "settle":
             result = await _looked(found, result)
         if result.status == "in_doubt" and found.row is not None and found.row.marking is not None:
@@ -151,14 +153,16 @@ def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
 
 
 def _result_with_settlement(pipeline: Pipe, result: Result, settle: str) -> Result:
-    """Return a Result in doubt that says whether evidence may still settle the doubt, with a wait for that. Unless ``settle`` is ``on``,
-    return the Result unchanged.
+    """Return a Result in doubt that says whether evidence may still settle the doubt, with a wait for that. If ``settle`` is ``show``, only
+    its hint changes: the evidence is for a person, who resolves the doubt.
     """
     doubts = _doubts(pipeline, required(pipeline.journal()))
-    doubt = doubts.find(result.meta.invocation_id) if settle == "on" else None
+    doubt = doubts.find(result.meta.invocation_id)
     about = None if doubt is None else settling(doubt, doubts.time.now())
     if about is None:
         return result
+    if settle != "on":
+        return replace(result, error=_hinted(result, NextStep("looking", id=result.meta.invocation_id)))
     found = awaitable(result, about, _Settlement(pipeline, result.meta))
     object.__setattr__(found, "opener", pipeline.opener)
     return found
@@ -166,12 +170,17 @@ def _result_with_settlement(pipeline: Pipe, result: Result, settle: str) -> Resu
 
 def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result], more: str = "") -> Result:
     """Return a Result in doubt that says which looks are made, and whose caller can ``wait`` for them. ``more`` is added to its hint."""
-    error = copy.copy(result.error)
-    if error is not None:
-        error.hint = NextStep("settling", more=more, id=result.meta.invocation_id)
+    error = _hinted(result, NextStep("settling", more=more, id=result.meta.invocation_id))
     found = replace(result, error=error, meta=replace(result.meta, settling=about))
     object.__setattr__(found, "waiter", wait)
     return found
+
+
+def _hinted(result: Result, step: NextStep) -> JackfieldError | None:
+    error = copy.copy(result.error)
+    if error is not None:
+        error.hint = step
+    return error
 
 
 class _Settlement:

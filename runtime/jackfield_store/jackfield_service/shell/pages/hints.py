@@ -25,6 +25,7 @@ WORDS: Mapping[str, str] = {
     "resolve": "Check with the provider whether it took effect, then record the outcome on the invocation's page.",
     "in_doubt": "Check with the provider whether it took effect before you send it again, then record the outcome on the invocation's page.",
     "settling": "The provider is being asked whether it took effect: the invocation's page has the outcome.",
+    "looking": "The provider is being asked whether it took effect: the invocation's page shows what it says. Record the outcome there.",
     "may_be_queued": "Look for it on the Invocations page before you repeat it.",
     "invocations": "The Invocations page lists them.",
     "add_connection": "Add one on the Connections page.",

@@ -37,6 +37,10 @@ WORDS: Mapping[str, str] = {
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome. If it has an idempotency key, the "
         "same request with 'Prefer: wait=N' waits for that; without one, do not send it again."
     ),
+    "looking": (
+        "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says. Then "
+        f"{_RESOLVE}. Without a key, do not send it again before."
+    ),
     "may_be_queued": "GET /v1/invocations/{id} tells whether it is there; repeat it only if it is not, or under its Idempotency-Key.",
     "invocations": "GET /v1/invocations lists them.",
     "add_connection": "Add one: POST /v1/connections; or give one inline.",
@@ -63,7 +67,7 @@ WORDS: Mapping[str, str] = {
     "only_hosts": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
 }
 _NEEDS: Mapping[str, str] = {
-    "in_doubt": "manage", "resolve": "manage", "add_connection": "manage", "tokens": "manage",
+    "in_doubt": "manage", "looking": "manage", "resolve": "manage", "add_connection": "manage", "tokens": "manage",
     "oauth_clients": "manage", "mcp_servers": "manage", "mcp_server_review": "manage", "callbacks": "manage", "deliveries": "manage",
     "connect": "manage", "workspaces": "platform", "approvals": "approve", "approval": "invoke", "upload": "invoke",
 }  # fmt: skip
@@ -71,6 +75,8 @@ _NEEDS: Mapping[str, str] = {
 _RANKS = ("read", "invoke", "manage")
 _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
+    ("looking", "invoke"): "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says, and whoever "
+    "manages the workspace records the outcome. Without a key, do not send it again before.",
     ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",
     ("add_connection", "invoke"): "Give one inline, or ask whoever manages the workspace to add one.",
     ("connect", "invoke"): _RECONNECT,

@@ -34,6 +34,10 @@ WORDS: Mapping[str, str] = {
         "Tell the person that the provider is being asked whether it took effect in the invocation {id}. If you gave an idempotencyKey, "
         "the same call with it has the outcome once that is known. Without one, or under another, do not send it again."
     ),
+    "looking": (
+        "Tell the person that the invocation {id} may have taken effect, and that the provider is being asked: what it says is shown with "
+        "the invocation, and they resolve it. Do not run it again unasked."
+    ),
     "may_be_queued": "Tell the person that the invocation {id} may be queued. Do not run it again unasked.",
     "invocations": "The meta of each Result has its invocationId.",
     "add_connection": "Tell the person that the workspace has no connection for this.",
