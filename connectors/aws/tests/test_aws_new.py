@@ -34,7 +34,13 @@ def test_a_new_aws_connector_is_bronze_and_its_tests_pass(aws_shell: Shell) -> N
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_another_service_is_refused(aws_shell: Shell) -> None:
-    """There is one sample; the answer says how to go on from it."""
-    answer = aws_shell.run("new", "acme-queue", "--aws", "sqs")
-    assert (answer.code, "--aws alone" in answer.json["error"]["hint"]) == (2, True)
+def test_a_named_service_is_generated(aws_shell: Shell) -> None:
+    """With a service, the project is that of `generate aws` under the given key, and the answer is on stdout."""
+    declare(aws_shell.plugs, "jackfield-aws-commands", "jackfield.commands", {"generate.aws": "jackfield_aws.virtual.command:command"})
+    made = aws_shell.run("new", "acme-queue", "--aws", "sqs").json
+    assert made.items() >= {"key": "acme-queue", "folder": "acme-queue"}.items()
+    assert made["actions"] >= 20
+    assert aws_shell.run("check", "acme-queue").json["grade"] == "bronze"
+    unknown = aws_shell.run("new", "acme-other", "--aws", "no-such-service")
+    assert (unknown.code, "no-such-service" in unknown.json["error"]["message"]) == (2, True)
+    assert not (aws_shell.folder / "acme-other").exists()

@@ -141,11 +141,14 @@ def test_a_sentence_of_a_template_is_not_the_author_s(shell: Shell) -> None:
     [
         (["Acme"], "kebab-case"),
         (["a--b"], "kebab-case"),
+        (["host"], "reserved"),
+        (["invocation", "--python"], "reserved"),
         (["../x"], "kebab-case"),
         (["acme"], "no installed package has templates"),
         (["acme", "--http"], "no installed package has templates"),
         (["acme", "--openapi", "x.json"], "no installed package generates"),
         (["acme", "--aws"], "no installed package has templates"),
+        (["acme", "--aws", "sqs"], "no installed package generates"),
         (["full"], "not an empty folder"),
     ],
 )
@@ -155,7 +158,7 @@ def test_new_refuses(shell: Shell, words: list[str], says: str) -> None:
     answer = shell.run("new", *words)
     error = answer.json["error"]
     assert (answer.code, says in error["message"], bool(error["hint"])) == (2, True, True)
-    assert not (shell.folder / "acme").exists()
+    assert not (shell.folder / words[0]).exists() or words == ["full"]
 
 
 @pytest.mark.parametrize(

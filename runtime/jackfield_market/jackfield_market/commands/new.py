@@ -15,12 +15,13 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.parts import package_of
+from jackfield.manifest.reading import RESERVED
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
 _SUFFIX = ".tmpl"
 _SAMPLE = "lambda"
-"""AWS service that the sample action calls."""
+"""AWS service that the sample action calls; any other is generated."""
 _CHECKED = "[tool.jackfield.check]"
 
 
@@ -30,7 +31,7 @@ def _declare(parser: Parser) -> None:
     kind.add_argument("--python", action="store_true", help="a library of Python")
     parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
     for flag, about in {
-        "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
+        "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "a service of AWS, with jackfield-aws (default: a sample)"},
         "--http": {"action": "store_true", "help": "a REST API, with jackfield-http (default)"},
         "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-openapi"},
     }.items():
@@ -38,18 +39,25 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    if arguments.aws not in {None, _SAMPLE}:
-        text = f"the sample action calls '{_SAMPLE}'; one for '{arguments.aws[:80]}' is not available yet"
-        raise UsageError(text, usage=arguments.usage, hint="Use --aws alone, then replace the sample action's client and operation.")
     if not _NAME.fullmatch(arguments.name) or len(arguments.name) > _LONGEST:
         text = f"'{arguments.name[:80]}' is not a key in kebab-case of at most {_LONGEST} letters"
         raise UsageError(text, usage=arguments.usage, hint="Use lower-case letters, digits and single hyphens, such as acme-crm.")
+    if arguments.name in RESERVED:
+        text = f"the key '{arguments.name}' is reserved for jackfield itself"
+        raise UsageError(text, usage=arguments.usage, hint="Choose another one, such as acme-crm.")
     folder = Path(arguments.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
     words = _words(arguments.name)
     if arguments.openapi:
-        return _generated(arguments, words, output)
+        code = _generate("openapi", arguments.openapi, arguments, output)
+        _write_templates(_templates("openapi"), folder, {**words, **_checked(folder)})
+        _tell_next(folder)
+        return code
+    if arguments.aws not in {None, _SAMPLE}:
+        code = _generate("aws", arguments.aws, arguments, output)
+        _tell_next(folder)
+        return code
     files = _write_templates(_templates("aws" if arguments.aws else "python" if arguments.python else "http"), folder, words)
     from jackfield_market.testing.grading import write_manifest
 
@@ -63,22 +71,19 @@ def _tell_next(folder: Path) -> None:
     sys.stderr.write(f"jackfield new: next 'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
 
 
-def _generated(arguments: Namespace, words: Mapping[str, str], output: Output) -> int:
-    """Generate the project with the package for OpenAPI documents, and return the exit code.
+def _generate(kind: str, source: str, arguments: Namespace, output: Output) -> int:
+    """Generate the project from a description of a service by the command ``generate KIND``, and return the exit code.
 
-    :raises InvalidInvocation: if no such package is installed.
+    :raises InvalidInvocation: if no installed package has that command.
     """
-    found = plugged().get("generate.openapi")
+    found = plugged().get(f"generate.{kind}")
     command = None if found is None else load_plugged(found)
     if not callable(command):
-        raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-openapi.")
-    templates, key = _templates("openapi"), arguments.name
-    given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
+        raise InvalidInvocation(f"no installed package generates it: 'generate {kind}' is missing", hint=f"Install jackfield-{kind}.")
+    key = arguments.name
+    given = [source, "--key", key, "--connector-version", "0.1.0", "--out", key]
     with redirect_stdout(output.stream):
-        code = command([*given, "--json"] if arguments.json else given) or 0
-    _write_templates(templates, Path(key), {**words, **_checked(Path(key))})
-    _tell_next(Path(key))
-    return code
+        return command([*given, "--json"] if arguments.json else given) or 0
 
 
 def _checked(folder: Path) -> dict[str, str]:
