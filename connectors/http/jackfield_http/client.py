@@ -46,7 +46,7 @@ from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import signatures
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
-from jackfield_http.verdicts import Remark
+from jackfield_http.verdicts import Remark, are_harmless
 from jackfield_http.version import VERSION
 from jackfield_http.wire import open_wire
 
@@ -379,9 +379,9 @@ class HttpClient(SecretHolder):
         return failed if "json" in media or not media else None
 
     def _is_clear(self, exchange: Exchange, status: int) -> bool:
-        """Return whether a status proves that a change was made, whatever the body contains: no rule looks for errors in this body."""
+        """Return whether a status proves that a change was made, whatever the body contains: no rule finds a failure in this body."""
         errors = self._settings.errors
-        return not exchange.safe and 200 <= status < 300 and exchange.failed is None and errors.failed is None and errors.proves_success
+        return not exchange.safe and 200 <= status < 300 and are_harmless(exchange.failed or errors.failed) and errors.proves_success
 
     def _refuse_by_header(self, exchange: Exchange, status: int, headers: Headers) -> None:
         """Raise the error of a successful status beside which a header field reports a failure."""

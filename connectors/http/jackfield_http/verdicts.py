@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import FailedEntry, NotFound, NotYet, Sent, current_call
@@ -135,3 +135,25 @@ class Rule:
             until = {place: True} if self.condition.equals == (False,) else None
             return Remark(text, self.pending, self.absent, place, told, until)
         return Refused((), ((body, words),), is_whole=True, verdict=text)
+
+    @property
+    def is_harmless(self) -> bool:
+        """True if no response of a change fails by this rule."""
+        return self.only_warns or self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Rules that judge a successful response together. With ``are_harmless``, no response of a change fails by them."""
+
+    judges: tuple[Callable[[Any], Verdict], ...]
+    are_harmless: bool = False
+
+    def __call__(self, body: Any) -> Verdict:
+        """Return the verdict that counts."""
+        return strongest(judge(body) for judge in self.judges)
+
+
+def are_harmless(failed: Callable[[Any], Verdict] | None) -> bool:
+    """Return whether no response of a change fails by a judge. A function of a connector may always find a failure."""
+    return failed is None or (isinstance(failed, Rules) and failed.are_harmless)

@@ -23,7 +23,9 @@ _START = {"name": "start", "in": "query", "schema": {"type": "integer"}}
 _NAMES = {"name": "names", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}}
 
 
-def _called(folder: Path, told: Json | list[Json], *answers: Any, read: bool = False, errors: Json | None = None, **more: Any) -> Any:
+def _called(
+    folder: Path, told: Json | list[Json], *answers: Any, read: bool = False, errors: Json | None = None, bare: bool = False, **more: Any
+) -> Any:
     """Invoke an action with the rules ``told`` against a provider that answers by a script; its waits cost nothing."""
     folder.mkdir(exist_ok=True)
     own = {"x-jackfield": {"failed": told, **more.pop("own", {})}, "responses": more.pop("answered", _ANSWERED)}
@@ -32,7 +34,7 @@ def _called(folder: Path, told: Json | list[Json], *answers: Any, read: bool = F
         "code": ["/code", "/errors/0/code"],
         "message": "/message",
         "messageHeader": "X-Message",
-        "failed": {"member": "/fault"},
+        **({} if bare else {"failed": {"member": "/fault"}}),
         **(errors or {}),
     }
     generate(folder, document(about, servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": {"errors": table}}), "--key", "acme")
@@ -245,6 +247,19 @@ def test_lists_beside_the_items_are_joined(tmp_path: Path) -> None:
     answers = [Answer({"rows": [1], "folders": ["a"]}), Answer({"rows": [2], "folders": ["b"]}), Answer({"rows": []})]
     found = _called(tmp_path, {"member": "/no"}, *answers, read=True, own=pages, inputs={"fetchAll": True})
     assert (found["output"], found["meta"]["complete"]) == ({"rows": [1, 2], "folders": ["a", "b"]}, True)
+
+
+@pytest.mark.parametrize(("rule", "errors", "status"), [
+    ({"member": "/cut", "onlyWarns": True}, {}, "succeeded"), ({"member": "/state", "equals": "queued", "pending": True}, {}, "succeeded"),
+    ({"items": "/rows", "member": "/late", "onlyWarns": True}, {}, "succeeded"), ({"member": "/error"}, {}, "in_doubt"),
+    ({"member": "/cut", "onlyWarns": True}, {"failed": {"member": "/fault"}}, "in_doubt"),
+    ([{"member": "/cut", "onlyWarns": True}, {"items": "/rows", "member": "/error"}], {}, "in_doubt"),
+])  # fmt: skip
+def test_a_rule_that_only_warns_makes_no_doubt(tmp_path: Path, rule: Any, errors: Json, status: str) -> None:
+    """The status of a change says that it was made; a body that was cut could only have said what else there is."""
+    cut = Answer(None, 200, {"Content-Type": "application/json"}, content=b'{"id": "1", "choi')
+    result = _called(tmp_path, rule, cut, errors=errors, bare=True)
+    assert result["status"] == status
 
 
 @pytest.mark.parametrize("told", [

@@ -56,7 +56,7 @@ from jackfield_http.outcomes import Outcomes
 from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
-from jackfield_http.verdicts import Remark, Rule, strongest
+from jackfield_http.verdicts import Remark, Rule, Rules, are_harmless
 
 _NEXT_PAGE = "nextPage"
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -189,7 +189,7 @@ class BoundCall:
         self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
         declared = listed(self._binding.get("failed", []))
         self._outcomes = [Outcomes.from_json(one) for one in declared if "items" in one]
-        self._whole = [Rule.from_json(one).judged for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
+        self._whole = [Rule.from_json(one) for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
         self._of_status = [one for one in declared if "status" in one]
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
@@ -330,11 +330,14 @@ class BoundCall:
         """Return the function that detects failures in successful responses: for GraphQL by its errors, then by the rules of the binding
         and those of all responses. Return None if there are no rules.
         """
-        outcomes = [partial(one.judged, inputs=given) for one in self._outcomes]
-        rules = [rule for rule in (self._refusing, *self._whole, *outcomes, errors.failed) if rule is not None]
-        if len(rules) < 2:
-            return next(iter(rules), None)
-        return lambda body: strongest(rule(body) for rule in rules)
+        rules: list[tuple[Failed | None, bool]] = [
+            (self._refusing, False),
+            *((one.judged, one.is_harmless) for one in self._whole),
+            *((partial(one.judged, inputs=given), one.only_warns) for one in self._outcomes),
+            (errors.failed, are_harmless(errors.failed)),
+        ]
+        known = [(judge, is_harmless) for judge, is_harmless in rules if judge is not None]
+        return Rules(tuple(judge for judge, _ in known), all(is_harmless for _, is_harmless in known)) if known else None
 
 
 def _further(binding: Json) -> Json | None:

@@ -20,7 +20,7 @@ from jackfield.connector import (
 from jackfield_http.conditions import CONDITION, TESTS, Condition, listed
 from jackfield_http.errors import HTTP_ERRORS, Case, DoneBefore, Failed, HttpErrors, Key, Row
 from jackfield_http.outcomes import OUTCOMES
-from jackfield_http.verdicts import BESIDE, BY_STATUS, IN_HEADER, RULE, Rule, strongest
+from jackfield_http.verdicts import BESIDE, BY_STATUS, IN_HEADER, RULE, Rule, Rules
 from jackfield_http.words import POINTER, STATUS, TEXT, TEXTS, closed, needs_one, one_or_more, read, some, word
 
 KINDS: Mapping[str, type[JackfieldError]] = {
@@ -149,5 +149,5 @@ def _case(given: Json) -> Case:
 
 def failing(given: Json | list[Json]) -> Failed:
     """Return the function that judges the JSON of a successful response by the rules of a member ``failed``."""
-    judges = [Rule.from_json(one).judged for one in listed(given)]
-    return judges[0] if len(judges) == 1 else lambda body: strongest(judge(body) for judge in judges)
+    rules = [Rule.from_json(one) for one in listed(given)]
+    return Rules(tuple(rule.judged for rule in rules), all(rule.is_harmless for rule in rules))
