@@ -53,6 +53,8 @@ _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
 _ENDPOINT_WITHIN = 3.0
+OVERHEARS_AFTER = 1.0
+"""Seconds after which a call that somebody follows reads the server's own stream, too: many servers send the progress there."""
 LONGEST_ID = 1_024
 """Maximum number of characters of an ID from a server: of a session, a request or a task."""
 _LONGEST_PROGRESS = 200
@@ -159,7 +161,8 @@ class Exchanges:
         A refusal of a message that is not ``safe`` leaves a doubt if the server had begun the request or an earlier round of its call.
         """
         listening = self.listening(session) if session.mailbox.is_used else nullcontext()
-        with session.mailbox.awaiting(message), listening:
+        tell = None if self._call().progress is None else partial(self._tell, message=message, told=self._call().progress)
+        with session.mailbox.awaiting(message, tell), listening:
             try:
                 yield
             except JackfieldError as error:
@@ -224,10 +227,14 @@ class Exchanges:
 
     @contextmanager
     def listening(self, session: Session) -> Iterator[None]:
-        """Read the stream of a legacy server within the block, if it may ask answerable questions or send answers there."""
+        """Read the stream of a legacy server within the block, if it may ask answerable questions or send answers there. If it may only
+        send progress, that begins a little later.
+        """
         is_wanted = session.mailbox.is_used or (session.id is not None and self.answers_at_once)
         if session.is_modern or self._listens or not is_wanted:
-            yield
+            is_told = session.id is not None and not self._listens and self._call().progress is not None
+            with Listener(partial(self._overhear, session), OVERHEARS_AFTER).listening() if is_told else nullcontext():
+                yield
             return
         self._listens = True
         try:
@@ -235,6 +242,11 @@ class Exchanges:
                 yield
         finally:
             self._listens = False
+
+    def _overhear(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
+        """Read the server's own stream, unless another call in the session does."""
+        if not session.mailbox.is_read:
+            self._listen(session, opened)
 
     def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
         """Read the server's own stream to its end, in a thread without a call of its own."""
@@ -378,14 +390,14 @@ class Exchanges:
         if session is not None and shows_work(found):
             session.mailbox.note_work(message)
         if method == PROGRESS:
-            self._tell(found, message)
+            self._tell(found, message, self._call().progress)
         elif method == _TOOLS_CHANGED:
             self._on_changed()
         return 0 if session is None else self._reply(session, found)
 
-    def _tell(self, found: Json, message: Message) -> None:
-        """Report a server's progress to the call's observer, in the server's own words."""
-        told, params = self._call().progress, found.get("params")
+    def _tell(self, found: Json, message: Message, told: Callable[[float | None, str], object] | None) -> None:
+        """Report a server's progress to ``told``, the call's observer, in the server's own words."""
+        params = found.get("params")
         if told is None or not isinstance(params, Mapping) or not message.has_id(params.get("progressToken")):
             return
         done, total = amount(params.get("progress")), amount(params.get("total"))

@@ -14,6 +14,8 @@ _OPENS_WITHIN = 2.0
 _ENDS_WITHIN = 1.0
 
 Json = Mapping[str, Any]
+Tell = Callable[[Json], object]
+"""Reports a server's progress to the caller who follows the request."""
 
 
 class Awaited(Protocol):
@@ -37,18 +39,27 @@ class Mailbox:
         self._changed = threading.Condition()
         self._awaited: dict[Awaited, Json | None] = {}
         self._begun = set[Awaited]()
+        self._tells: dict[Awaited, Tell] = {}
         self._streams = 0
 
+    @property
+    def is_read(self) -> bool:
+        """True while a stream is open."""
+        return self._streams > 0
+
     @contextmanager
-    def awaiting(self, message: Awaited) -> Iterator[None]:
-        """Accept the answer to a message within the block."""
+    def awaiting(self, message: Awaited, tell: Tell | None) -> Iterator[None]:
+        """Accept the answer to a message within the block, and its progress if somebody follows it."""
         with self._changed:
             self._awaited[message] = None
+            if tell is not None:
+                self._tells[message] = tell
         try:
             yield
         finally:
             with self._changed:
                 del self._awaited[message]
+                self._tells.pop(message, None)
                 self._begun.discard(message)
 
     @contextmanager
@@ -71,8 +82,12 @@ class Mailbox:
                     self._awaited[message] = found
                     self._changed.notify_all()
                     return
-            self._begun.update(message for message in self._awaited if message.is_worked_on(found))
+            begun = [message for message in self._awaited if message.is_worked_on(found)]
+            self._begun.update(begun)
+            tells = [self._tells[message] for message in begun if message in self._tells]
             self._changed.notify_all()
+        for tell in tells:
+            tell(found)
 
     def note_work(self, message: Awaited) -> None:
         """Note that the server has begun an awaited request."""
@@ -103,11 +118,15 @@ class Mailbox:
 
 
 class Listener:
-    """Thread that reads the stream. ``open_stream`` opens the stream, passes the response to its argument, and reads to the end."""
+    """Thread that reads the stream. ``open_stream`` opens the stream, passes the response to its argument, and reads to the end. It is
+    called ``after`` some seconds, unless the block ends before; without them, the block begins once the stream is open.
+    """
 
-    def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None]) -> None:
+    def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None], after: float = 0.0) -> None:
         self._open_stream = open_stream
+        self._after = after
         self._ready = threading.Event()
+        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._answer: StreamedAnswer | None = None
         self._is_over = False
@@ -118,9 +137,11 @@ class Listener:
         thread = threading.Thread(target=self._run, name="jackfield mcp listener", daemon=True)
         thread.start()
         try:
-            self._ready.wait(_OPENS_WITHIN)
+            if not self._after:
+                self._ready.wait(_OPENS_WITHIN)
             yield
         finally:
+            self._ended.set()
             with self._lock:
                 self._is_over, answer = True, self._answer
             if answer is not None:
@@ -129,7 +150,8 @@ class Listener:
 
     def _run(self) -> None:
         try:
-            self._open_stream(self._opened)
+            if not self._after or not self._ended.wait(self._after):
+                self._open_stream(self._opened)
         finally:
             self._ready.set()
 

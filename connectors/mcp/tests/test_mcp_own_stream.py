@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,67 @@ def test_a_stream_that_ends(tmp_path: Path) -> None:
     apart.ends = True
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield, timeoutSeconds=300).status == "in_doubt"
+
+
+class Telling:
+    """Server with sessions that tells the progress of a call on its own stream, and answers once ``seen`` is set."""
+
+    def __init__(self) -> None:
+        self.server, self.seen = ToolServer(legacy=True), threading.Event()
+        self.server.sessions = set()
+        self.server.before, self.server.on_call = self._opens, self._works
+        self._told: queue.Queue[dict[str, object]] = queue.Queue()
+        self._is_open = threading.Event()
+        self.ends = False
+
+    def _opens(self, talk: Talk) -> bool:
+        if talk.message["method"] != "GET":
+            return False
+        talk.send_response(200)
+        talk.send_header("Content-Type", "text/event-stream")
+        talk.end_headers()
+        talk.close_connection = True
+        self._is_open.set()
+        with suppress(OSError):
+            while not self.ends:
+                with suppress(queue.Empty):
+                    params = self._told.get(timeout=0.05)
+                    message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+                    talk.wfile.write(b"data: " + json.dumps(message).encode() + b"\n\n")
+                    talk.wfile.flush()
+        return True
+
+    def _works(self, talk: Talk) -> None:
+        token = talk.message["params"].get("_meta", {}).get("progressToken")
+        if token is not None and talk.message["params"]["arguments"]["text"] != "short":
+            assert self._is_open.wait(20)
+            self._told.put({"progressToken": 5, "progress": 1, "total": 2, "message": "of another call"})
+            self._told.put({"progressToken": token, "progress": 1, "total": 4, "message": "melting"})
+            assert self.seen.wait(20)
+        talk.result(said(DONE))
+
+
+def test_progress_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches whoever follows the call, as that of the response does."""
+    monkeypatch.setattr("jackfield_mcp.exchange.OVERHEARS_AFTER", 0.01)
+    telling, told = Telling(), list[object]()
+
+    def follow(progress: object) -> None:
+        told.append(progress)
+        telling.seen.set()
+
+    with stage(tmp_path, telling.server) as jackfield:
+        assert call(jackfield, follow=follow).status == "succeeded"
+        telling.ends = True
+    assert told == [{"fraction": 0.25, "text": "melting"}]
+
+
+def test_who_does_not_listen(tmp_path: Path) -> None:
+    """A call that nobody follows reads no stream, nor does one that ends soon."""
+    telling = Telling()
+    with stage(tmp_path, telling.server) as jackfield:
+        assert call(jackfield).status == call(jackfield, inputs={"text": "short"}, follow=lambda _told: None).status == "succeeded"
+    assert telling.server.count("GET") == 0
 
 
 CHANGED = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
