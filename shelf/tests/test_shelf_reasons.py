@@ -182,6 +182,17 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "google-calendar", "listEvents", 410, _google(410, "updatedMinTooLongAgo", "Too far in the past"), ("rejected", ["past"]),
     ),
     "lemlist, ended": ("lemlist", "listCampaigns", 404, {"message": "No user found for this API key"}, ("unauthenticated", ["No user"])),
+    "typeform, ended": (
+        "typeform", "listForms", 403, {"code": "AUTHENTICATION_FAILED", "description": "Authentication failed"}, ("unauthenticated", ["failed"]),
+    ),
+    "cloudflare, ended": (
+        "cloudflare", "listZones", 403, {"success": False, "errors": [{"code": 9109, "message": "Invalid access token"}], "result": None}, _ENDED,
+    ),
+    "cloudflare, a place": (
+        "cloudflare", "listZones", 403,
+        {"success": False, "errors": [{"code": 9109, "message": "Cannot use the access token from location: 192.0.2.1"}], "result": None},
+        ("forbidden", ["location"]),
+    ),
     "jotform, ended": ("jotform", "listForms", 200, {"responseCode": 401, "message": "Invalid API key", "content": ""}, _ENDED),
     "intercom, too slow": (
         "intercom", "createTicket", 408, {"errors": [{"code": "request_timeout", "message": "Timed out"}]}, ("in_doubt", ["Timed out"]),
