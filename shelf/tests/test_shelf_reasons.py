@@ -183,10 +183,12 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     ),
     "lemlist, ended": ("lemlist", "listCampaigns", 404, {"message": "No user found for this API key"}, ("unauthenticated", ["No user"])),
     "typeform, ended": (
-        "typeform", "listForms", 403, {"code": "AUTHENTICATION_FAILED", "description": "Authentication failed"}, ("unauthenticated", ["failed"]),
+        "typeform", "listForms", 403, {"code": "AUTHENTICATION_FAILED", "description": "Authentication failed"},
+        ("unauthenticated", ["failed"]),
     ),
     "cloudflare, ended": (
-        "cloudflare", "listZones", 403, {"success": False, "errors": [{"code": 9109, "message": "Invalid access token"}], "result": None}, _ENDED,
+        "cloudflare", "listZones", 403, {"success": False, "errors": [{"code": 9109, "message": "Invalid access token"}], "result": None},
+        _ENDED,
     ),
     "cloudflare, a place": (
         "cloudflare", "listZones", 403,
