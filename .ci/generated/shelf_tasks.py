@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from generated.shelf_schema import schema
 from jackfield_openapi.shelf.answers import table
-from jackfield_openapi.shelf.file_schema import schema
 from jackfield_openapi.shelf.services import read_shelf
 
 __all__ = ["files", "schema"]

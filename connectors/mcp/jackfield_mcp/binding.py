@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from jackfield.connector import Action, Connector, DeclarationError, Pagination, current_call
+from jackfield.connector import Action, Connector, DeclarationError, current_call
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.pointers import find as at_path
-from jackfield.manifest.manifest import RateLimit
 from jackfield.manifest.pagination import OPEN_END
-from jackfield_http.bindings.connector import BoundInputs
+from jackfield_http.bindings.connector import BoundInputs, action_of
 from jackfield_mcp import tasks
 from jackfield_mcp.client import McpClient, Tool
 from jackfield_mcp.connection_kinds import KINDS, connection_type
@@ -50,25 +49,8 @@ class McpConnector(DescribedConnector):
 
 
 def _action(row: Json, hint: str) -> Action:
-    limit, paging = row.get("rateLimit"), row.get("pagination")
     function = ResourceCall(row) if "method" in row["mcp"] else ToolCall(row, hint)
-    action = Action(
-        key=row["key"],
-        title=row["title"],
-        description=row["description"],
-        effect=row.get("effect", "write"),
-        function=function,
-        inputs=BoundInputs,
-        output=ToolOutput,
-        takes_client=True,
-        is_async=False,
-        permissions={},
-        pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
-        idempotent_by=row.get("idempotentBy"),
-        rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
-        request=function.request,
-        returns_files=True,
-    )
+    action = action_of(row, function, ToolOutput, returns_files=True)
     return replace(action, job=JobSteps(*steps_with(action, tasks.poll, tasks.cancel))) if row.get("kind") == "job" else action
 
 

@@ -12,10 +12,10 @@ import pytest
 from jackfield.cli.main import main
 from jackfield.connector import InvalidInput
 from jackfield_openapi.reading import parsed
-from jackfield_openapi.shelf.file_schema import schema
 from jackfield_openapi.shelf.layout import LONGEST, SCHEMA, formatted
 
 SHELF = Path(__file__).resolve().parents[3] / "shelf"
+FILES = jsonschema_rs.Draft202012Validator(json.loads((SHELF / "service.schema.json").read_text(encoding="utf-8")))
 WORDS = " ".join(f"word{number}" for number in range(60))
 VALUES: dict[str, Any] = {
     "a text": "It's so.", "a long text": WORDS, "a long list": [WORDS, "short"], "two spaces": WORDS.replace(" ", "  "),
@@ -105,7 +105,7 @@ def test_the_shelf_is_in_its_layout(file: Path) -> None:
     """Each file is, and editors know all that it has; a line is longer only where a word is."""
     content = file.read_bytes()
     assert formatted(content, file.name) == content, "run 'make fix'"
-    found = jsonschema_rs.Draft202012Validator(schema()).iter_errors(parsed(content, file.name))
+    found = FILES.iter_errors(parsed(content, file.name))
     assert [f"{'/'.join(map(str, one.instance_path))}: {one.message[:200]}" for one in found] == []
     assert [line for line in content.decode().splitlines() if len(line) > LONGEST and " " in line.strip().removeprefix("- ")] == []
 
@@ -128,4 +128,4 @@ def test_editors_show_slips(name: str) -> None:
     whole = parsed((SHELF / "services/zoom.yaml").read_bytes(), "x")
     for place, changes in FAULTS[name].items():
         whole[place] |= changes
-    assert not jsonschema_rs.Draft202012Validator(schema()).is_valid(whole)
+    assert not FILES.is_valid(whole)

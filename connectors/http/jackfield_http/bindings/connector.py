@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Output, Pagination, Sent, Unavailable, current_call
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX
@@ -147,30 +147,40 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
 
 
 def _action(row: Json) -> Action:
-    paging, limit, function = row.get("pagination"), row.get("rateLimit"), BoundCall(row)
-    marker, evidence = read_evidence(row)
-    action = Action(
-        key=row["key"],
-        title=row["title"],
-        description=row["description"],
-        effect=row.get("effect", "write"),
-        function=function,
-        inputs=BoundInputs,
-        output=BoundOutput,
-        takes_client=True,
-        is_async=False,
-        permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
-        pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
-        idempotent_by=row.get("idempotentBy"),
-        rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
+    function, (marker, evidence) = BoundCall(row), read_evidence(row)
+    action = action_of(
+        row,
+        function,
+        BoundOutput,
         effect_of=function.effect_of if row["http"].get("graphql") is True else None,
-        request=function.request,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
         marker=marker,
         evidence=evidence,
     )
     job = function.job
     return action if job is None else replace(action, job=JobSteps(*steps_with(action, job.poll, job.cancel if job.can_cancel else None)))
+
+
+def action_of(row: Json, function: Any, output: type[Output], **more: Any) -> Action:
+    """Return the action of a manifest that ``function`` carries out. ``more`` are further fields of the action."""
+    paging, limit = row.get("pagination"), row.get("rateLimit")
+    return Action(
+        key=row["key"],
+        title=row["title"],
+        description=row["description"],
+        effect=row.get("effect", "write"),
+        function=function,
+        inputs=BoundInputs,
+        output=output,
+        takes_client=True,
+        is_async=False,
+        permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
+        pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
+        idempotent_by=row.get("idempotentBy"),
+        rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
+        request=function.request,
+        **more,
+    )
 
 
 class BoundCall:
