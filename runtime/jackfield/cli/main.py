@@ -116,9 +116,11 @@ def _dispatch(words: list[str], output: Output) -> int:
         command = load_plugged(found[name])
         return command(rest) or 0 if callable(command) else _of_table(name, _summaries()[name], command, rest, output)
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
-    if verbs:
+    declared, two = of_packages(), f"{name}.{rest[0]}" if rest else ""
+    if verbs and (two in found or two not in declared):
         return _plugged_verb(name, rest, verbs)
-    package, extra = of_packages().get(name, ("", ""))
+    name = two.replace(".", " ") if two in declared else name
+    package, extra = declared.get(two) or declared.get(name, ("", ""))
     if package:
         needed, named = (f"extra '{extra}'", f"'jackfield[{extra}]'") if extra else (f"package '{package}'", package)
         text = f"the command '{name}' needs the {needed}, which is not installed"

@@ -200,6 +200,19 @@ def test_a_command_of_a_package_that_no_extra_installs_names_the_package(shell: 
     assert (answer.code, answer.json["error"]["hint"]) == (2, "Install it: pip install jackfield-aws-ses-simulator.")
 
 
+def test_a_command_of_two_words_names_the_package_of_the_second(shell: Shell) -> None:
+    """Packages share the first word: without the one of the second, that is what is missing, whatever the others have."""
+    said = "the command 'generate openapi' needs the package 'jackfield-openapi', which is not installed"
+    alone = shell.run("generate", "openapi", "api.yaml")
+    (shell.plugs / "plugged_other.py").write_text("def command(words):\n    return 3\n", encoding="utf-8")
+    declare(shell.plugs, "jackfield-extra", "jackfield.commands", {"generate.other": "plugged_other:command"})
+    for answer in (alone, shell.run("generate", "openapi", "api.yaml")):
+        assert (answer.code, answer.json["error"]["message"]) == (2, said)
+        assert answer.json["error"]["hint"] == "Install it: pip install jackfield-openapi."
+    assert shell.run("generate", "other").code == 3
+    assert shell.run("generate", "nonsense").json["error"]["message"] == "'generate' has no command 'nonsense'"
+
+
 @pytest.mark.parametrize(("words", "extra"), [(("dapr", "--components", "."), "dapr"), (("run", "flow.yaml"), "workflow")])
 def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(shell: Shell, words: tuple[str, ...], extra: str) -> None:
     """Without jackfield-dapr, its commands name the extra that installs each, and so does ``serve --components``."""
