@@ -226,6 +226,17 @@ def test_an_anonymous_connection_to_one_server(harness: Harness) -> None:
     assert harness.invoke("request", {"url": f"{server.url}/v1/x"}, connection=connection).status == "succeeded"
 
 
+@pytest.mark.parametrize(("status", "code", "said"), [(401, "unauthenticated", "no credentials"), (403, "forbidden", "permission")])
+def test_a_server_that_wants_credentials_is_told_from_wrong_ones(harness: Harness, status: int, code: str, said: str) -> None:
+    """Nobody checks credentials that are not there: another type of connection has some."""
+    server = harness.serve(Answer({}, status=status))
+    token = {"type": "http/bearer", "values": {"server": server.url, "token": "t-4711-secret"}}
+    for connection, expected in ((anonymous(server=server.url), said), (token, "of the connection")):
+        error = harness.invoke("request", {"url": "/x"}, connection=connection).error
+        assert error is not None
+        assert (error.code, expected in (error.hint or "")) == (code, True), error.hint
+
+
 def test_pages(harness: Harness) -> None:
     """A list is fetched page by page, or as a whole."""
 

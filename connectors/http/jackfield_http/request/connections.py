@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
+from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step, Unauthenticated
 from jackfield.kernel.dataclass import replace
 from jackfield_http import connection_fields as fields
 from jackfield_http.accounts import account_in, body_of
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls
+from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Row
 from jackfield_http.oauth2 import ClientAuthentication, OAuth2ClientCredentials, TokenClient
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_http.settings import ClientSettings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _SERVER = "Enter the URL that the paths of all requests are appended to. Credentials are sent to this server only.\n\n"
+_NO_CREDENTIALS = "The connection has no credentials: use one of a type that signs in, such as http/bearer."
 _NAME = {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": 200}
 _VALUE = {"minLength": 1, "maxLength": 2000}
 _PLACE = {"pattern": "^/", "maxLength": 200}
@@ -248,6 +250,7 @@ class Anonymous(_Tested):
     key: ClassVar[str] = "anonymous"
     title: ClassVar[str] = "No Credentials"
     auth: ClassVar[str] = "none"
+    errors: ClassVar[HttpErrors] = HTTP_ERRORS.extended({401: Row(Unauthenticated, _NO_CREDENTIALS)})
     setup: ClassVar[str] = (
         "Enter a server to limit requests to it. Without one, requests name whole URLs and reach public addresses only; an operator's "
         "connection may list hosts of its own network under **Allowed Hosts**."
