@@ -59,7 +59,9 @@ def test_a_manifest_of_another_connection_type_is_a_failure_and_no_crash(tmp_pat
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_rule"]
     done = subprocess.run(words, cwd=tmp_path / "acme-crm", capture_output=True, text=True, check=False, timeout=300)
     assert "FAILED tests/test_jackfield_acme_crm.py::TestConformance::test_rule[manifest-matches-code]" in done.stdout
+    assert "'jackfield check . --write-manifest'" in done.stdout
     assert "KeyError" not in done.stdout
+    assert "def test_rule" not in done.stdout
 
 
 _ACCOUNT = {"type": "openIdConnect", "openIdConnectUrl": "https://id.acme.example/.well-known/openid-configuration"}

@@ -17,6 +17,7 @@ from jackfield.connector.models import DeclarationError
 from jackfield_market.commands.check import _COLOURS
 from jackfield_market.testing.declared_examples import require_examples
 from jackfield_market.testing.grading import at_least
+from jackfield_market.testing.subject import TIERS
 from shell import Answer, Shell
 
 pytest_plugins = ["shell_fixture", "warm"]
@@ -91,6 +92,7 @@ def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
     _replace(module, "Rejected, Sent", "Rejected, Sent, Step")
     stale = shell.run("check", "acme-crm")
     assert (stale.code, stale.json["grade"]) == (1, "none")
+    assert "acme-crm: no grade, " in stale.err
     assert "manifest-matches-code" in _failed(stale)
     answer = shell.run("check", "acme-crm", "--write-manifest", "--at-least", "platinum", "--json")
     assert (answer.code, answer.json["grade"], _failed(answer)) == (0, "platinum", set())
@@ -113,6 +115,8 @@ def test_a_check_s_faults_are_lines_for_a_log(shell: Shell) -> None:
     grade, *faults = lines.out.splitlines()
     assert (lines.code, bool(re.fullmatch(rf"acme-crm: bronze, {len(UNDONE)} of \d+ rules failed", grade))) == (1, True)
     assert {fault.partition(" (")[0] for fault in faults} == UNDONE
+    tiers = [TIERS.index(fault.partition(" (")[2].partition(")")[0]) for fault in faults]
+    assert tiers == sorted(tiers)
     assert "placeholders-replaced (silver): LICENSE contains 'CHANGE ME'. Replace" in lines.out
     assert grade in shell.run("check", "acme-crm").err
     assert shell.run("check", "acme-crm", "--format", "lines", "--json").json["grade"] == "bronze"

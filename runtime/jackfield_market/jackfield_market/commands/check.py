@@ -98,13 +98,14 @@ def _failed(report: Report) -> list[Verdict]:
 
 def _summary(report: Report) -> str:
     failed = f"{len(_failed(report))} of {len(report.rules)} rules failed"
-    return f"{report.connector}: {failed if report.grade is None else f'{report.grade}, {failed}'}"
+    grade = report.grade if report.grade in _TIERS or report.grade is None else "no grade"
+    return f"{report.connector}: {failed if grade is None else f'{grade}, {failed}'}"
 
 
 def _lines(report: Report) -> Iterator[str]:
-    """Yield the grade, then a line for each fault: a rule with its tier, its evidence, and the remedy."""
+    """Yield the grade, then a line for each fault, those of the lowest tier first: a rule with its tier, its evidence, and the remedy."""
     yield _summary(report)
-    for rule in _failed(report):
+    for rule in sorted(_failed(report), key=lambda rule: _TIERS.index(rule.tier)):
         for text in rule.evidence:
             yield visible(" ".join(f"{rule.name} ({rule.tier}): {text}. {rule.cure}".split()), kept="")
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from jackfield_market.testing.document_cures import cure_of
 from jackfield_market.testing.harness import project_of
 from jackfield_market.testing.recorded_examples import EXAMPLES, record
 from jackfield_market.testing.rules import RULES, judged, reason_against
@@ -85,4 +86,5 @@ class Conformance:
         if faults and TIERS.index(rule.tier) > TIERS.index(self.grade):
             record_property(NOT_REACHED, [self._subject(pytestconfig).manifest.key, self.grade, f"{rule.name} ({rule.tier}): {faults[0]}"])
             pytest.xfail(f"not reached: {rule.says} {'; '.join(faults)}")
-        assert not faults, f"{rule.says} " + "; ".join(faults or ())
+        if faults:
+            pytest.fail(f"{rule.says} {'; '.join(faults)}. {cure_of(rule, self._subject(pytestconfig).manifest)}", pytrace=False)
