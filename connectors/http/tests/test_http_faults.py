@@ -350,15 +350,20 @@ def test_a_server_that_hangs_within_an_error() -> None:
         assert failure(provider.url, seconds=2).code == "rejected"
 
 
-def test_a_proxy_that_refuses() -> None:
-    """A proxy that refuses the tunnel: nothing was sent to the server."""
+def _through_proxy(head: bytes) -> JackfieldError:
+    """The error of a request whose proxy answers to the tunnel with ``head``."""
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        connection.sendall(head + b"\r\nContent-Length: 0\r\n\r\n")
 
     with serving(talk) as port:
-        error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
+        return failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
+
+
+def test_a_proxy_that_refuses() -> None:
+    """A proxy that refuses the tunnel: nothing was sent to the server."""
+    error = _through_proxy(b"HTTP/1.1 502 Bad Gateway")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert "502" in error.message
     assert "The proxy answers: look at the server" in str(error.hint)
@@ -366,13 +371,7 @@ def test_a_proxy_that_refuses() -> None:
 
 def test_a_proxy_whose_logins_are_not_spoken() -> None:
     """The hint does not ask for a login where none would help."""
-
-    def talk(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 407 no\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n")
-
-    with serving(talk) as port:
-        error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
+    error = _through_proxy(b"HTTP/1.1 407 no\r\nProxy-Authenticate: NTLM")
     assert "offers NTLM" in error.message
     assert "of all schemes, only Basic is spoken. Ask whoever runs the proxy" in str(error.hint)
 
