@@ -258,6 +258,8 @@ def test_reports(shell: Shell) -> None:
     assert set(_COLOURS) == {"none", "bronze", "silver", "gold", "platinum"}
     table = shell.on_terminal("check", "acme")
     assert "not a project" not in table.out
+    verdicts = re.findall(r" (passed|failed|not applicable) ", table.out)
+    assert [*map("failed".__eq__, verdicts)] == sorted(map("failed".__eq__, verdicts))
     assert "acme: bronze" in table.out
 
 

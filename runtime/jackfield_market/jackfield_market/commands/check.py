@@ -111,10 +111,13 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _show(report: Report, output: Output) -> None:
-    """Print the table of rules. For a connector that cannot be loaded, print the first rule and the number of the others."""
+    """Print the table of rules, those that failed last, where a terminal ends. For a connector that cannot be loaded, print the first rule
+    and the number of the others.
+    """
     rules = report.to_json()["rules"]
     loads = rules[0]["passed"]
-    output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))
+    shown = sorted(rules, key=lambda rule: rule["passed"] is False) if loads else rules[:1]
+    output.rows([_row(rule) for rule in shown], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))
     if not loads:
         output.text(f"\nThe other {len(rules) - 1} rules cannot be judged before the connector can be loaded.")
     output.text(f"\n{_summary(report)}\n")
