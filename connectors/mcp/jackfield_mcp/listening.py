@@ -11,7 +11,8 @@ from jackfield_http.answers import StreamedAnswer
 
 _OPENS_WITHIN = 2.0
 """Maximum wait for the server to open the stream, in seconds: many servers have none."""
-_ENDS_WITHIN = 1.0
+_ENDS_WITHIN, _ENDS_SOON = 1.0, 0.1
+"""Maximum wait for the thread's end, and for that of a thread that the call did not need: its server may never open the stream."""
 
 Json = Mapping[str, Any]
 Tell = Callable[[Json], object]
@@ -146,7 +147,7 @@ class Listener:
                 self._is_over, answer = True, self._answer
             if answer is not None:
                 answer.abort()
-            thread.join(_ENDS_WITHIN)
+            thread.join(_ENDS_SOON if self._after else _ENDS_WITHIN)
 
     def _run(self) -> None:
         try:
