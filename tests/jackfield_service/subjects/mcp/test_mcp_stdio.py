@@ -279,12 +279,13 @@ def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pyt
     [
         (signal.SIGTERM, False),
         (signal.SIGINT, True),
+        (signal.SIGHUP, False),
         pytest.param(signal.SIGTERM, True, marks=pytest.mark.campaign),
         pytest.param(signal.SIGINT, False, marks=pytest.mark.campaign),
     ],
 )
 def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool) -> None:
-    """SIGTERM and Ctrl-C let what was sent end, and cancel what was not; both are answered, whether stdin stays open or is closed."""
+    """SIGTERM, Ctrl-C and a closed terminal let what was sent end, and cancel what was not; both are answered, also with an open stdin."""
     with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines:
         lines.greet()
         lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
@@ -303,6 +304,21 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
         assert lines.process.wait(30) == 0
         assert lines.process.stderr.read() == b""
     assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]
+
+
+def test_a_terminal_that_closes_ends_no_daemon(tmp_path: Path) -> None:
+    """A program that was started to ignore it (``nohup``) goes on."""
+    server: Any = local(tmp_path)()
+    command = ["sh", "-c", 'trap \'\' HUP; exec "$0" -u "$@"', server.command, *server.args]  # -u: a Python of its own, with its signals
+    with subprocess.Popen(command, env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(2):
+            process.stdin.write(json.dumps(message("ping")).encode() + b"\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["result"] == {}
+            process.send_signal(signal.SIGHUP)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
-    """Serve until stdin ends, or SIGTERM or SIGINT arrives. Running requests are then answered, and sent ones finish, within ``grace``
+    """Serve until stdin ends, or a signal to end arrives. Running requests are then answered, and sent ones finish, within ``grace``
     seconds.
     """
     index = ActionIndex(runtime.catalog)
@@ -308,7 +308,7 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
             leaving.append(asyncio.ensure_future(_left(call.runtime, talking, grace)))
 
     with contextlib.suppress(NotImplementedError):  # Windows event loops have no signal handlers
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, *_hang_up()):
             asyncio.get_running_loop().add_signal_handler(number, leave)
     try:
         with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
@@ -319,6 +319,14 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
         await leaving[0]
     if await call.runtime.drained(grace):
         await _exit(call.runtime)
+
+
+def _hang_up() -> tuple[signal.Signals, ...]:
+    """Return the signal of a terminal that closes, which its foreground processes get at once; empty where it is to be ignored (``nohup``)
+    or does not exist.
+    """
+    number: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    return () if number is None or signal.getsignal(number) is signal.SIG_IGN else (number,)
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
