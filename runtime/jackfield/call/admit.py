@@ -164,11 +164,20 @@ def _only_target(
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         more = _accepted_types(manifest)
-        if connections.problems and not authorizer.is_bound:
-            more += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
+        unusable = [] if authorizer.is_bound else [*connections.problems, *_of_no_type(connections, manifest)]
+        if unusable:
+            more += f" Some connections in connection files cannot be used: {'; '.join(unusable[:3])}."
         first = next((manifest.full_name(kind) for kind in manifest.connection_types.values()), "TYPE")
         hint = NextStep("add_connection", type=first, more=more)
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
+
+
+def _of_no_type(connections: Connections, manifest: Manifest) -> Iterator[str]:
+    """Yield a sentence for each connection of a file whose type has the connector's or its family's name, and does not exist."""
+    families = {manifest.key, *(manifest.full_name(kind).partition("/")[0] for kind in manifest.connection_types.values())}
+    for item in connections.files():
+        if item.type.partition("/")[0] in families and manifest.connection_type(item.type) is None:
+            yield f"'{item.name}' has the type '{item.type[:80]}', which '{manifest.key}' does not have"
 
 
 class Targets(ProcessLocal):

@@ -54,7 +54,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "action_schema": "'jackfield schema {connector} {action}' shows the schema of its inputs.",
         "connection_schema": "'jackfield schema {connector} --connection {type}' shows the schema of its values.",
         "invocation_schema": "An invocation has connector, action and inputs; 'jackfield invoke --help' lists the optional members.",
-        "connectors": "'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+        "connectors": (
+            "'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses. One of your "
+            "own needs 'pip install --editable FOLDER'."
+        ),
         "actions": "'{connector}' has {count} actions; the nearest names are {names}. See 'jackfield search --connector {connector}'.",
         "offer": "Run 'jackfield offers add {pattern}'.",
         "approval": "Call it where it can wait: with a stored connection, by 'jackfield invoke'.",

@@ -133,6 +133,11 @@ def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
     [
         ({}, "no connection of the workspace fits 'scripted'", "supports connections of the types stage/key, stage/silent"),
         ({"a": {"type": "aws/awsDefault"}}, "no connection of the workspace fits 'scripted'", "Add a connection"),
+        (
+            {"a": {"type": "stage/keys"}, "b": {"type": "aws/awsDefault"}},
+            "no connection of the workspace fits 'scripted'",
+            "cannot be used: 'a' has the type 'stage/keys', which 'scripted' does not have.",
+        ),
         ({"a": KEY, "b": KEY}, "2 connections fit 'scripted'", "Set 'connection' to one of a, b."),
     ],
 )

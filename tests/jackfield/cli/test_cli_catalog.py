@@ -96,6 +96,7 @@ def test_show(shell: Shell) -> None:
     assert shell.run("connectors", "show", "echo").json == MANIFEST
     error = shell.run("connectors", "show", "ecco").json["error"]
     assert error["code"] == "unknown_connector"
+    assert "'pip install --editable FOLDER'" in shell.run("connectors", "show", "my-own").json["error"]["hint"]
     assert "did you mean 'echo'?" in error["message"]
 
 
