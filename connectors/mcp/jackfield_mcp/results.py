@@ -93,7 +93,7 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     if error := result.get("error"):  # no member of a result: what it says of the call is anybody's guess
         raise _failed([], error, is_unclear=True)
     if told := _failure_beside(named):
-        raise _failed(content, told, is_unclear=True)
+        raise _failed([*content, {"type": "text", "text": json.dumps(told, ensure_ascii=False)}], None, is_unclear=True)
     if (inner := next(_errors_within(content, structured), None)) is not None:
         raise _failed(_content(inner), inner.get("structuredContent"), is_unclear=True)
     files = list[OutputFile]()

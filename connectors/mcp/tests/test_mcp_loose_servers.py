@@ -176,6 +176,7 @@ def test_an_error_within_a_result(tmp_path: Path, name: str) -> None:
         found = call(jackfield)
     assert (found.status, server.count("tools/call")) == (status, 1)
     assert WORDS in found.error.message or "a task" in name
+    assert " beside content" not in name or "error beside" in name or '{"' in found.error.message  # the member that says so
 
 
 _FALSY: tuple[Any, ...] = (False, "", 0, [], {})
