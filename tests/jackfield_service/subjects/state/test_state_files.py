@@ -121,6 +121,18 @@ def test_twelve_workspaces_go_from_staging_to_production(place: Shell) -> None:
     assert [text for text in texts if text in json.dumps([planned, made, promoted])] == []
 
 
+def test_an_export_says_what_a_file_hides(place: Shell) -> None:
+    """A stored connection behind a file's of the same name is left out, and named on stderr."""
+    kind, values = "echo/token", {"token": "the-token-of-the-hall"}
+    for name in ("shed", "porch"):
+        assert place.run("connections", "add", name, "--type", kind, "--values", "-", "--no-test", stdin=json.dumps(values)).code == 0
+    path = place.write("shed.yaml", yaml.safe_dump({"connections": {"shed": {"type": kind, "values": values}}}))
+    place.set(JACKFIELD_CONNECTIONS=str(path))
+    found = place.run("export", "default")
+    assert list(found.json["workspaces"]["default"]["connections"]) == ["porch"]
+    assert "'shed' (shed.yaml) hides the stored one with that name, which is left out" in found.err
+
+
 def test_drift_by_hand_is_named_in_each_kind(place: Shell) -> None:
     """What somebody changes or removes by hand is named, with what it was and is, and is made again by the next apply."""
     base, _ = files(place, ["acme"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from jackfield_store.management.connections import ManagedConnections
 if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
+_LOG = logging.getLogger("jackfield.connections")
 _QUEUED = """
 SELECT COUNT(*) AS calls FROM invocations WHERE workspace = :workspace AND connection = :connection AND status = 'queued'
 """
@@ -45,6 +47,8 @@ def _row(things: _Connections, name: str) -> KindRow:
 
 
 def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
+    for sentence in things.known.known.warnings:
+        _LOG.warning("%s, which is left out", sentence)
     cursor: str | None = None
     while True:
         page = things.known.list(cursor)
