@@ -68,11 +68,13 @@ def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, appr
     assert again.status == 409
 
 
+@pytest.mark.parametrize("header", [{}, {"Content_Type": "application/x-www-form-urlencoded"}], ids=["no type", "a form's type"])
 @pytest.mark.parametrize(("step", "ends"), [("approve", "approved"), ("decline", "declined")])
-def test_a_decision_needs_no_body(caller: Client, approver: Client, step: str, ends: str) -> None:
-    """Neither a reason nor a digest is needed."""
-    identifier = caller.post("/v1/invocations", say("post", "hall", text=f"no body: {step}")).json["meta"]["invocationId"]
-    decided = approver.call("POST", f"/v1/approvals/{identifier}:{step}")
+def test_a_decision_needs_no_body(caller: Client, approver: Client, step: str, ends: str, header: dict[str, str]) -> None:
+    """Neither a reason nor a digest is needed, and no type for a body that is empty."""
+    text = f"no body: {step} {len(header)}"
+    identifier = caller.post("/v1/invocations", say("post", "hall", text=text)).json["meta"]["invocationId"]
+    decided = approver.call("POST", f"/v1/approvals/{identifier}:{step}", b"" if header else None, **header)
     assert (decided.status, decided.json["status"]) == (200, ends), decided.body
 
 
