@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Namespace = argparse.Namespace
 _FAILED = 1
+_UNKNOWN = "unrecognized arguments: "
 _YOUNG = 200_000
 """Number of allocations before a garbage collection: more than a cold call makes, which loads modules and service models."""
 
@@ -96,10 +97,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a UsageError; argparse's own method exits."""
-        raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
+        hint = f"See '{self.prog} --help'."
+        if self.takes_command and message.startswith(_UNKNOWN):
+            hint = f"A command stands after '--': '{self.prog} -- COMMAND'. {hint}"
+        raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=hint)
 
     def _meant(self, message: str) -> str:
-        _, _, words = message.partition("unrecognized arguments: ")
+        _, _, words = message.partition(_UNKNOWN)
         unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
         if not unknown:
             return ""

@@ -346,4 +346,6 @@ def _nothing(case: Case, first: Played) -> InvalidInvocation:
         return InvalidInvocation(f"the fake does not answer '{case.name[:100]}'{said}", hint="It cannot be proved without its provider.")
     asked = len(first.ledger.trace)
     hint = "Name the variable with the provider's address by --base-url-variable, or let it call through the proxy: leave the option out."
+    if first.told.text:
+        hint = f"Correct what it said, if that is why. {hint}"
     return InvalidInvocation(f"'{case.name[:100]}' sent no write to the provider in between ({asked} requests came){said}", hint=hint)

@@ -72,6 +72,9 @@ def _require(arguments: Namespace) -> None:
 
     if bool(arguments.target) == bool(arguments.command):
         raise UsageError("give either TARGET or -- COMMAND", usage=arguments.usage, hint="See 'jackfield prove --help'.")
+    if (file := Path(arguments.target or ".")).is_file():
+        hint = f"Give the command that runs it, 'jackfield prove -- python {file}', or a function of a module: '{file.stem}:FUNCTION'."
+        raise UsageError(f"'{file}' is a file, and no target", usage=arguments.usage, hint=hint)
     for name in arguments.only:
         if name not in NAMES:
             raise InvalidInvocation(f"there is no situation '{name[:80]}'", hint=f"There are {', '.join(NAMES)}.")
