@@ -63,6 +63,8 @@ def command(argv: list[str]) -> int:
             "idleOverlayTargets": idle,
         }
     )
+    if not made.manifest["actions"] and not made.manifest.get("triggers"):
+        sys.stderr.write(f"jackfield: the connector has no actions: {folder / 'openapi.report.json'} says what was left out\n")
     for warning in declared_reads(made.manifest):
         sys.stderr.write(f"jackfield: {warning}\n")
     for target in idle:

@@ -470,10 +470,22 @@ def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.Mo
         assert main(["new", "acme-crm", "--openapi", "../api.json"]) == 0
     made = capsys.readouterr()
     assert [json.loads(line)["actions"] for line in made.out.splitlines()] == [1, 1]
-    assert made.err.count("next 'pip install --editable acme-crm', then 'jackfield check acme-crm --format lines'") == 2
+    then = "then 'pip install --editable acme-crm', then 'jackfield check acme-crm --format lines'"
+    assert made.err.count(f"next read acme-crm/openapi.report.json, which says what was left out or assumed; {then}") == 2
     assert main(["diff", str(tmp_path / "old/acme-crm"), str(tmp_path / "new/acme-crm")]) == 1
     changes = [(change["level"], change["path"]) for change in json.loads(capsys.readouterr().out)["changes"]]
     assert changes == [("breaking", "/actions/0/inputs/properties/name/maxLength")]
+
+
+@pytest.mark.parametrize(("paths", "told"), [({}, True), ({"/a": {"get": operation()}}, False)])
+def test_a_document_without_operations_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], paths: dict[str, Any], told: bool
+) -> None:
+    """A connector without actions is made, and somebody has to know it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "api.json").write_text(json.dumps(document(paths)))
+    assert main(["generate", "openapi", "api.json", "--key", "acme"]) == 0
+    assert ("the connector has no actions: acme/openapi.report.json says what was left out" in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize(

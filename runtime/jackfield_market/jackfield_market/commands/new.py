@@ -68,7 +68,9 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _tell_next(folder: Path) -> None:
-    sys.stderr.write(f"jackfield new: next 'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
+    report = folder / "openapi.report.json"
+    first = f"read {report}, which says what was left out or assumed; then " if report.is_file() else ""
+    sys.stderr.write(f"jackfield new: next {first}'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
 
 
 def _generate(kind: str, source: str, arguments: Namespace, output: Output) -> int:
