@@ -100,7 +100,8 @@ def iam(*operations: str) -> dict[str, list[str]]:
 
 
 def _unclear(operation: str) -> Unavailable:
-    return Unavailable(f"Amazon SES gave no clear answer to {operation}", sent=Sent.UNKNOWN)
+    hint = "A proxy, or an endpoint that is not Amazon SES, may have answered instead: check HTTPS_PROXY and the endpoint."
+    return Unavailable(f"Amazon SES gave no clear answer to {operation}", sent=Sent.UNKNOWN, hint=hint)
 
 
 def one_example(action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any) -> tuple[dict[str, Any], ...]:

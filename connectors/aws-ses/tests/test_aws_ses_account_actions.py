@@ -106,6 +106,14 @@ def test_the_account_in_figures(tmp_path: Path) -> None:
     assert found["Details"]["ReviewDetails"] == {"Status": "PENDING", "CaseId": "c-1"}
 
 
+def test_an_answer_that_is_not_of_the_service_says_where_to_look(tmp_path: Path) -> None:
+    """Without a request's id something else has answered, and the hint says what may have."""
+    with Rig(tmp_path, script=[{"do": "body", "operation": "GetAccount", "body": "{}", "headers": {}}] * 9) as rig:
+        error = call(rig.jackfield, "getAccount").error
+    assert error is not None
+    assert (error.code, "HTTPS_PROXY" in str(error.hint)) == ("unavailable", True)
+
+
 def test_production_access_is_requested(tmp_path: Path) -> None:
     """AWS is told what it asks for; the request's own schema holds, and the operation is one that the model knows."""
     details = {"mailType": "TRANSACTIONAL", "websiteUrl": "https://x.io", "additionalContactEmailAddresses": ["ada@x.io"]}

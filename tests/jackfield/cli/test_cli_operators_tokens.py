@@ -36,6 +36,8 @@ def test_create(operator: Shell) -> None:
     assert listed.json[0]["expiresAt"] > listed.json[0]["createdAt"]
     assert listed.json[0]["lastUsedAt"] is not None
     assert operator.run("tokens", "list").json == []
+    without = operator.run("tokens", "create", "--name", "the shop")
+    assert (without.code, "--scope invoke" in without.json["error"]["hint"]) == (2, True)
 
 
 def test_a_person_is_told_that_it_is_shown_once(operator: Shell) -> None:

@@ -221,6 +221,8 @@ def test_nobody_resolves_in_the_name_of_evidence_or_by_a_look_that_is_none(offic
     with mock.patch.dict(os.environ, {"USER": "evidence", "LOGNAME": "evidence"}):
         code, refused = office.cli("invocations", "resolve", identifier, "--as", "failed", "--because", "7")
     assert (code, "has no look 7" in refused["error"]["message"]) == (2, True)
+    code, late = office.cli("invocations", "cancel", identifier)
+    assert (code, "'jackfield invocations resolve'" in late["error"]["hint"]) == (2, True)
     assert office.shown(identifier)["status"] == "in_doubt"
     assert office.cli("invocations", "resolve", identifier, "--as", "failed")[1]["resolvedBy"].startswith("cli:")
 

@@ -34,6 +34,10 @@ from jackfield_store.runtime import stored
 from jackfield_store.runtime.evidence_loop import look_now
 
 _STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
+_TOO_LATE = {
+    "running": "A request that was sent is not interrupted.",
+    "in_doubt": "Its request was sent: 'jackfield invocations resolve' settles whether it took effect.",
+}
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
 """Length of the timestamp part of an ID (UUIDv7), and of a whole ID."""
@@ -164,7 +168,7 @@ def _cancel_one(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
         if not jackfield.cancel(identifier):
             status = required(jackfield.journal).find(identifier).status
-            hint = "A request that was sent is not interrupted." if status == "running" else None
+            hint = _TOO_LATE.get(status)
             raise InvalidInvocation(f"it is too late to cancel: the invocation is {status}", hint=hint)
         output.value(required(jackfield.journal).find(identifier).to_json())
     return 0

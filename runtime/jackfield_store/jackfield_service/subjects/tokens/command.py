@@ -59,7 +59,8 @@ def _create(arguments: Namespace, output: Output) -> int:
     if arguments.kind == "platform" or arguments.workspaces is not None:
         return _create_for_platform(arguments, output, expires)
     if arguments.scope is None:
-        raise UsageError("the following arguments are required: --scope", usage=arguments.usage)
+        hint = "Give one or more of read, invoke, manage and approve: --scope invoke."
+        raise UsageError("the following arguments are required: --scope", usage=arguments.usage, hint=hint)
     rules = Rules.checked(arguments.allow, arguments.block, arguments.approve)
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
