@@ -39,6 +39,7 @@ _LOG = logging.getLogger("jackfield.once")
 _DAY = 86_400.0
 _LONGEST = 365 * _DAY
 _NAME, _TITLE = 64, 200
+_EXAMPLE = '"charge", key=lambda order: order.id'
 
 
 class _DoneBefore(BaseException):
@@ -90,6 +91,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         context: Mapping[str, Any] | None = None,
         runtime: Runtime | None = None,
     ) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"'once' takes a name first, not {type(name).__name__}: @once({_EXAMPLE})")
         if not (0 < len(name) <= _NAME and name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier()):
             raise ValueError(f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at most {_NAME} of them")
         if not 0 < keep_for <= _LONGEST:
@@ -128,7 +131,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         """
         keyless = self.key is None and self.effect in ("read", "idempotent")
         if not (callable(self.key) or keyless) or not (self.about is None or callable(self.about)):
-            raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments")
+            raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments: @once({_EXAMPLE})")
         loops, self._signature = is_async(function), signature(function)
         self.returns, self.look.function = partial(decoded, function), function
         if function.__doc__:
@@ -323,7 +326,8 @@ class OnceCall:
         """
         if not self._sent:
             if error is None:
-                raise RuntimeError(f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice")
+                text = f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice"
+                raise RuntimeError(f"{text}. Call it before what is to happen once: 'with once(…) as call: call.sending(); …'")
             return isinstance(error, _DoneBefore)
         try:
             return await self._ended(error)
