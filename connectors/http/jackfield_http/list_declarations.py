@@ -52,9 +52,10 @@ PAGING = closed(
     ["kind", "confidence"],
     "How the next page is found.",
 )
-_OWN = PAGING["properties"].keys() - {"confidence", "enabled", "input", "response", "continue"}
+_OWN = tuple(name for name in PAGING["properties"] if name not in ("confidence", "enabled", "input", "response", "continue"))
 """Words that are options under the same name."""
-_PLACES = [name for name in _OWN if PAGING["properties"][name].get("pattern") == POINTER["pattern"]]
+IN_ANSWER = tuple(name for name, about in PAGING["properties"].items() if about.get("pattern") == POINTER["pattern"] and name != "continue")
+"""Words that are JSON Pointers into an answer."""
 _OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "header": ("token",),
     "total_ends": ("offset",),
@@ -107,7 +108,7 @@ class Declared:
             raise ValueError(fault)
 
     def _of_shape(self) -> Iterator[str]:
-        given = {name: at for name in (*_PLACES, "next") if (at := getattr(self, name))}
+        given = {name: at for name in ("next", *IN_ANSWER) if name != "response" and (at := getattr(self, name))}
         yield from (f"'{name}' is not a JSON Pointer: it must begin with a slash" for name, at in given.items() if not at.startswith("/"))
         fields = {name: getattr(self, name) for name in ("header", "last_header")}
         yield from (f"'{name}' is not the name of a header field" for name, field in fields.items() if field and not is_token(field))

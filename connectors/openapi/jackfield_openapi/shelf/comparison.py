@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from jackfield.connector import InvalidInput
 from jackfield.kernel.secret_names import basis, may_hold
+from jackfield_http.list_declarations import IN_ANSWER
 from jackfield_openapi.discovery import is_discovery, openapi_of
 from jackfield_openapi.operations import Operation, operations
 from jackfield_openapi.pointing import Pointing
@@ -20,7 +21,6 @@ from jackfield_openapi.shelf.services import Service
 from jackfield_openapi.swagger import upgraded
 
 _PLACE = re.compile(r"\{[^{}]*\}")
-_PAGED = ("response", "items", "more", "last", "partial", "total")
 _DEPTH = 12
 _DEEPEST = 4
 """Maximum depth of members that are searched for a secret."""
@@ -310,7 +310,7 @@ def _item(schema: Json, document: _Document) -> Json:
 def _paging_faults(mine: Operation, shown: Json, theirs: _Document) -> Iterator[str]:
     given = mine.extension.get("pagination")
     rule = given if isinstance(given, dict) else {}
-    for name in _PAGED:
+    for name in IN_ANSWER:
         place = None if name == "response" and rule.get("kind") == "lastId" else rule.get(name)  # a member of the last item
         if isinstance(place, str) and place.startswith("/") and not _has(shown, place.strip("/").split("/"), theirs):
             yield f"the answer has nothing at '{place}', where paging looks for it"

@@ -18,6 +18,8 @@ from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import names as steps_of
 from jackfield.kernel.walk import may_hold
 from jackfield_http.conditions import listed
+from jackfield_http.list_declarations import IN_ANSWER
+from jackfield_openapi.curation import TYPE
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.shelf.answers import REASONS, answer_faults, evidence_faults, told
 
@@ -29,10 +31,7 @@ MEMBERS = frozenset(
 )  # fmt: skip
 _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
 _MOVED = ("account", "headers", "optionSources", "categories", "triggers")
-OF_TYPE = (
-    "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
-    "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "refusedGrants", "audience",
-)  # fmt: skip
+OF_TYPE = tuple(name for name in TYPE if name not in ("key", "clientAuthentication"))
 OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen")
 """Members of a sign-in that do not curate its connection type."""
 NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
@@ -43,8 +42,6 @@ _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_bef
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
 """Regular expression of members that identify a single object: lists beside such a member belong to that object."""
-_IN_PAGES = ("items", "response", "more", "last", "partial", "total", "step")
-"""Members of ``pagination`` with a place in the answer."""
 _VERDICTS = frozenset({"ok", "success", "successful", "result", "deleted", "removed", "approved", "acknowledged", "accepted", "sent"})
 """Names of booleans that say whether a change was made."""
 _HOPS = 8
@@ -224,7 +221,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
     """
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
-    named = [(member, paging.get(member)) for member in _IN_PAGES] + [("also", place) for place in paging.get("also", ())] if answer else []
+    named = [(member, paging.get(member)) for member in IN_ANSWER] + [("also", place) for place in paging.get("also", ())] if answer else []
     for member, place in named:
         if member == "response" and paging.get("kind") == "lastId":  # that is in an item
             continue
