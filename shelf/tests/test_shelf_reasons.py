@@ -13,6 +13,7 @@ from shelved import manifest_of, running
 Json = dict[str, Any]
 
 _FIELD: Json = {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
+_TAGS = "DNS record has 1 tags, exceeding the quota of 0."
 _ENDED = ("unauthenticated", ["nvalid"])
 
 
@@ -194,6 +195,33 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         "cloudflare", "listZones", 403,
         {"success": False, "errors": [{"code": 9109, "message": "Cannot use the access token from location: 192.0.2.1"}], "result": None},
         ("forbidden", ["location"]),
+    ),
+    "cloudflare, a full zone": (
+        "cloudflare", "createRecord", 400, {"success": False, "errors": [{"code": 81045, "message": "Record quota exceeded."}]},
+        ("quota_exceeded", ["Record quota"]),
+    ),
+    "cloudflare, a chain": (
+        "cloudflare", "createRecord", 400,
+        {"success": False, "errors": [{"code": 1004, "message": "Not valid", "error_chain": [{"code": 9300, "message": _TAGS}]}]},
+        ("quota_exceeded", ["Not valid", _TAGS]),
+    ),
+    "sendgrid, too many": (
+        "sendgrid", "sendMail", 403, {"errors": [{"message": "You have exceeded your messaging limits", "field": None}]},
+        ("quota_exceeded", ["messaging limits"]),
+    ),
+    "whatsapp, unpaid": (
+        "whatsapp", "sendText", 400, {"error": {"message": "(#131042) Business eligibility payment issue", "code": 131042}},
+        ("quota_exceeded", ["payment"]),
+    ),
+    "whatsapp, a permission": (
+        "whatsapp", "sendText", 500, {"error": {"message": "(#3) Capability", "code": 3}}, ("forbidden", ["Capability"]),
+    ),
+    "whatsapp, no certificate": (
+        "whatsapp", "sendText", 500, {"error": {"message": "(#131045) Incorrect certificate", "code": 131045}},
+        ("rejected", ["certificate"]),
+    ),
+    "whatsapp, no telling": (
+        "whatsapp", "sendText", 500, {"error": {"message": "(#131000) Something went wrong", "code": 131000}}, ("in_doubt", ["wrong"]),
     ),
     "jotform, ended": ("jotform", "listForms", 200, {"responseCode": 401, "message": "Invalid API key", "content": ""}, _ENDED),
     "intercom, too slow": (
