@@ -168,19 +168,17 @@ def in_doubt(action: str, identifier: str, error: JackfieldError, done: Sequence
     ``answered``: the provider has reported success, and ``error`` says why its answer cannot be used.
     """
     what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
-    hint: str = NextStep("in_doubt", id=identifier)
+    step = NextStep("in_part" if done else "in_doubt", id=identifier)
     text = f"'{action}' was sent and may have taken effect: {what}"
     if answered:
         text = f"'{action}' was answered with success, but its outcome cannot be told: {what}"
     if done:
         text = f"'{action}' has partly taken effect: after {_steps(done)} had succeeded, {what}"
-        hint = "Check with the provider whether it took effect before you send it again: the details list the completed steps."
-        hint += " It was not retried, because this would repeat them."
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
     if known is not None:  # the request id of the step that succeeded, since that is the one to look up
         provider = replace(provider or Provider(), request_id=known)
-    doubt = InDoubt(text, details=[*map(_success_detail, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
+    doubt = InDoubt(text, details=[*map(_success_detail, done), *error.details], hint=step, provider=provider, sent=Sent.UNKNOWN)
     doubt.__cause__ = error
     return doubt
 

@@ -29,6 +29,10 @@ _WORDS: dict[str, dict[str, str]] = {
             "Check with the provider whether it took effect before you send it again (invocation {id}); 'onDoubt': 'retry' is for callers "
             "who would rather send it twice than not at all."
         ),
+        "in_part": (
+            "Check with the provider whether it took effect before you send it again (invocation {id}): the details list the completed "
+            "steps. It was not retried, because this would repeat them."
+        ),
         "send_again": "It may have taken effect. Its effect is the same however often it is sent: send the same call again.",
         "send_again_keyed": (
             "It may have taken effect. Call again with the same idempotencyKey: the provider knows by it what it has done before, as "

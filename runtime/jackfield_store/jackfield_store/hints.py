@@ -50,6 +50,10 @@ COMMANDS: Mapping[str, str] = {
         "invocations look {id}' does, where the action has evidence), then record that: 'jackfield invocations resolve {id} --as "
         "succeeded', or 'failed'. '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
     ),
+    "in_part": (
+        "Check with the provider whether it took effect before you send it again: the details list the completed steps, which a repeat "
+        "would repeat. Then record that: 'jackfield invocations resolve {id} --as succeeded', or 'failed'."
+    ),
     "settling": (
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "
         "key, the same command with '--wait' waits for that; without one, do not send it again."

@@ -87,7 +87,7 @@ def test_a_step_is_read_where_nobody_has_declared_it() -> None:
 
 
 @pytest.mark.parametrize("surface", ["library", "cli", *SURFACES])
-@pytest.mark.parametrize("kind", ["in_doubt", "looking", "resolve", "settling"])
+@pytest.mark.parametrize("kind", ["in_doubt", "in_part", "looking", "resolve", "settling"])
 def test_the_step_of_a_doubt_names_the_doubt(kind: str, surface: str) -> None:
     """Whoever reads it can send the named request or command as it stands. A page of the console is the invocation's own."""
     for distribution in ("jackfield_service.subjects", "jackfield_service.shell", "jackfield_store"):

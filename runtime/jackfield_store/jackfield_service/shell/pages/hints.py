@@ -24,6 +24,8 @@ WORDS: Mapping[str, str] = {
     "twin": "Wait until it has ended; the Invocations page shows it.",
     "resolve": "Check with the provider whether it took effect, then record the outcome on the invocation's page.",
     "in_doubt": "Check with the provider whether it took effect before you send it again, then record the outcome on the invocation's page.",
+    "in_part": "Check with the provider whether it took effect before you send it again: the details list the completed steps. Then record "
+    "the outcome on the invocation's page.",
     "settling": "The provider is being asked whether it took effect: the invocation's page has the outcome.",
     "looking": "The provider is being asked whether it took effect: the invocation's page shows what it says. Record the outcome there.",
     "may_be_queued": "Look for it on the Invocations page before you repeat it.",

@@ -10,6 +10,7 @@ from jackfield.kernel.hints import NextStep
 
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
 _RESOLVE = 'POST /v1/invocations/{id}/resolve with {"as": "succeeded"}, or "failed"'
+_COMPLETED = "the details list the completed steps, which a repeat would repeat."
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _RECONNECT = (
     "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
@@ -33,6 +34,7 @@ WORDS: Mapping[str, str] = {
     "twin": "Wait for it: GET /v1/invocations/{id}. 'repeat': true is for what is to happen a second time.",
     "resolve": f"Check with the provider whether it took effect, then {_RESOLVE}.",
     "in_doubt": f"{_UNCLEAR}, then {_RESOLVE}. {_RATHER_TWICE}",
+    "in_part": f"{_UNCLEAR}: {_COMPLETED} Then {_RESOLVE}.",
     "settling": (
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome. If it has an idempotency key, the "
         "same request with 'Prefer: wait=N' waits for that; without one, do not send it again."
@@ -67,7 +69,7 @@ WORDS: Mapping[str, str] = {
     "only_hosts": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
 }
 _NEEDS: Mapping[str, str] = {
-    "in_doubt": "manage", "looking": "manage", "resolve": "manage", "add_connection": "manage", "tokens": "manage",
+    "in_doubt": "manage", "in_part": "manage", "looking": "manage", "resolve": "manage", "add_connection": "manage", "tokens": "manage",
     "oauth_clients": "manage", "mcp_servers": "manage", "mcp_server_review": "manage", "callbacks": "manage", "deliveries": "manage",
     "connect": "manage", "workspaces": "platform", "approvals": "approve", "approval": "invoke", "upload": "invoke",
 }  # fmt: skip
@@ -75,6 +77,7 @@ _NEEDS: Mapping[str, str] = {
 _RANKS = ("read", "invoke", "manage")
 _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
+    ("in_part", "invoke"): f"{_UNCLEAR}: {_COMPLETED} Whoever manages the workspace records the outcome.",
     ("looking", "invoke"): "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says, and whoever "
     "manages the workspace records the outcome. Without a key, do not send it again before.",
     ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",

@@ -30,6 +30,10 @@ WORDS: Mapping[str, str] = {
         "Tell the person that the invocation {id} may have taken effect: only they can check with the provider, before you send it again, "
         "and resolve it. Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
     ),
+    "in_part": (
+        "Tell the person that the invocation {id} has taken effect in part: the details list the completed steps. Only they can check with "
+        "the provider, before you send it again, and resolve it. Do not run it again unasked."
+    ),
     "settling": (
         "Tell the person that the provider is being asked whether it took effect in the invocation {id}. If you gave an idempotencyKey, "
         "the same call with it has the outcome once that is known. Without one, or under another, do not send it again."
