@@ -223,6 +223,16 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "whatsapp, no telling": (
         "whatsapp", "sendText", 500, {"error": {"message": "(#131000) Something went wrong", "code": 131000}}, ("in_doubt", ["wrong"]),
     ),
+    "woocommerce, a parameter": (
+        "woocommerce", "listOrders", 400,
+        {"code": "rest_invalid_param", "message": "Parameter", "data": {"status": 400, "params": {"page": "page is not an integer"}}},
+        ("rejected", ["Parameter", "page is not an integer"]),
+    ),
+    "wordpress, a parameter": (
+        "wordpress", "createPost", 400,
+        {"code": "rest_invalid_param", "message": "Parameter", "data": {"status": 400, "params": {"status": "status is none of these"}}},
+        ("rejected", ["Parameter", "status is none of these"]),
+    ),
     "jotform, ended": ("jotform", "listForms", 200, {"responseCode": 401, "message": "Invalid API key", "content": ""}, _ENDED),
     "intercom, too slow": (
         "intercom", "createTicket", 408, {"errors": [{"code": "request_timeout", "message": "Timed out"}]}, ("in_doubt", ["Timed out"]),
