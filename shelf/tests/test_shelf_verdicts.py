@@ -157,3 +157,21 @@ def test_a_change_that_was_made_for_a_stranger_is_not_refused(tmp_path: Path, ke
     with Provider(answer) as provider, running(tmp_path, key, provider.url) as jackfield:
         result = jackfield.invoke(call).to_json()
     assert (result["error"]["code"], len(provider.requests)) == (code, 1)
+
+
+@pytest.mark.parametrize(("key", "action", "body", "status"), [
+    ("asana", "createTask", {"errors": [{"message": "bad"}]}, "in_doubt"),
+    ("todoist", "createTask", {"error": "bad", "error_tag": "X", "http_code": 400}, "in_doubt"),
+    ("google-sheets", "updateValues", {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}, "failed"),
+    ("google-sheets", "getValues", {"error": {"code": 400, "message": "bad"}}, "failed"),
+    ("asana", "createTask", {"errors": [], "data": {"gid": "1"}}, "succeeded"),
+    ("asana", "createTask", {"errors": [{"message": "bad"}], "data": {"gid": "1"}}, "succeeded"),
+])  # fmt: skip
+def test_a_body_that_is_an_error_is_no_success(tmp_path: Path, key: str, action: str, body: Json, status: str) -> None:
+    """No file has a rule for an error with status 200: what the body says is told, once, and a change may have been made."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    call = {"connector": key, "action": action, "connection": "main", "inputs": row["examples"][0]["invocation"]["inputs"]}
+    with Provider(lambda _number, _request: Answer(body)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        result = jackfield.invoke(call).to_json()
+    assert (result["status"], len(provider.requests)) == (status, 1)
+    assert status == "succeeded" or "bad" in result["error"]["message"]

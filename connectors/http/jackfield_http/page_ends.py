@@ -20,7 +20,8 @@ from jackfield_http.list_declarations import Declared
 from jackfield_http.pointers import find
 from jackfield_http.urls import UrlError, plain
 
-_ERRORS = ("error", "errors", "fault")
+ERRORS = ("error", "errors", "fault")
+"""Members of a response that reports an error."""
 _LONGEST = 16
 """Maximum number of digits in a number of items or pages: a hostile response could send thousands."""
 
@@ -109,7 +110,7 @@ def _fault_of(pages: Declared, body: Any) -> str | None:
     """
     if not isinstance(body, Mapping | list):
         return "is neither an object nor a list"
-    has_error = isinstance(body, Mapping) and any(body.get(name) for name in _ERRORS)
+    has_error = isinstance(body, Mapping) and any(body.get(name) for name in ERRORS)
     return f"reports an error, and has no list at '{pages.items}'" if has_error and not isinstance(find(body, pages.items), list) else None
 
 

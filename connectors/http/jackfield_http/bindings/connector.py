@@ -40,6 +40,7 @@ from jackfield_http.bindings.responses import (
     page_output,
     position,
     refuse_empty,
+    refuse_error,
     refuse_page,
     refuse_whole,
     warn_beside,
@@ -248,11 +249,21 @@ class BoundCall:
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key, safe=effect == "read")
         try:
-            query, read = self._query, binding["response"]["read"]
-            output = body_of(answer, read, lists=self._is_listing) if query is None else query.output(answer, client.errors)
+            output = self._read(client, answer)
         except Unreadable as error:
             return answer.left(BoundOutput, error, self._declares(answer))
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
+
+    def _read(self, client: HttpClient, answer: Answer) -> dict[str, Any]:
+        """Return the output of a successful response.
+
+        :raises Unavailable: if the body cannot be read, or is an error for which the action has no rule.
+        """
+        if self._query is not None:
+            return self._query.output(answer, client.errors)
+        if self._pages is None and not (self._outcomes or self._whole):
+            refuse_error(answer, client.errors)
+        return body_of(answer, self._binding["response"]["read"], lists=self._is_listing)
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any] | None:
         """Describe the request of a call: its path below the connection's server, and the requests sent ``before`` it. None for a page

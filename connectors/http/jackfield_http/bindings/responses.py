@@ -16,6 +16,7 @@ from jackfield_http.downloads import held
 from jackfield_http.errors import HttpErrors
 from jackfield_http.list_ends import refusal_of
 from jackfield_http.outcomes import Outcomes, Refused
+from jackfield_http.page_ends import ERRORS
 from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.verdicts import Remark, Rule, strongest
@@ -23,6 +24,12 @@ from jackfield_http.verdicts import Remark, Rule, strongest
 _DOCUMENT = re.compile(rb"\s*<(?:!doctype html|html)[\s>]", re.IGNORECASE)
 _LONGEST = 16
 """Maximum number of digits of a page number."""
+
+_OF_ERRORS = frozenset({
+    *(*ERRORS, "code", "detail", "details", "error_code", "error_description", "error_extra", "error_summary", "error_tag", "http_code"),
+    *("message", "request_id", "requestId", "status", "statusCode", "status_code", "timestamp", "title", "trace_id", "type"),
+})  # fmt: skip
+"""Members of a body that is nothing but an error."""
 
 Json = Mapping[str, Any]
 
@@ -135,6 +142,23 @@ def refuse_page(response: Json, answer: Answer, step: str) -> None:
     if response["read"] == "none" and answer.is_decoded and "html" in answer.media_type and _DOCUMENT.match(answer.content):
         text = f"the response to '{step}' is a page (status {answer.status}, {answer.media_type})"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
+
+
+def refuse_error(answer: Answer, errors: HttpErrors) -> None:
+    """Refuse a success whose body is nothing but an error. Whether a change was made, such an answer does not say.
+
+    :raises Unavailable: if the body has an error, and beside it only what describes errors.
+    """
+    try:
+        body = answer.json() if answer.content and is_json(answer.media_type) else None
+    except Unavailable:
+        return
+    if not isinstance(body, Mapping) or not any(body.get(name) for name in ERRORS) or not body.keys() <= _OF_ERRORS:
+        return
+    said = refusal_of(answer, errors).provider
+    words = "" if said is None or said.message is None else f": {said.message}"
+    text = f"the response to '{answer.step}' is an error, with a status of success ({answer.status}){words}"
+    raise Unavailable(text, hint="Its message says what went wrong.", provider=said, sent=Sent.UNKNOWN, repeatable=False)
 
 
 def is_only_accepted(response: Json, answer: Answer) -> bool:
