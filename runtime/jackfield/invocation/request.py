@@ -136,11 +136,11 @@ def parse_invocation(data: object) -> Invocation:
         partial=data.get("partial", "warn"),
         repeat=data.get("repeat", False),
         select=data.get("select"),
-        max_bytes=data.get("maxBytes"),
+        max_bytes=_whole(data.get("maxBytes")),
         context=data.get("context") or {},
         not_before=_moment(data.get("notBefore")),
         not_after=_moment(data.get("notAfter")),
-        priority=data.get("priority"),
+        priority=_whole(data.get("priority")),
         job_timeout_seconds=data.get("jobTimeoutSeconds"),
         trace=data.get("trace", False),
     )
@@ -231,8 +231,8 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     yield from _switch_faults(data)
     if "select" in data:
         yield from _selection_faults(data["select"])
-    size = data.get("maxBytes", 1)
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_OUTPUT_BYTES:
+    size = _whole(data.get("maxBytes", 1))
+    if size is None or not 1 <= size <= MAX_OUTPUT_BYTES:
         yield Detail("/maxBytes", f"must be a whole number of bytes from 1 to {MAX_OUTPUT_BYTES:,}", "maximum")
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
@@ -240,9 +240,16 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     elif len(version) > _MAX_VERSION_LENGTH:
         yield Detail("/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength")
     yield from _choice_faults(data)
-    priority = data.get("priority", DEFAULT_PRIORITY)
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+    priority = _whole(data.get("priority", DEFAULT_PRIORITY))
+    if priority is None or not 0 <= priority <= MAX_PRIORITY:
         yield Detail("/priority", f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first", "maximum")
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number, which JSON may write as ``1.0``; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _switch_faults(data: Mapping[str, Any]) -> Iterator[Detail]:

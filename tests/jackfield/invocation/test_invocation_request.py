@@ -59,6 +59,16 @@ def test_every_member_is_read() -> None:
     assert (read.connector_version, read.on_doubt, read.context) == (">=1,<2", "retry", context)
 
 
+@pytest.mark.parametrize("member", ["maxBytes", "priority"])
+def test_a_whole_number_may_have_a_point(member: str) -> None:
+    """JSON Schema takes 5.0 as an integer, so the parser does; what is not whole, or no number, is refused at its place."""
+    read = Invocation.from_json({**LEAST, member: 5.0})
+    found = {"maxBytes": read.max_bytes, "priority": read.priority}[member]
+    assert (found, type(found)) == (5, int)
+    for wrong in (5.5, True, "5", None, float("inf")):
+        assert list(faults({**LEAST, member: wrong})) == [f"/{member}"], wrong
+
+
 def test_a_connection_may_be_given_inline() -> None:
     """An inline connection has a type and maybe values; a mapping that is no dict will do."""
     inline = {"type": "token", "values": {"token": "s3cret"}}
