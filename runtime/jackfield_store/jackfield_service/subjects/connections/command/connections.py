@@ -201,8 +201,7 @@ def _ask_values(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]
     if not _is_terminal():
         kind = jackfield.connections.kinds.find(arguments.type)
         names = "".join(f" '{name}'" for name in kind.schema.get("required", ()))
-        connector, _, key = kind.full_name.partition("/")
-        more = f"'jackfield schema {connector} --connection {key}' shows all."
+        more = f"'jackfield schema {kind.manifests[0].key} --connection {kind.about.key}' shows all."
         hint = f"Give them as --values FILE (- = stdin); prompting needs a terminal. Required are:{names or ' none'}. {more}"
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
     values: Mapping[str, Any] = _asking().ask(jackfield, arguments.type)
