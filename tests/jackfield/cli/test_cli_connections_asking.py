@@ -129,6 +129,8 @@ def test_fields_for_compatibility_are_not_asked(shell: Shell) -> None:
     assert "sessionToken" not in terminal.seen
     values = json.dumps({"sessionToken": "a-t0ken"})
     assert shell.run("connections", "add", "other", "--type", "aws-ses/awsDefault", "--no-test", "--values", "-", stdin=values).code == 0
+    nobody = shell.run("connections", "add", "third", "--type", "aws/awsDefault", stdin="").json["error"]
+    assert "'jackfield schema aws-ses --connection awsDefault' shows all." in nobody["hint"]  # 'aws' is a family, and no connector
 
 
 def test_tested_as_ever(shell: Shell) -> None:

@@ -77,8 +77,6 @@ def test_nobody_to_ask(shell: Shell) -> None:
     assert answer.code == 2
     assert "--values FILE" in answer.json["error"]["hint"]
     assert "Required are: 'token'. 'jackfield schema echo --connection token' shows all." in answer.json["error"]["hint"]
-    family = shell.run("connections", "add", "room", "--type", "aws/apiKeySecret", stdin="").json["error"]
-    assert "'jackfield schema aws-ses --connection apiKeySecret' shows all." in family["hint"]  # 'aws' is a family, and no connector
     wrong = shell.run("connections", "add", "room", "--type", "echo/tokne", stdin="")
     assert (wrong.code, "did you mean 'echo/token'?" in wrong.json["error"]["message"]) == (2, True)
     assert "usage: jackfield connections add" in answer.err
