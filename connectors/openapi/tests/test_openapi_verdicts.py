@@ -271,3 +271,14 @@ def test_a_rule_with_a_wrong_word_is_refused(told: Any) -> None:
     about = {"/things": {"post": operation(operationId="doThing", responses=_ANSWERED, **{"x-jackfield": {"failed": told}})}}
     with pytest.raises(InvalidInput, match="'x-jackfield' of POST /things is not valid: 'failed"):
         converted(document(about), Choices())
+
+
+@pytest.mark.parametrize(("members", "read", "status"), [
+    ((), True, "failed"), ((), False, "in_doubt"), (("state",), False, "in_doubt"), (("error",), True, "succeeded"), (("error",), False, "succeeded"),
+])  # fmt: skip
+def test_an_error_is_an_output_where_the_document_declares_one(tmp_path: Path, members: tuple[str, ...], read: bool, status: str) -> None:
+    """A look at something that failed has an error to tell; elsewhere a body that is only an error is no success."""
+    schema = {"type": "object", "properties": dict.fromkeys(members, {})}
+    answered = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+    result = _called(tmp_path, [], Answer({"error": "out of paper", "status": "failed"}), read=read, answered=answered, bare=True)
+    assert result["status"] == status

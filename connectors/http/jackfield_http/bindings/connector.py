@@ -54,6 +54,7 @@ from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
 from jackfield_http.outcomes import Outcomes
+from jackfield_http.page_ends import ERRORS
 from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
@@ -194,6 +195,7 @@ class BoundCall:
         self._marked = row.get("marker", {}).get("header")
         asked = self._binding.get("graphql", False)
         self._is_listing = is_listing(row)
+        self._has_errors = any(name in row.get("output", {}).get("properties", {}) for name in ERRORS)
         self._graphql = asked is True
         self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
@@ -257,11 +259,11 @@ class BoundCall:
     def _read(self, client: HttpClient, answer: Answer) -> dict[str, Any]:
         """Return the output of a successful response.
 
-        :raises Unavailable: if the body cannot be read, or is an error for which the action has no rule.
+        :raises Unavailable: if the body cannot be read, or is an error for which the action has neither a rule nor an output.
         """
         if self._query is not None:
             return self._query.output(answer, client.errors)
-        if self._pages is None and not (self._outcomes or self._whole):
+        if self._pages is None and not (self._has_errors or self._outcomes or self._whole):
             refuse_error(answer, client.errors)
         return body_of(answer, self._binding["response"]["read"], lists=self._is_listing)
 
