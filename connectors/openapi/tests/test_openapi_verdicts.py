@@ -274,11 +274,12 @@ def test_a_rule_with_a_wrong_word_is_refused(told: Any) -> None:
 
 
 @pytest.mark.parametrize(("members", "read", "status"), [
-    ((), True, "failed"), ((), False, "in_doubt"), (("state",), False, "in_doubt"), (("error",), True, "succeeded"), (("error",), False, "succeeded"),
+    ((), True, "failed"), ((), False, "in_doubt"), (("state",), False, "in_doubt"),
+    (("error",), True, "succeeded"), (("error",), False, "succeeded"),
 ])  # fmt: skip
 def test_an_error_is_an_output_where_the_document_declares_one(tmp_path: Path, members: tuple[str, ...], read: bool, status: str) -> None:
     """A look at something that failed has an error to tell; elsewhere a body that is only an error is no success."""
-    schema = {"type": "object", "properties": dict.fromkeys(members, {})}
+    schema = {"type": "object", "properties": {name: {} for name in members}}
     answered = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
     result = _called(tmp_path, [], Answer({"error": "out of paper", "status": "failed"}), read=read, answered=answered, bare=True)
     assert result["status"] == status
