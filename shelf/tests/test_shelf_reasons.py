@@ -249,6 +249,10 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Exhausted property tokens per day."}},
         ("quota_exceeded", ["per day"]),
     ),
+    "google, cancelled": (
+        "google-chat", "createMessage", 499, {"error": {"code": 499, "status": "CANCELLED", "message": "The operation was cancelled."}},
+        ("in_doubt", ["was cancelled"]),
+    ),
     "google, of a day, 403": (
         "gmail", "listLabels", 403,
         {"error": {"code": 403, "message": "Quota exceeded for limit 'Queries per day'", "errors": [{"reason": "rateLimitExceeded"}]}},

@@ -133,6 +133,8 @@ ROWS: Mapping[Key, Row] = {
     423: Row(Conflict),
     425: Row(Unavailable),
     429: _THROTTLE,
+    # A proxy's caller has hung up (nginx), or Google has cancelled the request: neither says what became of it.
+    499: Row(Unavailable, "The request was cancelled on its way: look for what limits its time, such as a proxy."),
     **dict.fromkeys(("userRateLimitExceeded", "rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), _THROTTLE),
     **dict.fromkeys(("dailyLimitExceeded", "quotaExceeded"), _QUOTA),
     501: Row(Rejected, "The server does not implement this request."),
@@ -302,8 +304,10 @@ HTTP_ERRORS = HttpErrors()
 """Error map of the HTTP statuses, with the usual places of codes and messages."""
 
 
-_UNCLEAR = frozenset(range(300, 400)) - {301, 307, 308}
-"""Redirects that do not ask the client to send the same request elsewhere. The request may have been carried out (RFC 9110 §15.4)."""
+_UNCLEAR = frozenset({*range(300, 400), 499} - {301, 307, 308})
+"""Statuses after which the request may have been carried out: a cancelled request, and redirects that do not ask the client to send the
+same request elsewhere (RFC 9110 §15.4).
+"""
 
 
 def _sent(status: int) -> Sent:

@@ -49,7 +49,7 @@ for which a process holds the right to refresh, so that two processes never refr
 """
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
-_PASSING = frozenset({408, 425, 429, 407})
+_PASSING = frozenset({407, 408, 425, 429, 499})
 """Statuses of refusals that prove nothing about the refresh token: timeouts, rate limits and refusals of a proxy."""
 _PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "slow_down", "rate_limit_exceeded", "ratelimited"}
 _PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)

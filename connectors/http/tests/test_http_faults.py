@@ -317,7 +317,7 @@ def test_the_caller_leaves() -> None:
         (403, "forbidden", Sent.REFUSED), (404, "not_found", Sent.REFUSED), (409, "conflict", Sent.REFUSED),
         (410, "not_found", Sent.REFUSED), (423, "conflict", Sent.REFUSED),
         (412, "conflict", Sent.REFUSED), (422, "rejected", Sent.REFUSED), (429, "rate_limited", Sent.REFUSED),
-        (418, "rejected", Sent.REFUSED),
+        (418, "rejected", Sent.REFUSED), (499, "unavailable", Sent.UNKNOWN),
         (500, "unavailable", Sent.UNKNOWN), (501, "rejected", Sent.REFUSED), (502, "unavailable", Sent.UNKNOWN),
         (503, "unavailable", Sent.UNKNOWN), (504, "unavailable", Sent.UNKNOWN), (599, "unavailable", Sent.UNKNOWN),
         (301, "rejected", Sent.REFUSED), (302, "rejected", Sent.UNKNOWN), (303, "rejected", Sent.UNKNOWN), (304, "rejected", Sent.UNKNOWN),

@@ -226,7 +226,7 @@ def test_a_code_that_is_known_ends_it_at_once(rig: Rig, code: str) -> None:
 _PASSING = [
     Answer({"error": "invalid_client"}, 401), Answer({"error": "x"}, 408), Answer({"error": "x"}, 429), Answer({}, 500), Answer({}, 503),
     Answer({"error": "incorrect_client_credentials"}), Answer({"error": "temporarily_unavailable"}, 400),
-    Answer(content=b"<html>", status=200),
+    Answer(content=b"<html>", status=200), Answer({"error": "x"}, 499),
     Answer({"error": "Access Denied", "error_description": "You have made too many requests continuously."}, 400),
 ]  # fmt: skip
 
