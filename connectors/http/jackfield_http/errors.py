@@ -80,22 +80,25 @@ class Case:
 class DoneBefore:
     """Refusal that means that the request was carried out before, such as "not modified" or "already archived".
 
-    It has this ``status``, one of these ``codes`` and a message that contains ``message``, ignoring case. Omitted members are not checked;
-    a status alone also needs a body that an API can have sent, since proxies and routers refuse with pages and plain text. ``steps`` names
-    the affected requests, in a bound connector the actions; without ``steps``, all are affected.
+    It has this ``status``, one of these ``codes`` and a message that contains ``message`` and no text of ``unless``, ignoring case. Omitted
+    members are not checked; a status alone also needs a body that an API can have sent, since proxies and routers refuse with pages and
+    plain text. ``steps`` names the affected requests, in a bound connector the actions; without ``steps``, all are affected.
     """
 
     status: int | None = None
     codes: tuple[str, ...] = ()
     message: str = ""
+    unless: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
 
     def fits(self, refusal: Refusal, code: str | None, message: str | None) -> bool:
         """Return whether a refusal with the provider's code and message is of this kind."""
+        said = (message or "").casefold()
         return (
             self.status in (None, refusal.status)
             and (not self.codes or code in self.codes)
-            and self.message.casefold() in (message or "").casefold()
+            and self.message.casefold() in said
+            and not any(text.casefold() in said for text in self.unless)
             and (not self.steps or refusal.step in self.steps)
             and bool(self.codes or self.message or not refusal.is_foreign)
         )

@@ -64,6 +64,7 @@ _DONE_BEFORE = closed(
         "status": word(STATUS, "Its status. Alone, it needs a body that an API sends, or none: a page or a text is a proxy's."),
         "codes": word(_CODES, "Codes of the provider."),
         "message": word(TEXT, "Text that its message has, in whatever case."),
+        "unless": word(_CODES, "Texts of which its message has none, such as those for a missing parent."),
         "actions": word(_CODES, "Actions that it is about; left out, all."),
     },
     [],
@@ -120,7 +121,7 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
 
 
 def _done_before(given: Json) -> DoneBefore:
-    return DoneBefore(**read(("status", "codes", "message"), given), steps=tuple(given.get("actions", ())))
+    return DoneBefore(**read(("status", "codes", "message", "unless"), given), steps=tuple(given.get("actions", ())))
 
 
 def _rows(given: Json) -> list[tuple[Key, Row]]:
