@@ -468,7 +468,7 @@ class Attempts(SecretHolder):
         if not call.begun:
             self.tally.unannounced = call.begun = True
         self.tally.fetched = True
-        self.remarks.take(call)
+        self.remarks.take(call, unclear=self.tally.unclear)
         self._note(call, started, "succeeded")
         if isinstance(output, InvalidOutput):
             raise self.unusable(output) from None

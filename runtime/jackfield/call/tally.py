@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import MAX_WARNINGS
-from jackfield.kernel.dataclass import dataclass, field
+from jackfield.connector.failed_entries import FailedEntries
+from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Cancelled, Detail, InDoubt, JackfieldError, NotYet, Sent, TimedOut
 from jackfield.kernel.hints import NextStep
 from jackfield.retry import Backoff
@@ -31,6 +32,7 @@ DONE_BEFORE = {
 """Warnings of a success that the provider reported by refusing a repeated request."""
 _EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
 _LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
+_EARLIER_PART = "an earlier attempt of this call had an unclear outcome, and may have carried out what failed now"
 EVERY = 0
 """Marker number of a call with ``idempotent_by="key"``. All its attempts carry this marker, since the provider compares their requests."""
 _MAX_LOGGED = 100
@@ -81,6 +83,12 @@ def done_before(error: JackfieldError) -> Mapping[str, Any]:
     """
     text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
     return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
+
+
+def _with_earlier(warning: Detail) -> Detail:
+    """Return a warning of failed entries that also says that an earlier attempt may have carried them out; others as they are."""
+    is_part = isinstance(warning, FailedEntries)
+    return replace(warning, message=f"{warning.message}; {_EARLIER_PART}") if is_part else warning
 
 
 @dataclass(slots=True)
@@ -159,12 +167,13 @@ class Remarks:
     handed: int = 0
     """Number of events that the action has emitted."""
 
-    def take(self, call: Call) -> None:
-        """Add the remarks of a successful attempt."""
+    def take(self, call: Call, *, unclear: bool = False) -> None:
+        """Add the remarks of a successful attempt. ``unclear``: an earlier attempt may have carried out the entries that failed now."""
         self.open_end = self.open_end or call.open_end
         self.handed += call.events.count
         if call.warnings:
-            self.warnings = (*self.warnings, *(one for one in call.warnings if one not in self.warnings))[:MAX_WARNINGS]
+            told = [_with_earlier(one) if unclear else one for one in call.warnings]
+            self.warnings = (*self.warnings, *(one for one in told if one not in self.warnings))[:MAX_WARNINGS]
 
     def warn(self, message: str) -> None:
         """Add a warning by the runtime."""
