@@ -405,3 +405,27 @@ def test_the_format_asks_for_the_outcomes_of_a_list(tmp_path: Path, told: str, r
         return
     with pytest.raises(InvalidInput, match=reason):
         read_service(file, {name: {} for name in ("sign-ins", "errors", "paging", "sources.lock")})
+
+
+def _storage(status: str, code: str) -> Answer:
+    return Answer({"statusCode": status, "code": code, "error": code, "message": "Please try again later."}, 400)
+
+
+@pytest.mark.parametrize(("first", "is_earlier"), [
+    ([], False),
+    (["close"], True),
+    ([Answer({"statusCode": "544", "error": "DatabaseTimeout", "message": "timed out"}, 544)], True),
+    ([_storage("503", "DatabaseReadOnly")], True),
+    ([_storage("503", "S3Error")], True),
+    ([_storage("503", "LockTimeout")], True),
+    ([_storage("423", "ResourceLocked")], True),
+])  # fmt: skip
+def test_what_a_repeat_did_not_do_may_be_done(tmp_path: Path, first: list[Any], is_earlier: bool) -> None:
+    """Supabase deletes files in parts, and says 400 where one failed for its own reasons. The repeat deletes what is left, and the warning
+    of what it did not delete says that an earlier attempt may have."""
+    asked = {"bucket": "photos", "prefixes": _NAMES}
+    with Provider([*first, Answer([{"name": "b"}])]) as provider, running(tmp_path, "supabase", provider.url) as jackfield:
+        result = jackfield.invoke({"connector": "supabase", "action": "deleteFiles", "connection": "main", "inputs": asked})
+    [warning] = result.meta.warnings
+    assert (result.status, warning["code"], warning["failed"]) == ("succeeded", "partial", 1)
+    assert ("an earlier attempt" in warning["message"]) == is_earlier

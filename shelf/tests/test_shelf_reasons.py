@@ -150,6 +150,28 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "supabase, rolled back": (
         "supabase", "insertRows", 500, {"code": "57014", "message": "canceling due to statement timeout"}, ("rejected", ["timeout"]),
     ),
+    "supabase, an ambiguous embedding": (
+        "supabase", "insertRows", 300, {"code": "PGRST201", "message": "more than one relationship"}, ("rejected", ["relationship"]),
+    ),
+    "supabase, an ambiguous function": (
+        "supabase", "callFunction", 300, {"code": "PGRST203", "message": "Could not choose"}, ("rejected", ["choose"]),
+    ),
+    "supabase, a function that fails": (
+        "supabase", "callFunction", 500, {"code": "P0004", "message": "assertion failed"}, ("rejected", ["assertion"]),
+    ),
+    "supabase, a trigger that fails": (
+        "supabase", "insertRows", 500, {"code": "09000", "message": "triggered action exception"}, ("rejected", ["triggered"]),
+    ),
+    "supabase, a status of a function": (
+        "supabase", "callFunction", 303, {"code": "PT303", "message": "see there"}, ("rejected", ["see there"]),
+    ),
+    "supabase, a table elsewhere": (
+        "supabase", "insertRows", 500, {"code": "HV000", "message": "request failed"}, ("in_doubt", ["request failed"]),
+    ),
+    "supabase, a store that refuses": (
+        "supabase", "deleteFiles", 400, {"statusCode": "403", "code": "S3Error", "message": "AccessDenied"},
+        ("rejected", ["AccessDenied", "may have taken effect"]),
+    ),
     "supabase, a status within another": (
         "supabase", "listFiles", 400, {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"},
         ("not_found", ["Bucket"]),
