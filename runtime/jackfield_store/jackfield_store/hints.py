@@ -21,7 +21,7 @@ STEPS: Mapping[str, str] = {
     ),
     "looking": (
         "The provider is being asked whether it took effect: the looks of the invocation {id} show what it says, and a person resolves it. "
-        "Do not send it again before."
+        "Do not send it again before: 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
     ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",
@@ -61,7 +61,7 @@ COMMANDS: Mapping[str, str] = {
     "looking": (
         "Ask the provider whether it took effect: 'jackfield invocations look {id}'. Then record that: 'jackfield invocations resolve {id} "
         "--as succeeded', or 'failed'; with the setting 'settle' on it is recorded by itself. Without --idempotency-key, do not send it "
-        "again before."
+        "again before: '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
     ),
     "may_be_queued": "'jackfield invocations show {id}' tells whether it is there; repeat it only if it is not, or under its key.",
     "invocations": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",

@@ -41,7 +41,7 @@ WORDS: Mapping[str, str] = {
     ),
     "looking": (
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says. Then "
-        f"{_RESOLVE}. Without a key, do not send it again before."
+        f"{_RESOLVE}. Without a key, do not send it again before: {_RATHER_TWICE}"
     ),
     "may_be_queued": "GET /v1/invocations/{id} tells whether it is there; repeat it only if it is not, or under its Idempotency-Key.",
     "invocations": "GET /v1/invocations lists them.",
@@ -78,8 +78,11 @@ _RANKS = ("read", "invoke", "manage")
 _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
     ("in_part", "invoke"): f"{_UNCLEAR}: {_COMPLETED} Whoever manages the workspace records the outcome.",
-    ("looking", "invoke"): "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says, and whoever "
-    "manages the workspace records the outcome. Without a key, do not send it again before.",
+    (
+        "looking",
+        "invoke",
+    ): f"The provider is being asked whether it took effect: GET /v1/invocations/{{id}} shows what it says, and whoever "
+    f"manages the workspace records the outcome. Without a key, do not send it again before: {_RATHER_TWICE}",
     ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",
     ("add_connection", "invoke"): "Give one inline, or ask whoever manages the workspace to add one.",
     ("connect", "invoke"): _RECONNECT,
