@@ -24,7 +24,7 @@ Find = Callable[[str], str | None]
 _PREFIXES = (
     "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
     "anthropic-ratelimit-tokens", "anthropic-ratelimit-input-tokens", "anthropic-ratelimit-output-tokens", "x-contentful-ratelimit",
-    "x-ratelimit-complexity", "x-sentry-rate-limit", "x-sib-ratelimit",
+    "x-ratelimit-complexity", "x-ratelimit-endpoint-requests", "x-sentry-rate-limit", "x-sib-ratelimit",
 )  # fmt: skip
 _SCOPES = ("", "-requests", "-tokens")
 """Suffixes of fields of several budgets (OpenAI)."""
