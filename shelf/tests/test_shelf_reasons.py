@@ -271,6 +271,26 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
         {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Exhausted property tokens per day."}},
         ("quota_exceeded", ["per day"]),
     ),
+    "google, a field": (
+        "google-chat", "updateMessage", 400,
+        {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Invalid", "details": [
+            {"fieldViolations": [{"field": "update_mask", "description": "No such path"}]},
+        ]}},
+        ("rejected", ["Invalid; update_mask: No such path"]),
+    ),
+    "paddle, a field": (
+        "paddle", "createCustomer", 400,
+        {"error": {"code": "invalid_field", "detail": "Invalid", "errors": [{"field": "email", "message": "must not be blank"}]}},
+        ("rejected", ["Invalid; email: must not be blank"]),
+    ),
+    "cal.com, fields": (
+        "cal-com", "createBooking", 400,
+        {"status": "error", "error": {
+            "code": "BadRequestException", "message": "Bad Request Exception",
+            "details": {"message": ["start must be a date", "no email"], "error": "Bad Request", "statusCode": 400},
+        }},
+        ("rejected", ["Bad Request Exception; start must be a date; no email"]),
+    ),
     "google, cancelled": (
         "google-chat", "createMessage", 499, {"error": {"code": 499, "status": "CANCELLED", "message": "The operation was cancelled."}},
         ("in_doubt", ["was cancelled"]),
@@ -293,7 +313,7 @@ REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
     "datadog": ("datadog", "createMonitor", 400, {"errors": ["No such query", "No name"]}, ("rejected", ["No such query", "No name"])),
     "freshdesk": (
         "freshdesk", "createTicket", 400, {"description": "Validation failed", "errors": [{"field": "email", "message": "No address"}]},
-        ("rejected", ["Validation failed", "No address"]),
+        ("rejected", ["Validation failed", "email: No address"]),
     ),
 }  # fmt: skip
 

@@ -392,12 +392,12 @@ def _statuses_of(error: Any) -> set[int]:
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:
-    """Yield the texts of a member: for a list, the texts of its items; for an object, its message or else all its texts with
-    their names.
+    """Yield the texts of a member: for a list, the texts of its items; for an object, its message with the field that it names, or else
+    all its texts with their names.
     """
     if isinstance(value, Mapping):
-        words = _worded([value])
-        rows = [("", words)] if words is not None else value.items()
+        words, of = _worded([value]), value.get("field")
+        rows = [(of if isinstance(of, str) else "", words)] if words is not None else value.items()
     elif isinstance(value, list):
         rows = [(name, one) for one in value]
     else:
