@@ -11,6 +11,7 @@ from jackfield.kernel.hints import NextStep
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
 _RESOLVE = 'POST /v1/invocations/{id}/resolve with {"as": "succeeded"}, or "failed"'
 _COMPLETED = "the details list the completed steps, which a repeat would repeat."
+_ASKED = "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says"
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _RECONNECT = (
     "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
@@ -39,10 +40,7 @@ WORDS: Mapping[str, str] = {
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome. If it has an idempotency key, the "
         "same request with 'Prefer: wait=N' waits for that; without one, do not send it again."
     ),
-    "looking": (
-        "The provider is being asked whether it took effect: GET /v1/invocations/{id} shows what it says. Then "
-        f"{_RESOLVE}. Without a key, do not send it again before: {_RATHER_TWICE}"
-    ),
+    "looking": f"{_ASKED}. Then {_RESOLVE}. Without a key, do not send it again before: {_RATHER_TWICE}",
     "may_be_queued": "GET /v1/invocations/{id} tells whether it is there; repeat it only if it is not, or under its Idempotency-Key.",
     "invocations": "GET /v1/invocations lists them.",
     "add_connection": "Add one: POST /v1/connections; or give one inline.",
@@ -78,11 +76,8 @@ _RANKS = ("read", "invoke", "manage")
 _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
     ("in_part", "invoke"): f"{_UNCLEAR}: {_COMPLETED} Whoever manages the workspace records the outcome.",
-    (
-        "looking",
-        "invoke",
-    ): f"The provider is being asked whether it took effect: GET /v1/invocations/{{id}} shows what it says, and whoever "
-    f"manages the workspace records the outcome. Without a key, do not send it again before: {_RATHER_TWICE}",
+    ("looking", "invoke"): f"{_ASKED}, and whoever manages the workspace records the outcome. Without a key, do not send it again before: "
+    f"{_RATHER_TWICE}",
     ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",
     ("add_connection", "invoke"): "Give one inline, or ask whoever manages the workspace to add one.",
     ("connect", "invoke"): _RECONNECT,

@@ -40,8 +40,8 @@ WORDS: Mapping[str, str] = {
     ),
     "looking": (
         "Tell the person that the invocation {id} may have taken effect, and that the provider is being asked: what it says is shown with "
-        "the invocation, and they resolve it. Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it twice "
-        "than not at all."
+        "the invocation, and they resolve it. Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it "
+        "twice than not at all."
     ),
     "may_be_queued": "Tell the person that the invocation {id} may be queued. Do not run it again unasked.",
     "invocations": "The meta of each Result has its invocationId.",
