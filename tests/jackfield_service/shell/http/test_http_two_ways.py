@@ -25,7 +25,10 @@ from mcp_talk import call_of, message
 from replies import Reply
 from waiting import until
 
-_VOLATILE = re.compile(rb'"(invocationId|durationMs|key)\\*":(\\*"[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}|of [0-9,]+ characters')
+_VOLATILE = re.compile(
+    rb'"(invocationId|durationMs|key)\\*":(\\*"[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}|of [0-9,]+ characters'
+    rb"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 _NAMES = ("date", "x-request-id", "content-length", "ratelimit-remaining", "ratelimit-reset")
 """Headers that differ between any two answers."""
 
