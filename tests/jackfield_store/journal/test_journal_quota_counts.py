@@ -27,6 +27,7 @@ from http_stand import say
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation
 from jackfield_store.connections.connection_table import VersionConflict
 from jackfield_store.database import Transaction
+from jackfield_store.journal.instance import Instance
 
 __all__ = ["database_url", "place", "postgres_database", "postgres_server", "postgres_url", "still_place"]
 SUM: dict[str, Any] = {"count": 10, "per": "month", "of": {"action": "letters/send"}, "sum": "/amount"}
@@ -253,6 +254,7 @@ def test_a_quota_that_is_changed_in_the_database_closes_its_connection(place: Pl
 def test_a_call_that_no_quota_counts_makes_no_further_statement(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many statements as without quotas, for a read and for a write that none is about. One that counts makes more."""
     statements: list[str] = []
+    monkeypatch.setattr(Instance, "renew", lambda _instance: None)  # the lease has a thread and statements of its own
     for name in ("execute", "change", "change_all"):
         real: Callable[..., Any] = getattr(Transaction, name)
         monkeypatch.setattr(Transaction, name, _noting(statements, real))
