@@ -85,8 +85,10 @@ def told_in(body: object, now: str | None) -> float | None:
 
 
 def told_by(message: str, now: str | None) -> float | None:
-    """Return the seconds to wait that a message states, as ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a
-    break for`` and a time, a date, a duration, or a number with its unit; None if it states none.
+    """Return the seconds to wait that a message states; None if it states none.
+
+    It says ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a break for``, and then a time, a date, a duration,
+    or a number with its unit.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)

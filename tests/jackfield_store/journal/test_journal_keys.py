@@ -244,13 +244,16 @@ def test_a_resolved_doubt_is_a_result(upgraded: str, outcome: Literal["succeeded
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_m6_a_resolved_doubt_keeps_its_error_and_says_who_decided(upgraded: str, outcome: Literal["succeeded", "failed"]) -> None:
-    """The entry and a replayed Result keep the error and the request id, and name the person."""
+    """The entry and a replayed Result keep the error and the request id, and name the person. Only the Result's next step was to look."""
     with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
         aws.script([{"operation": "SendEmail", "do": "status", "status": 500}])
         doubt = jackfield.invoke(mail("order-1"))
         assert (doubt.status, jackfield.journal is not None, doubt.error is not None) == ("in_doubt", True, True)
         entry = jackfield.journal.resolve(doubt.meta.invocation_id, outcome, "ada")  # type: ignore[union-attr]  # it is there
         shown, before = entry.to_json(), doubt.to_json()
+        assert "the looks of the invocation" in before["error"]["hint"]
+        before["error"]["hint"] = shown["meta"]["resolution"]["error"]["hint"]
+        assert before["error"]["hint"].startswith("Check with the provider")
         assert (shown["resolvedBy"], shown["meta"]["resolution"]["by"]) == ("ada", "ada")
         assert "output" not in shown  # N5: it is unknown
         assert shown["resolvedAt"] == shown["meta"]["resolution"]["at"] >= shown["settledAt"]
