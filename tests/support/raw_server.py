@@ -73,12 +73,17 @@ def make_certificate(folder: Path) -> Path:
     return path
 
 
-def with_tls(certificate: Path, connection: socket.socket) -> ssl.SSLSocket:
-    """Take the server's side of a TLS handshake; the socket for what comes after it."""
+def server_context(certificate: Path | str) -> ssl.SSLContext:
+    """The TLS context of a server, from a file with its key and certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = ConnectedSocket
     context.load_cert_chain(certificate)
-    return context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
+    return context
+
+
+def with_tls(certificate: Path, connection: socket.socket) -> ssl.SSLSocket:
+    """Take the server's side of a TLS handshake; the socket for what comes after it."""
+    return server_context(certificate).wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
 
 
 class filled:  # noqa: N801 (a context manager that reads as a word)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from jackfield.wire.tls import ConnectedSocket
+from raw_server import make_certificate, server_context
 
 
 class Accepted:
@@ -39,18 +32,7 @@ def tls_refusing() -> contextlib.AbstractContextManager[Accepted]:
 @contextlib.contextmanager
 def self_signed(folder: Path) -> Iterator[Accepted]:
     """A TLS server whose certificate nobody trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    day = dt.timedelta(days=1)
-    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    signed = built.serial_number(1).not_valid_before(now - day).not_valid_after(now + day).sign(key, hashes.SHA256())
-    path = folder / "server.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = ConnectedSocket
-    context.load_cert_chain(path)
+    context = server_context(make_certificate(folder))
 
     def answer(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as wrapped:

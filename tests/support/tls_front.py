@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jackfield.wire.tls import ConnectedSocket
+from raw_server import server_context
 
 
 @dataclass
@@ -33,9 +33,7 @@ def fronting(
 ) -> Iterator[Front]:
     """Pass connections over TLS on to a port of this machine; ``clients`` is the authority of the client certificates that it wants.
     ``begins`` is what a protocol says in clear text before TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = ConnectedSocket
-    context.load_cert_chain(pem)
+    context = server_context(pem)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients)

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from jackfield import Jackfield, Result
-from jackfield.wire.tls import ConnectedSocket
-from raw_server import RESET, make_certificate, read_request, serving
+from raw_server import RESET, make_certificate, read_request, server_context, serving
 
 Talk = Callable[[socket.socket], object]
 
@@ -38,9 +37,7 @@ def _ask(jackfield: Jackfield, url: str, pem: Path, method: str = "POST") -> Res
 
 
 def _tls(pem: Path, change: Callable[[ssl.SSLContext], object]) -> Talk:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = ConnectedSocket
-    context.load_cert_chain(pem)
+    context = server_context(pem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is wanted
         change(context)

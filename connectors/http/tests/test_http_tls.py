@@ -19,9 +19,8 @@ import pytest
 
 from http_rig import Acme, Cache, attempt, talk_http2
 from jackfield.connector import Connector, Inputs, InvalidConnection, JackfieldError, Output, Sent
-from jackfield.wire.tls import ConnectedSocket
 from jackfield_http import HttpClient, MutualTls
-from raw_server import make_certificate, read_request, serving
+from raw_server import make_certificate, read_request, server_context, serving
 from scripted import runtime
 
 End = Callable[[h2.connection.H2Connection, int], bytes | None]
@@ -70,9 +69,7 @@ def over_tls(
     pem: Path, talk: Callable[[ssl.SSLSocket], object], *, asks: str | None = None, http2: bool = False
 ) -> Callable[[socket.socket], None]:
     """A server's side of TLS, which asks for a client's certificate of that authority."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = ConnectedSocket
-    context.load_cert_chain(pem)
+    context = server_context(pem)
     if asks is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=asks)
@@ -129,9 +126,7 @@ def test_a_server_refuses_the_certificate(pem: Path, client: tuple[str, str]) ->
     values = {"certificate": certificate, "privateKey": key, "caCertificate": authority(pem)}
 
     def refuse(connection: socket.socket) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.sslsocket_class = ConnectedSocket
-        context.load_cert_chain(pem)
+        context = server_context(pem)
         context.verify_mode = ssl.CERT_REQUIRED
         try:
             context.wrap_socket(connection, server_side=True)

@@ -22,8 +22,7 @@ import pytest
 from doc_pages import ROOT
 from http_rig import talk_http2
 from jackfield import Jackfield
-from jackfield.wire.tls import ConnectedSocket
-from raw_server import make_certificate, read_request
+from raw_server import make_certificate, read_request, server_context
 from waiting import until
 
 _COUNT = 50 if os.environ.get("CAMPAIGN") else 3
@@ -112,9 +111,7 @@ def _serving(pem: Path | None) -> Iterator[_Provider]:
     provider = _Provider()
     context = None
     if pem is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.sslsocket_class = ConnectedSocket
-        context.load_cert_chain(pem)
+        context = server_context(pem)
         context.set_alpn_protocols(["h2"])
 
     def talk(connection: socket.socket) -> None:

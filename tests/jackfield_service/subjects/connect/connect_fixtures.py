@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +12,12 @@ from tests.jackfield_service.subjects.connect.connect_site import Asking, Place,
 
 from http_stand import SETTINGS, standing
 from jackfield.testing import Provider
-from jackfield.wire.tls import ConnectedSocket
 from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_site import make_people
 from plugboard import plugged
 from ports import free_port
-from raw_server import make_certificate
+from raw_server import make_certificate, server_context
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     authority, certificate = Asking(), str(make_certificate(folder))
     origin = f"https://localhost:{port}"
     settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = ConnectedSocket
-    context.load_cert_chain(certificate)
+    context = server_context(certificate)
     with (
         plugged(folder / "packages"), Provider(authority) as provider, Provider(Platform.answer) as site,
         Provider(Platform.answer, tls=context) as sister, standing(folder, settings, clock=clock) as stand,
