@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from jackfield.connector import (
@@ -270,12 +270,14 @@ class McpClient(SecretHolder):
     def _asked(self, http: HttpClient, method: str, params: Json, into: Callable[[Json], T], offers: Json = _NOTHING) -> T:
         session = self.session()
         try:
-            return self._exchanged(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+            with self._doubting(session):
+                return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except (SessionEnded, SessionDoubted, VersionRefused):
             self._peer.forget(session)
         session = self.session()
         try:
-            return self._exchanged(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+            with self._doubting(session):
+                return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
         except SessionEnded as error:
             raise error.refusal from None
 
@@ -284,27 +286,18 @@ class McpClient(SecretHolder):
     ) -> T:
         read = into if session.is_modern else _untyped(into)
         try:
-            with self._wire.listening(session):
-                return self._exchanged(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
+            with self._wire.listening(session), self._doubting(session):
+                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
         except TimedOut:
             if not session.is_modern:  # there, the hang-up is the cancel
                 self._wire.cancel(session, message)
             raise
 
-    def _exchanged(
-        self,
-        http: HttpClient,
-        session: Session,
-        message: Message,
-        into: Callable[[Json], T],
-        headers: Mapping[str, str] | None = None,
-        *,
-        safe: bool,
-        had_begun: bool = False,
-    ) -> T:
-        """Send a request in a session, which is in doubt itself if the request has no answer."""
+    @contextmanager
+    def _doubting(self, session: Session) -> Iterator[None]:
+        """Doubt a session in which a request within the block has no answer."""
         try:
-            return self._wire.exchange(http, session, message, into, headers, safe=safe, had_begun=had_begun)
+            yield
         except JackfieldError as error:
             if session.id is not None and is_unanswered(error):
                 self._peer.doubted = session
