@@ -27,7 +27,6 @@ _OF_REQUESTS = ("headers", "errors")
 _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
-_POINTER: Json = {"type": "string", "pattern": "^/"}
 TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
