@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from jackfield.connector.manifests import unwrapped
+
 _RAISES = re.compile(r"^:raises ([\w., ]+): ?")
 _CITED = {
     "docs/glossary.md": "[names](../glossary.md)",
@@ -79,7 +81,7 @@ def _paragraphs(text: str) -> Iterator[str]:
         elif lines.startswith(":"):
             yield "\n".join(_fields(lines))
         else:
-            yield lines.removesuffix("::").rstrip()
+            yield unwrapped(lines.removesuffix("::").rstrip())
 
 
 def _fields(lines: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_OWN_LINE = re.compile(r"[-*+] |\d+[.)] |[|#>]")
+"""Start of a line of Markdown that begins a list item, a row of a table, a heading or a quotation."""
 
 
 def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -50,6 +53,8 @@ def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None)
     definitions = generated.pop("$defs", {})
     for named in (generated, *definitions.values()):
         named.pop("title", None)  # pydantic uses the class name as title
+        if "description" in named:
+            named["description"] = unwrapped(named["description"])
     schema = _cleaned(_inlined(generated, definitions, ()))
     for order, (name, field) in enumerate(schema.get("properties", {}).items(), start=1):
         field.setdefault("title", spelt_out(name))
@@ -57,6 +62,21 @@ def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None)
     description = schema.pop("description", None)
     about = {"description": description} if description else {}
     return {"$schema": _DRAFT, **about, **schema, **(extra or {})}
+
+
+def unwrapped(text: str) -> str:
+    """Return Markdown from the source, such as a docstring, with each paragraph and list item on one line. Code keeps its lines."""
+    lines, is_fenced = [""], False
+    for line in inspect.cleandoc(text).split("\n"):
+        content, last = line.strip(), lines[-1]
+        begins_or_ends_code = content.startswith("```")
+        is_code = is_fenced or begins_or_ends_code or (line.startswith("    ") and (not last or last.startswith("    ")))
+        is_fenced ^= begins_or_ends_code
+        if is_code or not content or not last or last.endswith("```") or _OWN_LINE.match(content):
+            lines.append(line)
+        else:
+            lines[-1] = f"{last} {content}"
+    return "\n".join(lines[1:])
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
@@ -137,10 +157,10 @@ def _connection_type(kind: type[ConnectionType]) -> dict[str, Any]:
         **waives,
         **authorizes,
         "title": kind.title,
-        "description": inspect.getdoc(kind) or "",
+        "description": unwrapped(inspect.getdoc(kind) or ""),
         "auth": kind.auth,
         "schema": schema,
-        "setup": inspect.cleandoc(kind.setup),
+        "setup": unwrapped(kind.setup),
     }
 
 
@@ -148,7 +168,7 @@ def _action(action: Action) -> dict[str, Any]:
     row: dict[str, Any] = {
         "key": action.key,
         "title": action.title,
-        "description": action.description,
+        "description": unwrapped(action.description),
         "effect": action.effect,
         **({"kind": "job"} if action.job is not None else {}),
         **({"cancellable": True} if action.job is not None and action.job.cancel is not None else {}),
@@ -187,7 +207,7 @@ def _option_source(source: OptionSource) -> dict[str, Any]:
     return {
         "key": source.key,
         "title": source.title,
-        "description": source.description,
+        "description": unwrapped(source.description),
         "needsConnection": source.takes_client,
         **({"dependsOn": list(source.depends_on)} if source.depends_on else {}),
     }
@@ -197,7 +217,7 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
     row: dict[str, Any] = {
         "key": trigger.key,
         "title": trigger.title,
-        "description": trigger.description,
+        "description": unwrapped(trigger.description),
         "kind": trigger.kind,
         "inputs": model_schema(trigger.inputs),
         "event": _open(model_schema(trigger.event)),
@@ -211,7 +231,7 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
     if isinstance(trigger, Webhook):
         row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None, **_signature(trigger)}
     if trigger.setup:
-        row["setup"] = trigger.setup
+        row["setup"] = unwrapped(trigger.setup)
     if trigger.permissions:
         row["permissions"] = {system: list(names) for system, names in trigger.permissions.items()}
     return {**row, "examples": [dict(example) for example in trigger.examples]}

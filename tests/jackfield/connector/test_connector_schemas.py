@@ -329,3 +329,77 @@ def test_what_a_connection_type_is_called() -> None:
     for name in ("other/shopKey", "shop/plain", "shopkey", "", "/", "shop/"):
         assert manifest.connection_type(name) is None
     assert manifest.full_name(manifest.connection_types["plain"]) == "aws-shop/plain"
+
+
+class Nested(Inputs):
+    """A part that
+    is nested.
+    """
+
+    name: str
+
+
+class Whole(Inputs):
+    """An input with a part."""
+
+    part: Nested
+
+
+def test_published_texts_do_not_depend_on_where_the_source_breaks_its_lines() -> None:
+    """Paragraphs and list items of docstrings and guides are published on one line each. Code keeps its lines."""
+
+    class Reached(ConnectionType):
+        """A way in
+        over two lines.
+        """
+
+        key = "reached"
+        title = "Reached"
+        setup = """
+            1. Make a user
+               with few rights.
+            2. Run this:
+
+                   grant all
+                   flush
+
+            ```sh
+            one
+            two
+            ```
+            Done.
+            - A list
+              goes on.
+            """
+
+    connector = Connector("prose", title="Prose", version="1.0.0", connections=[Reached])
+
+    @connector.action("act", needs_connection=False)
+    def act(inputs: Whole) -> Output:
+        """Act, as a summary
+        over two lines.
+
+        A second
+        paragraph.
+        """
+        return Output()
+
+    described = describe(connector)
+    (kind,), (action,) = described["connectionTypes"], described["actions"]
+    assert kind["description"] == "A way in over two lines."
+    assert kind["setup"].split("\n") == [
+        "1. Make a user with few rights.",
+        "2. Run this:",
+        "",
+        "       grant all",
+        "       flush",
+        "",
+        "```sh",
+        "one",
+        "two",
+        "```",
+        "Done.",
+        "- A list goes on.",
+    ]
+    assert action["description"] == "Act, as a summary over two lines.\n\nA second paragraph."
+    assert action["inputs"]["properties"]["part"]["description"] == "A part that is nested."
